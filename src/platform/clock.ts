@@ -1,0 +1,32 @@
+/**
+ * Time as the rest of the program sees it: a seam, so that the core can be tested without waiting.
+ */
+
+export interface Clock {
+  /** Wall clock, Unix milliseconds. For timestamps that people and other machines read. */
+  nowMs(): number;
+  /** Monotonic milliseconds from an arbitrary start. For durations and deadlines. */
+  elapsedMs(): number;
+  /**
+   * Resolves after `durationMs`, or at once when `signal` aborts: being woken early is not an error,
+   * so callers look at what they were waiting for rather than catching.
+   */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  elapsedMs: () => performance.now(),
+  sleep(durationMs, signal) {
+    if (signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, durationMs);
+      signal?.addEventListener("abort", wake, { once: true });
+    });
+  },
+};
