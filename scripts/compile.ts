@@ -36,7 +36,7 @@ const RUNTIME_PACKAGE = {
  * - net: any server, and the listening addresses of `airunner server`;
  * - run: jobs are other programs;
  * - env: settings (AIRUNNER_…), and the environment that jobs inherit;
- * - sys: host name and user for the execution record;
+ * - sys: host name for the execution record, room on a file system, and whose a file is;
  * - ffi: flock(2), which the runtime offers only in its blocking form.
  */
 const PERMISSIONS = [
@@ -45,7 +45,7 @@ const PERMISSIONS = [
   "--allow-net",
   "--allow-run",
   "--allow-env",
-  "--allow-sys=hostname,uid,gid",
+  "--allow-sys=hostname,statfs,uid,gid",
   "--allow-ffi",
 ];
 

@@ -1,0 +1,232 @@
+/**
+ * The kernel's lock on a file: one holder at a time, across processes and within one, and gone with its holder however that
+ * ends. Deno's own lock waits, so flock(2) is called directly.
+ *
+ * The file is opened here with O_NOFOLLOW, so that a symbolic link is never locked in place of a log, and with
+ * O_CLOEXEC, so that no job inherits the lock and keeps it.
+ */
+
+/** Which file it is, whatever its names: the pair that `Deno.FileInfo` has as well. */
+export interface FileIdentity {
+  dev: number;
+  ino: number;
+}
+
+/** The lock is held by somebody else. `ownerPid` is undefined when the kernel does not show it. */
+export class FileLockedError extends Error {
+  override name = "FileLockedError";
+  constructor(readonly path: string, readonly ownerPid: number | undefined) {
+    super(`${path} is locked by ${ownerPid === undefined ? "another process" : `process ${ownerPid}`}`);
+  }
+}
+
+const SYMBOLS = {
+  open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const;
+
+// From Linux's asm/fcntl.h, sys/file.h and linux/stat.h.
+const O_RDWR = 0o2;
+const O_CREAT = 0o100;
+const O_EXCL = 0o200;
+/** A named pipe in a log's place is refused instead of waited for. */
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const LOCK_UN = 8;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE_INO = 0x101;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const ENOENT = 2;
+const EACCES = 13;
+const EEXIST = 17;
+const EWOULDBLOCK = 11;
+const ELOOP = 40;
+
+type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+let library: Library | undefined;
+let users = 0;
+
+/** The C library is loaded for the first lock and let go with the last: most commands take none. */
+function useLibrary(): Library["symbols"] {
+  if (Deno.build.os !== "linux") {
+    throw new Deno.errors.NotSupported("Cannot lock a file: this is implemented for Linux only");
+  }
+  library ??= Deno.dlopen("libc.so.6", SYMBOLS);
+  users++;
+  return library.symbols;
+}
+
+function leaveLibrary(): void {
+  if (--users > 0) return;
+  library?.close();
+  library = undefined;
+}
+
+export class FileLock {
+  readonly identity: FileIdentity;
+  #libc: Library["symbols"];
+  #fd: number;
+
+  private constructor(libc: Library["symbols"], fd: number, identity: FileIdentity) {
+    this.#libc = libc;
+    this.#fd = fd;
+    this.identity = identity;
+  }
+
+  /**
+   * Opens and locks a file, which is made first, for its owner alone, when `create` is set. The lock lasts until `release`.
+   * @throws {FileLockedError} at once when somebody else holds the lock
+   * @throws {Deno.errors.NotFound} and the like when the file cannot be opened, or is not a regular file
+   */
+  static acquire(path: string, { create }: { create: boolean }): FileLock {
+    const libc = useLibrary();
+    let fd = -1;
+    try {
+      const flags = O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_EXCL : 0);
+      fd = libc.open(new TextEncoder().encode(path + "\0"), flags, 0o600);
+      if (fd < 0) throw openError(path, errno(libc));
+      const { major, minor, ino, mode } = identify(libc, fd, path);
+      if ((mode & S_IFMT) !== S_IFREG) {
+        throw new Deno.errors.InvalidData(`Cannot open ${path}: it is not a regular file`);
+      }
+      if (libc.flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+        const code = errno(libc);
+        if (code !== EWOULDBLOCK) throw new Error(`Cannot lock ${path}: flock failed (os error ${code})`);
+        throw new FileLockedError(path, findOwner(major, minor, ino));
+      }
+      return new FileLock(libc, fd, { dev: deviceNumber(major, minor), ino: Number(ino) });
+    } catch (error) {
+      if (fd >= 0) libc.close(fd);
+      leaveLibrary();
+      throw error;
+    }
+  }
+
+  release(): void {
+    if (this.#fd < 0) return;
+    // Closing alone would not do: a child process that is just being started has a copy until it runs its program.
+    this.#libc.flock(this.#fd, LOCK_UN);
+    this.#libc.close(this.#fd);
+    this.#fd = -1;
+    leaveLibrary();
+  }
+}
+
+export function isSameFile(a: FileIdentity, b: Pick<Deno.FileInfo, "dev" | "ino">): boolean {
+  return a.dev === b.dev && a.ino === b.ino;
+}
+
+/** struct statx has the same layout on every architecture, which struct stat has not. */
+function identify(
+  libc: Library["symbols"],
+  fd: number,
+  path: string,
+): { major: number; minor: number; ino: bigint; mode: number } {
+  const result = new Uint8Array(256);
+  if (libc.statx(fd, new Uint8Array(1), AT_EMPTY_PATH, STATX_TYPE_INO, result) !== 0) {
+    throw new Error(`Cannot look at ${path}: statx failed (os error ${errno(libc)})`);
+  }
+  const view = new DataView(result.buffer);
+  return {
+    mode: view.getUint16(28, true),
+    ino: view.getBigUint64(32, true),
+    major: view.getUint32(136, true),
+    minor: view.getUint32(140, true),
+  };
+}
+
+/** The way the C library packs a device into the one number that `Deno.FileInfo.dev` is. */
+function deviceNumber(major: number, minor: number): number {
+  return (minor & 0xff) + (major & 0xfff) * 2 ** 8 + Math.floor(minor / 2 ** 8) * 2 ** 20 +
+    Math.floor(major / 2 ** 12) * 2 ** 44;
+}
+
+function errno(libc: Library["symbols"]): number {
+  const location = libc.__errno_location();
+  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+}
+
+function openError(path: string, code: number): Error {
+  switch (code) {
+    case ENOENT:
+      return new Deno.errors.NotFound(`Cannot open ${path}: there is no such file or directory`);
+    case EACCES:
+      return new Deno.errors.PermissionDenied(`Cannot open ${path}: permission denied`);
+    case EEXIST:
+      return new Deno.errors.AlreadyExists(`Cannot create ${path}: it exists`);
+    case ELOOP:
+      return new Deno.errors.FilesystemLoop(
+        `Cannot open ${path}: it is a symbolic link, and a log is never one`,
+      );
+    default:
+      return new Error(`Cannot open ${path}: open failed (os error ${code})`);
+  }
+}
+
+/** Who owns a lock is a courtesy: it may stay unknown. */
+function findOwner(major: number, minor: number, ino: bigint): number | undefined {
+  const text = readLockTable();
+  return text === undefined ? undefined : parseOwner(text, major, minor, ino);
+}
+
+/**
+ * The kernel's list of all locks, /proc/locks; undefined where there is none. Read through the C library: the runtime lets
+ * nobody read below /proc but programs that may do everything, which ours may not.
+ */
+export function readLockTable(): string | undefined {
+  const libc = useLibrary();
+  try {
+    const fd = libc.open(new TextEncoder().encode("/proc/locks\0"), O_CLOEXEC, 0);
+    if (fd < 0) return undefined;
+    const decoder = new TextDecoder();
+    const block = new Uint8Array(64 * 1024);
+    let text = "";
+    for (let count; (count = Number(libc.read(fd, block, BigInt(block.length)))) > 0;) {
+      text += decoder.decode(block.subarray(0, count), { stream: true });
+    }
+    libc.close(fd);
+    return text;
+  } finally {
+    leaveLibrary();
+  }
+}
+
+/** Whether somebody holds a lock on the file, by a table that was read before. */
+export function lockFinder(table: string): (file: FileIdentity) => boolean {
+  const devices = new Map<number, Set<number>>();
+  for (const [, major, minor, ino] of table.matchAll(LOCK_LINE)) {
+    const known = devices.get(Number(ino)) ?? new Set();
+    devices.set(Number(ino), known.add(deviceNumber(parseInt(major, 16), parseInt(minor, 16))));
+  }
+  // Some file systems show another device there than stat does: then the inode's number has to do, if it is the only one.
+  return ({ dev, ino }) => {
+    const known = devices.get(ino);
+    return known !== undefined && (known.has(dev) || known.size === 1);
+  };
+}
+
+const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+) /gm;
+
+/**
+ * The process that holds the flock on a file, from lines like `7: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0 EOF`. Some
+ * file systems show another device there than stat does; then the only lock on that inode number is taken for it.
+ */
+export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
+  const onOtherDevices: number[] = [];
+  for (const line of text.split("\n")) {
+    const match = /^\d+: FLOCK\s+\w+\s+WRITE\s+(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
+    if (match === null || BigInt(match[4]) !== ino || match[1] === "0") continue;
+    if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return Number(match[1]);
+    onOtherDevices.push(Number(match[1]));
+  }
+  return onOtherDevices.length === 1 ? onOtherDevices[0] : undefined;
+}

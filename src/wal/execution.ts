@@ -1,0 +1,116 @@
+/**
+ * The payloads that are ours in a log: the execution record, with which a log alone is enough to resume, replay or explain a
+ * run, and the failure record, which says why an event was given up. Both are JSON, so that `strings` shows them.
+ */
+
+/** Which run of which job a log belongs to. `task_token` is a secret: it is never printed. */
+export interface Execution {
+  job_id: string;
+  execution: number;
+  queue: string;
+  server: string;
+  task_token?: string;
+  worker: string;
+  version: string;
+  started_at_ms: number;
+  visibility_timeout_seconds?: number;
+}
+
+/** Why an event was given up. */
+export interface Failure {
+  code: string;
+  message: string;
+  attempts: number;
+}
+
+export function encodeExecution(execution: Execution): Uint8Array<ArrayBuffer> {
+  return encodeJson({
+    job_id: execution.job_id,
+    execution: execution.execution,
+    queue: execution.queue,
+    server: execution.server,
+    task_token: execution.task_token,
+    worker: execution.worker,
+    version: execution.version,
+    started_at_ms: execution.started_at_ms,
+    visibility_timeout_seconds: execution.visibility_timeout_seconds,
+  });
+}
+
+/** The execution in `payload`, or undefined when the bytes are not one. Fields that a newer version added are dropped. */
+export function decodeExecution(payload: Uint8Array): Execution | undefined {
+  const found = decodeJson(payload);
+  if (found === undefined) return undefined;
+  const {
+    job_id,
+    execution,
+    queue,
+    server,
+    task_token,
+    worker,
+    version,
+    started_at_ms,
+    visibility_timeout_seconds,
+  } = found;
+  if (
+    typeof job_id !== "string" || !isWhole(execution) || typeof queue !== "string" ||
+    typeof server !== "string" ||
+    typeof worker !== "string" || typeof version !== "string" || !isWhole(started_at_ms) ||
+    (task_token !== undefined && typeof task_token !== "string") ||
+    (visibility_timeout_seconds !== undefined && !isWhole(visibility_timeout_seconds))
+  ) return undefined;
+  return {
+    job_id,
+    execution,
+    queue,
+    server,
+    ...(task_token === undefined ? {} : { task_token }),
+    worker,
+    version,
+    started_at_ms,
+    ...(visibility_timeout_seconds === undefined ? {} : { visibility_timeout_seconds }),
+  };
+}
+
+/**
+ * A server's message can be of any length and a record cannot, so the message is shortened; where it came from
+ * has the whole of it.
+ */
+const MESSAGE_CHARACTERS_MAX = 4096;
+
+export function encodeFailure(failure: Failure): Uint8Array<ArrayBuffer> {
+  return encodeJson({
+    code: failure.code,
+    message: failure.message.slice(0, MESSAGE_CHARACTERS_MAX),
+    attempts: failure.attempts,
+  });
+}
+
+/** The failure in `payload`, or undefined when the bytes are not one: another writer may have put an event there. */
+export function decodeFailure(payload: Uint8Array): Failure | undefined {
+  const found = decodeJson(payload);
+  if (found === undefined) return undefined;
+  const { code, message, attempts } = found;
+  if (typeof code !== "string" || typeof message !== "string" || !isWhole(attempts)) return undefined;
+  return { code, message, attempts };
+}
+
+function encodeJson(value: Record<string, unknown>): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function decodeJson(payload: Uint8Array): Record<string, unknown> | undefined {
+  // Every payload here starts with a brace, and most that are not ours do not: no parser runs over a large event.
+  if (payload[0] !== 0x7b) return undefined;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    // Bytes that are not JSON are an answer: this is no record of ours.
+    return undefined;
+  }
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
