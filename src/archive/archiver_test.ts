@@ -1,0 +1,343 @@
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { systemFiles } from "../platform/files.ts";
+import { silentLogger } from "../platform/logger.ts";
+import { LogLockedError } from "../wal/errors.ts";
+import { scanLog } from "../wal/reader.ts";
+import { ArchiveError, archiveLog, type ArchiveOptions, type ArchiveResult } from "./archiver.ts";
+import { FaultFiles } from "./fault_files.ts";
+import { readLogBytes } from "./log_bytes.ts";
+import { removeStaleTemporaryFiles } from "./stale_files.ts";
+import { readSummary } from "./summary.ts";
+import {
+  assertSameBytes,
+  buildLog,
+  collect,
+  inPieces,
+  noise,
+  runZstd,
+  TOKEN,
+  withDirectory,
+} from "./test_logs.ts";
+
+/** A data directory with one log in it. */
+class Place {
+  readonly archiveDir: string;
+  readonly logPath: string;
+
+  constructor(readonly directory: string, log: Uint8Array, name = "job-1.wal") {
+    this.archiveDir = `${directory}/archive`;
+    this.logPath = `${directory}/wal/${name}`;
+    Deno.mkdirSync(`${directory}/wal`, { recursive: true });
+    Deno.writeFileSync(this.logPath, log);
+  }
+
+  archive(options: Partial<ArchiveOptions> = {}): Promise<ArchiveResult> {
+    return archiveLog({
+      logPath: this.logPath,
+      archiveDir: this.archiveDir,
+      level: 3,
+      logger: silentLogger,
+      ...options,
+    });
+  }
+
+  logs(): string[] {
+    return names(`${this.directory}/wal`);
+  }
+
+  archives(): string[] {
+    return names(this.archiveDir);
+  }
+
+  async content(name = "job-1.wal.zst"): Promise<Uint8Array> {
+    return await collect(await readLogBytes(`${this.archiveDir}/${name}`));
+  }
+}
+
+function names(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map((entry) => entry.name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function withPlace(log: Uint8Array, body: (place: Place) => Promise<void>): Promise<void> {
+  return withDirectory((directory) => body(new Place(directory, log)));
+}
+
+Deno.test("a delivered log is archived without its token, and everything else byte for byte", async () => {
+  const log = buildLog({ events: 20 });
+  await withPlace(log, async (place) => {
+    const result = await place.archive({ ended: true, exitCode: 3 });
+    strictEqual(result.outcome, "archived");
+    deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]]);
+    strictEqual(Deno.statSync(`${place.archiveDir}/job-1.wal.zst`).mode! & 0o777, 0o600);
+    const content = await place.content();
+    // The first record is the execution; what comes after it has to be the same.
+    const firstLength = (bytes: Uint8Array) => new DataView(bytes.buffer).getUint32(16, true);
+    assertSameBytes(content.subarray(16 + firstLength(content)), log.subarray(16 + firstLength(log)));
+    const text = new TextDecoder().decode(content);
+    ok(!text.includes(TOKEN) && !text.includes("task_token"));
+    ok(text.includes('{"job_id":"job-1","execution":3,"queue":"default"'));
+    const { damage, ledger } = await scanLog(inPieces(content), () => {});
+    deepStrictEqual([damage, ledger.sent, ledger.pending], [undefined, 20, 0]);
+  });
+});
+
+Deno.test("the summary says what is in the archive", async () => {
+  await withPlace(buildLog({ events: 20, failLast: true }), async (place) => {
+    await place.archive({ ended: true, exitCode: 3 });
+    const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
+    const content = await place.content();
+    ok(summary !== undefined);
+    const { raw_crc64, ...rest } = summary;
+    match(raw_crc64, /^[0-9a-f]{16}$/);
+    deepStrictEqual({ ...rest, summary_crc64: "" }, {
+      schema_version: 1,
+      job_id: "job-1",
+      execution: 3,
+      events: 20,
+      pending: 0,
+      failed: 1,
+      first_ms: 1001,
+      last_ms: 1020,
+      raw_bytes: content.length,
+      ended: true,
+      exit_code: 3,
+      summary_crc64: "",
+    });
+  });
+});
+
+Deno.test("with something unsent the token is kept, and every byte of the log", async () => {
+  const log = buildLog({ events: 4, acknowledged: 3 });
+  await withPlace(log, async (place) => {
+    await place.archive();
+    assertSameBytes(await place.content(), log);
+    strictEqual((await readSummary(`${place.archiveDir}/job-1.wal.zst`))?.pending, 1);
+  });
+});
+
+Deno.test("a log without an execution record is named after its file", async () => {
+  await withPlace(buildLog({ execution: false, events: 0 }), async (place) => {
+    await place.archive();
+    const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
+    deepStrictEqual([summary?.job_id, summary?.execution, summary?.first_ms], [
+      "job-1",
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+Deno.test("the zstd program lists and decompresses our archives", async () => {
+  await withPlace(buildLog({ events: 60, payloadBytes: 100_000 }), async (place) => {
+    await place.archive();
+    const path = `${place.archiveDir}/job-1.wal.zst`;
+    const { code, stdout } = await runZstd(["-d", "-c", path]);
+    strictEqual(code, 0);
+    assertSameBytes(new Uint8Array(stdout), await place.content());
+    const list = new TextDecoder().decode((await runZstd(["-l", path])).stdout);
+    // Frames, skippable frames, sizes, ratio, checksum.
+    match(list, /\n +7 +1 +[0-9.]+ MiB +5\.72 MiB +[0-9.]+ +XXH64 /);
+  });
+});
+
+Deno.test("archiving follows the order of the durability contract", async () => {
+  await withPlace(buildLog(), async (place) => {
+    const files = new FaultFiles();
+    await place.archive({ files });
+    deepStrictEqual(files.trace, [
+      "open job-1.wal",
+      "makeDirectory archive",
+      "create .job-1.wal.zst.tmp",
+      "write .job-1.wal.zst.tmp",
+      "write .job-1.wal.zst.tmp",
+      "sync .job-1.wal.zst.tmp",
+      "link .job-1.wal.zst.tmp job-1.wal.zst",
+      "remove .job-1.wal.zst.tmp",
+      "syncDirectory archive",
+      "remove job-1.wal",
+      "syncDirectory wal",
+    ]);
+  });
+});
+
+Deno.test("after a crash at any operation nothing is lost, and the next run finishes", async () => {
+  const log = buildLog({ events: 40, payloadBytes: 30_000 });
+  let expected: Uint8Array | undefined;
+  let crashes = 0;
+  for (let crashAt = 0;; crashAt++) {
+    let crashed = false;
+    await withPlace(log, async (place) => {
+      try {
+        await place.archive({ files: new FaultFiles({ crashAt }) });
+      } catch (error) {
+        ok(error instanceof ArchiveError, String(error));
+        crashed = true;
+      }
+      if (place.logs().length === 1) {
+        assertSameBytes(Deno.readFileSync(place.logPath), log);
+        const { outcome } = await place.archive();
+        ok(outcome === "archived" || outcome === "already_archived");
+      }
+      await removeStaleTemporaryFiles(place.archiveDir, { logger: silentLogger });
+      deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]], `crash at ${crashAt}`);
+      expected ??= await place.content();
+      assertSameBytes(await place.content(), expected);
+    });
+    if (!crashed) break;
+    crashes++;
+  }
+  ok(crashes >= 20, `${crashes} operations`);
+});
+
+Deno.test("a full disk leaves the log and no temporary file", async () => {
+  const log = buildLog({ events: 40, payloadBytes: 10_000 });
+  for (const diskBytes of [0, 1, 5000]) {
+    await withPlace(log, async (place) => {
+      const error = await place.archive({ files: new FaultFiles({ diskBytes }) }).catch((error) => error);
+      ok(error instanceof ArchiveError && error.noSpace);
+      match(error.message, /No space left.* Nothing is lost.* airunner wal cleanup/);
+      deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
+      assertSameBytes(Deno.readFileSync(place.logPath), log);
+    });
+  }
+});
+
+Deno.test("what reads back differently is not trusted", async () => {
+  await withPlace(buildLog({ events: 40, payloadBytes: 10_000 }), async (place) => {
+    const spoil = () => {
+      const [name] = place.archives();
+      using file = Deno.openSync(`${place.archiveDir}/${name}`, { write: true });
+      file.seekSync(2000, Deno.SeekMode.Start);
+      file.writeSync(new Uint8Array(10));
+    };
+    const files = new FaultFiles({ before: { line: "sync .job-1", run: spoil } });
+    await rejects(place.archive({ files }), ArchiveError);
+    deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
+  });
+});
+
+Deno.test("a damaged log stays where it is", async () => {
+  await withPlace(buildLog().subarray(0, -3), async (place) => {
+    const result = await place.archive();
+    strictEqual(result.outcome, "damaged");
+    strictEqual(result.outcome === "damaged" && result.damage.problem, "torn_record");
+    deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
+  });
+});
+
+Deno.test("an archive with the same content makes the log a leftover, whoever wrote it", async () => {
+  const log = buildLog({ acknowledged: 1 });
+  await withPlace(log, async (place) => {
+    Deno.mkdirSync(place.archiveDir);
+    Deno.writeFileSync(`${place.archiveDir}/job-1.wal.zst`, (await runZstd(["-c"], log)).stdout);
+    const files = new FaultFiles();
+    strictEqual((await place.archive({ files })).outcome, "already_archived");
+    deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]]);
+    deepStrictEqual(files.trace.slice(2), [
+      "open job-1.wal.zst",
+      "sync job-1.wal.zst",
+      "syncDirectory archive",
+      "remove job-1.wal",
+      "syncDirectory wal",
+    ]);
+  });
+});
+
+Deno.test("a name that is taken is never taken away: the next free one is used", async () => {
+  await withPlace(buildLog(), async (place) => {
+    Deno.mkdirSync(place.archiveDir);
+    const put = (name: string, bytes: Uint8Array) => Deno.writeFileSync(`${place.archiveDir}/${name}`, bytes);
+    put("job-1.wal.zst", (await runZstd(["-c"], buildLog({ events: 1 }))).stdout);
+    put("job-1.2.wal.zst", noise(50));
+    put("job-1.3.wal.zst", (await runZstd(["-c"], buildLog())).stdout.slice(0, -9));
+    Deno.symlinkSync("nowhere", `${place.archiveDir}/job-1.4.wal.zst`);
+    const result = await place.archive();
+    strictEqual(result.outcome === "archived" && result.archivePath, `${place.archiveDir}/job-1.5.wal.zst`);
+    strictEqual(place.archives().length, 5);
+    deepStrictEqual(place.logs(), []);
+  });
+});
+
+Deno.test("a name that is taken at the last moment is not taken away either", async () => {
+  const log = buildLog({ acknowledged: 0 });
+  const cases = [
+    { theirs: log, outcome: "already_archived", archives: ["job-1.wal.zst"] },
+    { theirs: buildLog(), outcome: "archived", archives: ["job-1.2.wal.zst", "job-1.wal.zst"] },
+  ];
+  for (const { theirs, outcome, archives } of cases) {
+    await withPlace(log, async (place) => {
+      const path = `${place.archiveDir}/job-1.wal.zst`;
+      const bytes = (await runZstd(["-c"], theirs)).stdout;
+      const before = {
+        line: "link .job-1.wal.zst.tmp job-1.wal.zst",
+        run: () => Deno.writeFileSync(path, bytes, { createNew: true }),
+      };
+      strictEqual((await place.archive({ files: new FaultFiles({ before }) })).outcome, outcome);
+      deepStrictEqual([place.logs(), place.archives()], [[], archives]);
+      assertSameBytes(Deno.readFileSync(path), bytes);
+    });
+  }
+});
+
+Deno.test("the log of a later execution keeps its number", async () => {
+  await withDirectory(async (directory) => {
+    await new Place(directory, buildLog(), "job-1.2.wal").archive();
+    deepStrictEqual(names(`${directory}/archive`), ["job-1.2.wal.zst"]);
+  });
+});
+
+Deno.test("a log that is being written is not archived", async () => {
+  await withPlace(buildLog(), async (place) => {
+    const writer = await systemFiles.open(place.logPath);
+    try {
+      await rejects(
+        place.archive(),
+        (error) => error instanceof LogLockedError && error.path === place.logPath,
+      );
+    } finally {
+      writer.close();
+    }
+    strictEqual((await place.archive()).outcome, "archived");
+  });
+});
+
+Deno.test("nobody can open the log while it is archived, and growth by others is noticed", async () => {
+  const log = buildLog();
+  await withPlace(log, async (place) => {
+    let locked = false;
+    const files = new FaultFiles({
+      before: {
+        line: "link",
+        run: async () => {
+          locked = await systemFiles.open(place.logPath).then((file) => (file.close(), false), () => true);
+          Deno.writeFileSync(place.logPath, new Uint8Array(5), { append: true });
+        },
+      },
+    });
+    await rejects(place.archive({ files }), /the log grew while it was archived/);
+    strictEqual(locked, true);
+    strictEqual(Deno.statSync(place.logPath).size, log.length + 5);
+  });
+});
+
+Deno.test("only what is named as a log is archived", async () => {
+  for (const name of ["job-1.wal.zst", "job 1.wal", "job-1.log", "-x.wal"]) {
+    await withDirectory(async (directory) => {
+      await rejects(new Place(directory, buildLog(), name).archive(), RangeError);
+    });
+  }
+  await withPlace(buildLog(), async (place) => {
+    await rejects(place.archive({ level: 99 }), RangeError);
+    deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
+    Deno.removeSync(place.logPath);
+    await rejects(
+      place.archive(),
+      (error) => error instanceof ArchiveError && error.cause instanceof Deno.errors.NotFound,
+    );
+  });
+});

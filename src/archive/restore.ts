@@ -1,0 +1,165 @@
+/**
+ * Brings an archive back as a log, so that at every instant the archive or the log is whole and on stable storage: the mirror image
+ * of the archiver. In this order, with what a crash just after each step leaves behind:
+ *
+ *      1  decompress into a hidden temporary file in the directory of logs, sync it, read it back
+ *                                          the archive, and a temporary file
+ *      2  scan it                          as after 1; what is damaged is not restored
+ *      3  link it to a free name, remove the temporary name, sync the directory
+ *                                          the archive and the log
+ *      4  if asked to, remove the archive and sync its directory
+ *                                          the log
+ *
+ * A later run finds a log with the same bytes after 3, and goes on from 4.
+ */
+import { fileName, isNoSpaceError, type LogFiles, parentDirectory, systemFiles } from "../platform/files.ts";
+import { reason } from "../wal/errors.ts";
+import { decodeExecution } from "../wal/execution.ts";
+import { logName, parseLogName } from "../wal/log_name.ts";
+import { readLogFile, scanLog } from "../wal/reader.ts";
+import type { Damage } from "../wal/scanner.ts";
+import { writeWholeFile } from "../wal/whole_file.ts";
+import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
+import { readLogBytes } from "./log_bytes.ts";
+import { haveSameBytes } from "./survey.ts";
+
+export interface RestoreOptions {
+  /** Made by us or by the zstd program; a log that was never compressed will do as well. */
+  archivePath: string;
+  walDir: string;
+  /** Remove the archive once the log is on stable storage. */
+  removeArchive: boolean;
+  /** A seam for tests. */
+  files?: LogFiles;
+}
+
+/** What is in the log that came back. */
+export interface RestoredCounts {
+  jobId: string;
+  events: number;
+  pending: number;
+  failed: number;
+  rawBytes: number;
+}
+
+export type RestoreResult =
+  /** `already_restored`: a log with the same bytes was there. */
+  | {
+    outcome: "restored" | "already_restored";
+    logPath: string;
+    archiveRemoved: boolean;
+    counts: RestoredCounts;
+  }
+  /** The archive stays as it is and no log was made. */
+  | { outcome: "damaged"; damage: Damage | undefined; reason: string };
+
+/** Restoring failed. The archive is kept until the log is on stable storage. */
+export class RestoreError extends Error {
+  override readonly name = "RestoreError";
+  constructor(readonly path: string, readonly noSpace: boolean, why: string, options?: ErrorOptions) {
+    super(
+      `Cannot restore ${path}: ${why}. Nothing is lost: the archive is as it was` +
+        (noSpace ? ". Make room on the disk of the logs, or choose another with --wal-dir" : ""),
+      options,
+    );
+  }
+}
+
+/**
+ * Restores one archive.
+ * @throws {RestoreError} when it cannot be read, named or written
+ */
+export async function restoreArchive(options: RestoreOptions): Promise<RestoreResult> {
+  const { archivePath, walDir, removeArchive, files = systemFiles } = options;
+  try {
+    const survey = await surveyArchive(archivePath);
+    if ("reason" in survey) return { outcome: "damaged", ...survey };
+    const written = await writeWholeFile({
+      files,
+      directory: walDir,
+      names: namesFor(survey),
+      bytes: await readLogBytes(archivePath),
+      isSame: async (path) => await haveSameBytes(readLogFile(path), await readLogBytes(archivePath)),
+    });
+    // Somebody else's copy may not be on stable storage yet, and the archive is removed on the word that it is.
+    if (!written.isNew && removeArchive) await makeDurable(written.path, files);
+    if (removeArchive) {
+      await files.remove(archivePath);
+      await files.syncDirectory(parentDirectory(archivePath));
+    }
+    const outcome = written.isNew ? "restored" : "already_restored";
+    return { outcome, logPath: written.path, archiveRemoved: removeArchive, counts: survey.counts };
+  } catch (error) {
+    if (error instanceof RestoreError) throw error;
+    throw new RestoreError(archivePath, isNoSpaceError(error), reason(error), { cause: error });
+  }
+}
+
+interface Survey {
+  counts: RestoredCounts;
+  /** The number in the archive's name. */
+  copy: number;
+}
+
+/** Reads all of it before anything is written, so that a damaged archive costs no disk space. */
+async function surveyArchive(
+  archivePath: string,
+): Promise<Survey | { damage: Damage | undefined; reason: string }> {
+  let jobId: string | undefined;
+  let rawBytes = 0;
+  const counted = async function* () {
+    for await (const chunk of await readLogBytes(archivePath)) {
+      rawBytes += chunk.length;
+      yield chunk;
+    }
+  };
+  try {
+    const { damage, goodBytes, ledger } = await scanLog(counted(), (record, kind) => {
+      if (kind === "execution") jobId = decodeExecution(record.payload)?.job_id;
+    });
+    if (damage !== undefined) {
+      return {
+        damage,
+        reason: `the log in it has ${damage.problem} at byte ${damage.offset}, after ${goodBytes} good bytes`,
+      };
+    }
+    const named = parseLogName(fileName(archivePath));
+    const { events, pending, failed } = ledger;
+    const counts = { jobId: named?.jobId ?? safeId(jobId, archivePath), events, pending, failed, rawBytes };
+    return { counts, copy: named?.copy ?? 1 };
+  } catch (error) {
+    if (error instanceof ArchiveDamagedError) return { damage: undefined, reason: error.reason };
+    if (error instanceof ArchiveUnsupportedError) {
+      throw new RestoreError(archivePath, false, error.reason, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function safeId(jobId: string | undefined, path: string): string {
+  try {
+    if (jobId !== undefined && logName(jobId)) return jobId;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new RestoreError(
+    path,
+    false,
+    "neither its name nor its records say which job it is of; name it JOB-ID.wal.zst",
+  );
+}
+
+/** Its own name first; when that is taken, the next number that is free. */
+function* namesFor({ counts, copy }: Survey): Generator<string> {
+  for (let number = copy;; number++) yield logName(counts.jobId, number);
+}
+
+async function makeDurable(path: string, files: LogFiles): Promise<void> {
+  const log = await files.open(path);
+  try {
+    await log.sync();
+  } finally {
+    log.close();
+  }
+  await files.syncDirectory(parentDirectory(path));
+}
