@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { everything, sequencesOf, storedEvent, TestStore } from "../../tests/support/server_store.ts";
+import { followEvents } from "./event_reader.ts";
+import type { EventFilter } from "./event_store.ts";
+
+function follow(test: TestStore, jobId: string, signal: AbortSignal, filter: EventFilter = everything) {
+  return followEvents({
+    store: test.store,
+    events: test.events,
+    wakeUps: test.wakeUps,
+    jobId,
+    filter,
+    signal,
+  });
+}
+
+async function take(reader: AsyncGenerator<Uint8Array>, count: number): Promise<number[]> {
+  const payloads: Uint8Array[] = [];
+  while (payloads.length < count) payloads.push((await reader.next()).value);
+  return sequencesOf(payloads);
+}
+
+Deno.test("a reader gets the history by sequence, then what comes as it comes", async () => {
+  using test = new TestStore();
+  const leaving = new AbortController();
+  const jobId = test.enqueue();
+  const claim = test.claim();
+  test.publish(claim, 4, 2);
+  const reader = follow(test, jobId, leaving.signal);
+  assert.deepEqual(await take(reader, 2), [2, 4]);
+  const next = take(reader, 3);
+  test.publish(claim, 5);
+  // Late: its sequence is lower than what the reader has seen.
+  test.publish(claim, 1);
+  test.publish(claim, 3);
+  assert.deepEqual(await next, [5, 1, 3]);
+  leaving.abort();
+  assert.equal((await reader.next()).done, true);
+  assert.equal(test.wakeUps.waiting, 0);
+});
+
+Deno.test("events that come while the history is read come once, after it", async () => {
+  using test = new TestStore();
+  const jobId = test.enqueue();
+  const claim = test.claim();
+  const history = Array.from({ length: 300 }, (_, index) => 2 * index + 2);
+  test.publish(claim, ...history);
+  const reader = follow(test, jobId, new AbortController().signal);
+  const first = await take(reader, 10);
+  // The reader is past the first, and the second would be in a page of history that it has yet to read.
+  test.publish(claim, 3, 599);
+  assert.deepEqual([...first, ...await take(reader, 292)], [...history, 3, 599]);
+  test.publish(claim, 601);
+  assert.deepEqual(await take(reader, 1), [601]);
+  await reader.return(undefined);
+});
+
+Deno.test("a reader of a job that has not begun waits for its first execution", async () => {
+  using test = new TestStore();
+  const jobId = test.enqueue();
+  const reader = follow(test, jobId, new AbortController().signal);
+  const next = take(reader, 1);
+  test.publish(test.claim(), 1);
+  assert.deepEqual(await next, [1]);
+  await reader.return(undefined);
+});
+
+Deno.test("a reader begins with the latest execution and goes on with the next one from its beginning", async () => {
+  using test = new TestStore();
+  const jobId = test.enqueue();
+  test.publish(test.claim(), 1, 2);
+  test.clock.advance(10_000);
+  const second = test.claim();
+  test.publish(second, 11, 12, 13);
+  const reader = follow(test, jobId, new AbortController().signal, { ...everything, fromSequence: 12n });
+  assert.deepEqual(await take(reader, 2), [12, 13]);
+
+  const next = take(reader, 3);
+  test.clock.advance(10_000);
+  test.queue.requeueExpired();
+  // The worker that was thought gone still has something to say, before anybody else took the job.
+  test.publish(second, 14);
+  test.publish(test.claim(), 1, 2);
+  assert.deepEqual(await next, [14, 1, 2]);
+  await reader.return(undefined);
+});
+
+Deno.test("executions that passed while a reader was away are read one after another", async () => {
+  using test = new TestStore();
+  const jobId = test.enqueue();
+  const reader = follow(test, jobId, new AbortController().signal);
+  const next = take(reader, 1);
+  test.publish(test.claim(), 1, 2);
+  assert.deepEqual(await next, [1]);
+  for (const sequence of [21, 31]) {
+    test.clock.advance(10_000);
+    test.publish(test.claim(), sequence);
+  }
+  assert.deepEqual(await take(reader, 3), [2, 21, 31]);
+  await reader.return(undefined);
+});
+
+Deno.test("a reader that does not read holds nothing", async () => {
+  using test = new TestStore();
+  const jobId = test.enqueue();
+  const claim = test.claim();
+  test.publish(claim, 1);
+  const reader = follow(test, jobId, new AbortController().signal);
+  assert.deepEqual(await take(reader, 1), [1]);
+  const arrivals = test.events.arrivals.bind(test.events);
+  let reads = 0;
+  test.events.arrivals = (...parameters) => (reads++, arrivals(...parameters));
+  for (let sequence = 2; sequence <= 1_000; sequence++) test.publish(claim, sequence);
+  assert.equal(reads, 0);
+  assert.deepEqual(await take(reader, 999), Array.from({ length: 999 }, (_, index) => index + 2));
+  assert.equal(reads, 4);
+  await reader.return(undefined);
+});
+
+Deno.test("a job that does not exist cannot be followed", async () => {
+  using test = new TestStore();
+  await assert.rejects(take(follow(test, "no such job", new AbortController().signal), 1), RangeError);
+});
+
+Deno.test("no reader misses or repeats an event, however reading and publishing interleave", async () => {
+  // The order of arrival, cut into publishes, with readers that join and pause at any point of it.
+  const anyRun = fc.record({
+    order: fc.integer({ min: 1, max: 40 }).chain((count) =>
+      fc.shuffledSubarray(Array.from({ length: count }, (_, index) => index + 1), { minLength: count })
+    ),
+    batch: fc.integer({ min: 1, max: 7 }),
+    joins: fc.array(fc.nat({ max: 40 }), { minLength: 1, maxLength: 4 }),
+    types: fc.constantFrom([], [5]),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), anyRun, async (scheduler, { order, batch, joins, types }) => {
+      using test = new TestStore();
+      const jobId = test.enqueue();
+      const { executionId } = test.claim();
+      const wanted = types.length === 0 ? order : order.filter((sequence) => typeOf(sequence) === 5);
+      const readers: Promise<number[]>[] = [];
+      const read = async () => {
+        const reader = follow(test, jobId, new AbortController().signal, { ...everything, types });
+        const got: number[] = [];
+        while (got.length < wanted.length) {
+          await scheduler.schedule(Promise.resolve());
+          got.push(...sequencesOf([(await reader.next()).value]));
+        }
+        await reader.return(undefined);
+        return got;
+      };
+      const publish = async () => {
+        for (let start = 0; start < order.length; start += batch) {
+          for (const join of joins) if (join >= start && join < start + batch) readers.push(read());
+          await scheduler.schedule(Promise.resolve());
+          const events = order.slice(start, start + batch).map((sequence) =>
+            storedEvent(sequence, typeOf(sequence))
+          );
+          test.events.append([{ executionId, events }]);
+          test.wakeUps.wake(jobId);
+        }
+        readers.push(read());
+      };
+      await scheduler.waitFor(publish());
+      for (const got of await scheduler.waitFor(Promise.all(readers))) {
+        assert.deepEqual(got.toSorted((a, b) => a - b), wanted.toSorted((a, b) => a - b));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+function typeOf(sequence: number): number {
+  return sequence % 3 === 0 ? 6 : 5;
+}

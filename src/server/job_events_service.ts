@@ -1,0 +1,187 @@
+/**
+ * JobEventsService: events in from workers, and out to any number of readers.
+ */
+import { fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { decodeEvent, type JobEvent } from "../events/event.ts";
+import {
+  JobEventSchema,
+  JobEventsService,
+  type PublishJobEventsRequest,
+  type PublishJobEventsResponseSchema,
+  type StreamJobEventsRequest,
+} from "../events/gen/job/v1/job_pb.ts";
+import type { Logger } from "../platform/logger.ts";
+import { followEvents } from "./event_reader.ts";
+import type { EventFilter, EventStore, NewEvent } from "./event_store.ts";
+import type { EventWriter } from "./event_writer.ts";
+import { abortReason, checkToken } from "./job_service.ts";
+import { invalidArgument } from "./job_validation.ts";
+import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
+import type { Store } from "./store.ts";
+import type { WakeUps } from "./subscriptions.ts";
+import type { TaskTokens } from "./task_token.ts";
+
+/** What gRPC servers take as one message by default: an event above it could not have been published elsewhere either. */
+export const EVENT_BYTES_MAX = 4 * 1024 * 1024;
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+export interface JobEventsServiceOptions {
+  store: Store;
+  events: EventStore;
+  writer: EventWriter;
+  wakeUps: WakeUps;
+  tokens: TaskTokens;
+  logger: Logger;
+  /** Aborts when the server begins to stop: readers are sent away. */
+  stopping: AbortSignal;
+  /** Aborts when a server that stops gives publishers no more time. */
+  drained: AbortSignal;
+}
+
+/** The service for calls in JSON, in which events are objects. */
+export function addJobEventsService(router: ConnectRouter, options: JobEventsServiceOptions): void {
+  router.service(JobEventsService, {
+    publishJobEvents: (requests, context) => publishJobEvents(options, withRawEvents(requests), context),
+    async *streamJobEvents(request, context) {
+      for await (const payload of streamJobEvents(options, request, context)) {
+        yield { event: fromBinary(JobEventSchema, payload) };
+      }
+    },
+  });
+}
+
+/** The same service for calls in binary, in which events stay as they are. */
+export function addRawJobEventsService(router: ConnectRouter, options: JobEventsServiceOptions): void {
+  router.rpc(rawPublishJobEvents, (requests, context) => publishJobEvents(options, requests, context));
+  router.rpc(rawStreamJobEvents, async function* (request, context) {
+    for await (const event of streamJobEvents(options, request, context)) yield { event };
+  });
+}
+
+async function* withRawEvents(
+  requests: AsyncIterable<PublishJobEventsRequest>,
+): AsyncGenerator<RawPublishRequest> {
+  for await (const { taskToken, jobId, events } of requests) {
+    yield { taskToken, jobId, events: events.map((event) => toBinary(JobEventSchema, event)) };
+  }
+}
+
+/**
+ * Stores request by request. The response is the only acknowledgement: it is sent after the last request was
+ * stored. A call that fails half-way leaves its first requests stored; sent again, their events count as duplicates.
+ */
+async function publishJobEvents(
+  options: JobEventsServiceOptions,
+  requests: AsyncIterable<RawPublishRequest>,
+  context: HandlerContext,
+): Promise<MessageInitShape<typeof PublishJobEventsResponseSchema>> {
+  let stored = 0;
+  let duplicate = 0;
+  for await (const request of untilAborted(requests, AbortSignal.any([options.drained, context.signal]))) {
+    const { jobId, execution } = checkToken(options.tokens, request.taskToken);
+    const executionId = checkExecution(options, request, jobId, execution);
+    const events = request.events.map(checkEvent);
+    if (events.length === 0) continue;
+    const outcome = await options.writer.append(jobId, { executionId, events });
+    stored += outcome.stored;
+    duplicate += outcome.duplicate;
+    if (outcome.conflicts.length > 0) {
+      options.logger.warn("Events arrived again with other bytes; the first ones were kept", {
+        job_id: jobId,
+        execution,
+        count: outcome.conflicts.length,
+        first_sequence: outcome.conflicts[0],
+      });
+    }
+  }
+  options.logger.debug("Events published", { stored, duplicate });
+  return { eventsStored: BigInt(stored), eventsDuplicate: BigInt(duplicate) };
+}
+
+/** The items until the signal aborts; then its reason is thrown, also while an item is being waited for. */
+async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  for (;;) {
+    const item = await nextUnlessAborted(iterator, signal);
+    if (item.done) return;
+    yield item.value;
+  }
+}
+
+function nextUnlessAborted<T>(iterator: AsyncIterator<T>, signal: AbortSignal): Promise<IteratorResult<T>> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abortReason(signal));
+    if (signal.aborted) return abort();
+    // Put up and taken down for each item: a promise raced against for the whole call would collect reactions.
+    signal.addEventListener("abort", abort, { once: true });
+    iterator.next().then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+function checkExecution(
+  { store }: JobEventsServiceOptions,
+  request: RawPublishRequest,
+  jobId: string,
+  execution: number,
+): bigint {
+  if (request.jobId !== "" && request.jobId !== jobId) {
+    throw invalidArgument(`job_id is ${request.jobId}, but the task token is for job ${jobId}`);
+  }
+  const executionId = store.executionId(jobId, execution);
+  // The signature is right and the row is gone: the database is an older copy.
+  if (executionId === undefined) {
+    throw invalidArgument(
+      `The task token is unknown: this server has no execution ${execution} of job ${jobId}`,
+    );
+  }
+  return executionId;
+}
+
+/** Decodes the event only to see that it is one: what is stored must be readable for every reader. */
+function checkEvent(payload: Uint8Array, index: number): NewEvent {
+  const event = decodeEvent(payload);
+  if (!event) throw invalidArgument(`events[${index}] is not a JobEvent`);
+  if (event.sequence < 1n) {
+    throw invalidArgument(`events[${index}] has sequence ${event.sequence}; sequences start at 1`);
+  }
+  if (payload.length > EVENT_BYTES_MAX) {
+    throw invalidArgument(
+      `The event with sequence ${event.sequence} has ${payload.length} bytes; at most ${EVENT_BYTES_MAX} are allowed`,
+    );
+  }
+  return { sequence: event.sequence, timestampMs: timestampMs(event), type: event.eventType, payload };
+}
+
+function timestampMs({ timestamp }: JobEvent): bigint | undefined {
+  if (!timestamp) return undefined;
+  const ms = timestamp.seconds * 1000n + BigInt(Math.floor(timestamp.nanos / 1e6));
+  return ms >= -INT64_MAX && ms <= INT64_MAX ? ms : undefined;
+}
+
+async function* streamJobEvents(
+  { store, events, wakeUps, stopping }: JobEventsServiceOptions,
+  request: StreamJobEventsRequest,
+  context: HandlerContext,
+): AsyncGenerator<Uint8Array> {
+  const { jobId } = request;
+  if (jobId === "") throw invalidArgument("job_id is required");
+  if (store.latestExecution(jobId) === undefined) {
+    throw new ConnectError(`There is no job ${jobId}`, Code.NotFound);
+  }
+  const signal = AbortSignal.any([stopping, context.signal]);
+  yield* followEvents({ store, events, wakeUps, jobId, filter: checkFilter(request), signal });
+  throw abortReason(signal);
+}
+
+function checkFilter(request: StreamJobEventsRequest): EventFilter {
+  if (request.fromSequence < 0n) {
+    throw invalidArgument(`from_sequence is ${request.fromSequence}; sequences start at 1`);
+  }
+  return {
+    fromSequence: request.fromSequence,
+    fromTimestampMs: request.fromTimestamp > 0n ? request.fromTimestamp : undefined,
+    types: request.eventFilter,
+  };
+}

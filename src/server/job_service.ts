@@ -1,0 +1,211 @@
+/**
+ * JobService: jobs in, jobs out to workers, and back from them.
+ */
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type CompleteJobRequest,
+  type DequeueJobRequest,
+  DequeueJobResponseSchema,
+  type EnqueueJobRequest,
+  type ExecutionConfig,
+  ExecutionConfigSchema,
+  JobParamsSchema,
+  JobResultSchema,
+  JobSchema,
+  type JobService,
+  JobState,
+  type ListJobsRequest,
+  type UpdateJobRequest,
+} from "../events/gen/job/v1/job_pb.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { responseSent } from "./delivery_context.ts";
+import type { JobQueue } from "./job_queue.ts";
+import { checkEnqueue, checkQueue, checkVisibility, invalidArgument } from "./job_validation.ts";
+import type { Claim, Refusal, Store, StoredJob } from "./store.ts";
+import type { TaskTokens, TokenSubject } from "./task_token.ts";
+
+/** The contract's default. */
+export const DEFAULT_VISIBILITY_SECONDS = 300;
+
+const LIST_PAGE_SIZE = 50;
+const LIST_PAGE_SIZE_MAX = 500;
+/** More jobs than one worker runs at a time; it bounds what one call can take hostage until its visibility ends. */
+const DEQUEUE_JOBS_MAX = 1_000;
+
+/** What a worker is told about batching: the contract's defaults. */
+const EXECUTION_CONFIG: ExecutionConfig = create(ExecutionConfigSchema, {
+  batching: {
+    flushIntervalSeconds: 2,
+    maxBatchSize: 50,
+    maxBatchBytes: BigInt(256 * 1024),
+    playbackIntervalMillis: 50,
+  },
+  heartbeatIntervalSeconds: 30,
+  outputFlushIntervalMillis: 2_000,
+});
+
+export interface JobServiceOptions {
+  store: Store;
+  queue: JobQueue;
+  tokens: TaskTokens;
+  newJobId: () => string;
+  clock: Clock;
+  logger: Logger;
+  defaultVisibilitySeconds: number;
+  /** Aborts when the server begins to stop: waiting workers are sent away. */
+  stopping: AbortSignal;
+}
+
+export function createJobService(options: JobServiceOptions): ServiceImpl<typeof JobService> {
+  return {
+    enqueueJob: (request) => enqueueJob(options, request),
+    dequeueJob: (request, context) => dequeueJob(options, request, context),
+    updateJob: (request) => updateJob(options, request),
+    completeJob: (request) => completeJob(options, request),
+    listJobs: (request) => listJobs(options, request),
+  };
+}
+
+function enqueueJob({ queue, newJobId }: JobServiceOptions, request: EnqueueJobRequest) {
+  const { bytes } = checkEnqueue(request);
+  const job = queue.enqueue({
+    jobId: newJobId(),
+    requestId: request.requestId,
+    queue: checkQueue(request.queue),
+    params: bytes,
+  });
+  return { jobId: job.jobId, createdAt: timestampFromMs(job.createdAtMs), state: job.state };
+}
+
+/**
+ * Sends what waits, up to max_jobs, and ends; when nothing waits it sends the first job that comes, and ends. It
+ * does not wait for more once it has sent something: a client that collects jobs until the end would sit on them.
+ */
+async function* dequeueJob(
+  { queue, tokens, defaultVisibilitySeconds, stopping }: JobServiceOptions,
+  request: DequeueJobRequest,
+  context: HandlerContext,
+): AsyncGenerator<MessageInitShape<typeof DequeueJobResponseSchema>> {
+  const name = checkQueue(request.queue);
+  const visibilityMs = checkVisibility(request.visibilityTimeoutSeconds, defaultVisibilitySeconds);
+  const jobsMax = checkJobsMax(request.maxJobs);
+  const claims: Claim[] = [];
+  // Not awaited: whether the response got through is known only after this generator has ended.
+  void context.values.get(responseSent).then((sent) => {
+    if (!sent) queue.releaseUnsent(claims);
+  });
+
+  const signal = AbortSignal.any([stopping, context.signal]);
+  let claim = await queue.waitForClaim(name, visibilityMs, signal);
+  if (!claim) throw abortReason(signal);
+  while (claim) {
+    claims.push(claim);
+    yield {
+      job: jobMessage(claim.job),
+      taskToken: tokens.sign({ jobId: claim.job.jobId, execution: claim.execution }),
+    };
+    if (signal.aborted || claims.length >= jobsMax) return;
+    claim = queue.claim(name, visibilityMs);
+  }
+}
+
+function checkJobsMax(maxJobs: number): number {
+  if (maxJobs < 0 || maxJobs > DEQUEUE_JOBS_MAX) {
+    throw invalidArgument(`max_jobs is ${maxJobs}; it must be from 1 to ${DEQUEUE_JOBS_MAX}, or 0 for 1`);
+  }
+  return maxJobs === 0 ? 1 : maxJobs;
+}
+
+/** Why a call ends before it has an answer: a deadline, a server that stops, or a client that went away. */
+export function abortReason(signal: AbortSignal): ConnectError {
+  return signal.reason instanceof ConnectError
+    ? signal.reason
+    : new ConnectError("The client went away", Code.Canceled, undefined, undefined, signal.reason);
+}
+
+function updateJob(options: JobServiceOptions, request: UpdateJobRequest) {
+  const { store, queue, clock, defaultVisibilitySeconds } = options;
+  const subject = checkToken(options.tokens, request.taskToken);
+  const visibilityMs = checkVisibility(request.visibilityTimeoutSeconds, defaultVisibilitySeconds);
+  // An execution that has expired but was not requeued yet must not be extended back to life by chance.
+  queue.requeueExpired();
+  const nowMs = clock.nowMs();
+  const outcome = store.extend(subject.jobId, subject.execution, visibilityMs, nowMs);
+  if (outcome !== "done") throw staleToken(outcome, subject);
+  queue.onExpiry(nowMs + visibilityMs);
+  return {};
+}
+
+function completeJob(options: JobServiceOptions, request: CompleteJobRequest) {
+  const { store, clock, logger } = options;
+  const subject = checkToken(options.tokens, request.taskToken);
+  const result = request.jobResult;
+  if (!result) throw invalidArgument("job_result is required");
+  if (result.jobId !== "" && result.jobId !== subject.jobId) {
+    throw invalidArgument(
+      `job_result.job_id is ${result.jobId}, but the task token is for job ${subject.jobId}`,
+    );
+  }
+  const stored = { success: result.success, bytes: toBinary(JobResultSchema, result) };
+  const outcome = store.complete(subject.jobId, subject.execution, stored, clock.nowMs());
+  if (outcome === "done") {
+    logger.info("Job completed", {
+      job_id: subject.jobId,
+      execution: subject.execution,
+      success: result.success,
+      exit_code: result.exitCode,
+    });
+  } else if (outcome !== "repeated") {
+    throw staleToken(outcome, subject);
+  }
+  return {};
+}
+
+function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
+  if (request.page < 0) throw invalidArgument(`page is ${request.page}; pages are counted from 1`);
+  if (request.pageSize < 0 || request.pageSize > LIST_PAGE_SIZE_MAX) {
+    throw invalidArgument(
+      `page_size is ${request.pageSize}; it must be from 1 to ${LIST_PAGE_SIZE_MAX}, or 0 for ${LIST_PAGE_SIZE}`,
+    );
+  }
+  const { jobs, lastPage } = store.list({
+    queue: request.queue,
+    state: request.state,
+    page: request.page === 0 ? 1 : request.page,
+    pageSize: request.pageSize === 0 ? LIST_PAGE_SIZE : request.pageSize,
+  });
+  return { jobs: jobs.map(jobMessage), lastPage };
+}
+
+/** Whose token it is. The token itself stays out of the message: it is a credential. */
+export function checkToken(tokens: TaskTokens, token: string): TokenSubject {
+  if (token === "") throw invalidArgument("task_token is required");
+  const subject = tokens.verify(token);
+  if (!subject) throw invalidArgument("The task token is unknown: this server did not hand it out");
+  return subject;
+}
+
+function staleToken(refusal: Refusal, subject: TokenSubject): ConnectError {
+  const job = `job ${subject.jobId}`;
+  const reasons = {
+    unknown: `The task token is unknown: this server has no execution ${subject.execution} of ${job}`,
+    superseded: `The task token is no longer valid: ${job} was requeued and a later execution has taken over`,
+    ended:
+      `The task token is no longer valid: execution ${subject.execution} of ${job} has completed or was requeued`,
+  };
+  return invalidArgument(`${reasons[refusal]}. Events of the execution are still taken`);
+}
+
+function jobMessage(job: StoredJob): MessageInitShape<typeof JobSchema> {
+  return {
+    jobId: job.jobId,
+    jobParams: fromBinary(JobParamsSchema, job.params),
+    state: job.state as JobState,
+    createdAt: timestampFromMs(job.createdAtMs),
+    updatedAt: timestampFromMs(job.updatedAtMs),
+    executionConfig: EXECUTION_CONFIG,
+  };
+}

@@ -1,0 +1,208 @@
+/**
+ * The server as a whole: puts the parts together, listens, and stops without losing an answer.
+ */
+import { Code, ConnectError, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
+import { JobService } from "../events/gen/job/v1/job_pb.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import { type Logger, silentLogger } from "../platform/logger.ts";
+import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
+import { AuthorizedKeys } from "./authorized_keys.ts";
+import { errorInterceptor } from "./call_errors.ts";
+import { Database } from "./database.ts";
+import { EventStore } from "./event_store.ts";
+import { EventWriter } from "./event_writer.ts";
+import {
+  addJobEventsService,
+  addRawJobEventsService,
+  type JobEventsServiceOptions,
+} from "./job_events_service.ts";
+import { createHttpHandler } from "./http_handler.ts";
+import { JobQueue } from "./job_queue.ts";
+import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
+import { isLoopback, listen, ServerStartError } from "./listener.ts";
+import { Store } from "./store.ts";
+import { WakeUps } from "./subscriptions.ts";
+import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
+import { createUuid7, systemRandomBytes } from "./uuid7.ts";
+import { VisibilityAlarm } from "./visibility.ts";
+
+export { ServerStartError } from "./listener.ts";
+export { StoreError } from "./database.ts";
+
+/**
+ * One message. The largest event (4 MiB) and a batch of the largest output batches (50 x 256 KiB) fit; a client
+ * that sends more at once is told so (`resource_exhausted`) before the message is in memory.
+ */
+const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
+
+/** How long publishers may finish what they have begun when the server stops: some batches over a slow line. */
+const DRAIN_MS = 3_000;
+/** How long connections may take after that to send their last bytes, before they are cut. */
+const CUT_MS = 2_000;
+
+/**
+ * What a running job gets when the server was away: its worker could not report then, and tries again at the latest
+ * after 60 s and half as much jitter. Without it every restart would requeue jobs that run well.
+ */
+const RESTART_GRACE_MS = 90_000;
+
+export interface ServerOptions {
+  /** Port 0: any free one. */
+  listen: { hostname: string; port: number };
+  dataFile: string;
+  logger?: Logger;
+  clock?: Clock;
+  /** A folder of *.pub files; when given, every call needs a JWT signed by one of these keys. */
+  authorizedKeysDir?: string;
+  /** URLs that clients know this server by, if others than where it listens: the audiences that tokens may have. */
+  publicUrls?: readonly string[];
+  /** Listen beyond this machine without authentication: whoever reaches the port can then run commands on workers. */
+  allowUnauthenticated?: boolean;
+  defaultVisibilitySeconds?: number;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  /** Resolves when the server has stopped, by `stop` or by itself. */
+  readonly finished: Promise<void>;
+  /** Sends readers and waiting workers away (`unavailable`), lets publishers finish, closes the database. */
+  stop(): Promise<void>;
+}
+
+/** @throws ServerStartError, with the next step in its message, when the server cannot be started. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { logger = silentLogger, clock = systemClock } = options;
+  const keys = await loadKeys(options, clock, logger);
+  const database = openDatabase(options.dataFile);
+  try {
+    return serve({ ...options, logger, clock }, database, keys);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+async function loadKeys(
+  options: ServerOptions,
+  clock: Clock,
+  logger: Logger,
+): Promise<AuthorizedKeys | undefined> {
+  const { authorizedKeysDir, listen: { hostname } } = options;
+  if (authorizedKeysDir === undefined) {
+    if (isLoopback(hostname) || options.allowUnauthenticated) return undefined;
+    throw new ServerStartError(
+      `Refusing to listen on ${hostname} without authentication: whoever reaches it could run commands on every worker. ` +
+        `Listen on 127.0.0.1, name a folder of authorized keys, or allow unauthenticated calls explicitly.`,
+    );
+  }
+  if (isWildcard(hostname) && !options.publicUrls?.length) {
+    throw new ServerStartError(
+      `Cannot check tokens on ${hostname}: a token names the server it is for, and this address is no name. ` +
+        `Give the server's public URL too.`,
+    );
+  }
+  try {
+    const keys = await AuthorizedKeys.load(authorizedKeysDir, clock, logger);
+    if (keys.size === 0) {
+      logger.warn("There is no authorized key yet; every call is refused", { path: authorizedKeysDir });
+    }
+    return keys;
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new ServerStartError(
+      `Cannot read the authorized keys in ${authorizedKeysDir}: ${reason}. Correct the folder and start again.`,
+      { cause },
+    );
+  }
+}
+
+function isWildcard(hostname: string): boolean {
+  return hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]";
+}
+
+function openDatabase(dataFile: string): Database {
+  try {
+    return new Database(dataFile);
+  } catch (cause) {
+    throw new ServerStartError((cause as Error).message, { cause });
+  }
+}
+
+type Options = ServerOptions & { logger: Logger; clock: Clock };
+
+function serve(options: Options, database: Database, keys: AuthorizedKeys | undefined): RunningServer {
+  const { logger, clock } = options;
+  const stopping = new AbortController();
+  const drained = new AbortController();
+  const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
+
+  const store = new Store(database);
+  store.grantGrace(RESTART_GRACE_MS, clock.nowMs());
+  const events = new EventStore(database);
+  const wakeUps = new WakeUps();
+  const writer = new EventWriter(events, (jobId) => wakeUps.wake(jobId));
+  const queue = new JobQueue({ store, wakeUps, clock, logger });
+  const alarm = new VisibilityAlarm(queue, clock, logger);
+  queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
+  const tokens = new TaskTokens(store.secret("task-token", () => systemRandomBytes(SECRET_BYTES)));
+
+  const routers = createRouters(
+    { store, queue, tokens, clock, logger, stopping: stopping.signal, ...jobDefaults(options) },
+    { store, events, writer, wakeUps, tokens, logger, stopping: stopping.signal, drained: drained.signal },
+    keys && { keys, audiences: ownUrls, clock },
+  );
+  const listener = listen(options.listen, createHttpHandler({ ...routers, ownUrls }), logger);
+  ownUrls.push(...listener.urls.map(normalizeUrl));
+  const alarmEnded = alarm.run();
+  logger.info("Server listening", {
+    url: listener.url,
+    data: options.dataFile,
+    authentication: keys !== undefined,
+  });
+
+  const stop = async () => {
+    logger.info("Server stopping");
+    const leaving = new ConnectError("The server is stopping; try again", Code.Unavailable);
+    stopping.abort(leaving);
+    const drainTimer = setTimeout(() => drained.abort(leaving), DRAIN_MS);
+    await listener.close(DRAIN_MS + CUT_MS);
+    clearTimeout(drainTimer);
+    alarm.stop();
+    await alarmEnded;
+    database.close();
+    logger.info("Server stopped");
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    url: listener.url,
+    port: listener.port,
+    finished: listener.finished,
+    stop: () => stopped ??= stop(),
+  };
+}
+
+function jobDefaults({ clock, defaultVisibilitySeconds = DEFAULT_VISIBILITY_SECONDS }: Options) {
+  return { newJobId: createUuid7(() => clock.nowMs()), defaultVisibilitySeconds };
+}
+
+function createRouters(
+  jobs: JobServiceOptions,
+  events: JobEventsServiceOptions,
+  auth: AuthOptions | undefined,
+) {
+  const options: ConnectRouterOptions = {
+    // gRPC needs HTTP trailers, which Deno's server does not send.
+    grpc: false,
+    grpcWeb: false,
+    readMaxBytes: REQUEST_BYTES_MAX,
+    interceptors: [errorInterceptor(jobs.logger)],
+    requestGate: auth && ((context) => authenticate(context.requestHeader.get("Authorization"), auth)),
+  };
+  const router = createConnectRouter(options);
+  router.service(JobService, createJobService(jobs));
+  addJobEventsService(router, events);
+  const rawRouter = createConnectRouter(options);
+  addRawJobEventsService(rawRouter, events);
+  return { handlers: router.handlers, rawHandlers: rawRouter.handlers };
+}
