@@ -102,7 +102,7 @@ function* impurities(sources: Sources): Generator<string> {
 /** The project's own files that a file imports, types included: an arrow is an arrow. */
 function importsOf(path: string, text: string): string[] {
   const specifiers = withoutComments(text).matchAll(
-    /(?:\bfrom|\bimport|\bimport\s*\()\s*"(\.{1,2}\/[^"]+)"/g,
+    /(?:\bfrom|\bimport|\bimport\s*\()\s*"(\.{1,2}\/[^"]+\.ts)"/g,
   );
   return [...specifiers].map((match) => new URL(match[1], `file:///${path}`).pathname.slice(1));
 }

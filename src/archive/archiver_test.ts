@@ -200,7 +200,7 @@ Deno.test("a full disk leaves the log and no temporary file", async () => {
     await withPlace(log, async (place) => {
       const error = await place.archive({ files: new FaultFiles({ diskBytes }) }).catch((error) => error);
       ok(error instanceof ArchiveError && error.noSpace);
-      match(error.message, /No space left.* Nothing is lost.* airunner wal cleanup/);
+      match(error.message, /no space left on device.* Nothing is lost.* airunner wal cleanup/);
       deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
       assertSameBytes(Deno.readFileSync(place.logPath), log);
     });

@@ -42,8 +42,8 @@ export async function surveyLog(log: LogBytes): Promise<Survey> {
   const { events, pending, failed } = ledger;
   return {
     damage,
-    // With something unsent the log must stay replayable, and the token is part of that.
-    replacement: pending === 0 ? redacted : undefined,
+    // With something unsent the log must stay replayable, and the token is part of that. What was given up is unsent as well.
+    replacement: pending + failed === 0 ? redacted : undefined,
     execution,
     events: { events, pending, failed, first_ms: asNumber(first), last_ms: asNumber(last) },
   };

@@ -31,6 +31,20 @@ Deno.test("logger adds bound fields to each line, and the line's own win", () =>
   assert.deepEqual(written, ["INF Hello job_id=b queue=r"]);
 });
 
+Deno.test("logger writes a line's own fields before those that it adds, as the runbook shows them", () => {
+  const { logger, written } = lines("debug");
+  logger.with({ job_id: "a" }).debug("Appending record", { sequence: 1n, offset: 16 });
+  assert.deepEqual(written, ["DBG Appending record sequence=1 offset=16 job_id=a"]);
+});
+
+Deno.test("logger keeps the secrets it was told of out of its lines, and out of those of loggers made from it", () => {
+  const { logger, written } = lines("info");
+  logger.with({ job_id: "a" }, ["s3cret"]).with({ queue: "q" }, ["0ther"]).info("Refused s3cret", {
+    error: "0ther!",
+  });
+  assert.deepEqual(written, ["INF Refused [withheld] error=[withheld]! queue=q job_id=a"]);
+});
+
 Deno.test("logger keeps one event on one line and lets nothing act on the terminal", () => {
   const { logger, written } = lines("info");
   logger.info("two\nlines", { value: "\x1b[2J\u009b\u202e\x7f", empty: "" });

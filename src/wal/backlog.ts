@@ -10,7 +10,7 @@
  * Invariant, kept here: an acknowledgement of sequence S makes every pending event before it with at most that sequence count as
  * sent, so `acknowledgeable` is never so high that it would cover an event that the server has not stored.
  */
-import { HEADER_BYTES, Status, type WalRecord } from "./format.ts";
+import { HEADER_BYTES, SEQUENCE_MAX, Status, type WalRecord } from "./format.ts";
 import type { PendingSequences } from "./ledger.ts";
 
 /** A pending event's place. */
@@ -49,12 +49,15 @@ export class Backlog {
   #front = 0;
   #soughtBytes: number;
   #acknowledgeable: bigint | undefined;
+  #acknowledgeableMax: bigint;
 
   /**
    * @param resumed what was pending when the log was opened
    * @param resumedBytes how long the log was then
+   * @param leftOut the lowest sequence that was pending and is not in `resumed`: no acknowledgement may cover it
    */
-  constructor(resumed: PendingSequences, resumedBytes: number) {
+  constructor(resumed: PendingSequences, resumedBytes: number, leftOut?: bigint) {
+    this.#acknowledgeableMax = leftOut === undefined ? SEQUENCE_MAX : leftOut - 1n;
     this.#sequences = resumed.sequences;
     this.#copies = resumed.copies;
     this.#unsettled = resumed.copies.slice();
@@ -186,7 +189,7 @@ export class Backlog {
   #advance(): void {
     while (this.#lowest < this.#sequences.length && this.#outcomes[this.#lowest] !== PENDING) {
       // The sequence of an event that failed must not be written: it would make that event count as sent.
-      if (this.#outcomes[this.#lowest] === STORED) this.#acknowledgeable = this.#sequences[this.#lowest];
+      if (this.#outcomes[this.#lowest] === STORED) this.#allow(this.#sequences[this.#lowest]);
       this.#lowest++;
     }
     const resumedDone = this.#lowest === this.#sequences.length;
@@ -194,7 +197,7 @@ export class Backlog {
       const entry = this.#window[this.#front];
       if (entry.outcome === "pending") break;
       if (resumedDone && entry.offset >= this.#resumedBytes && entry.outcome === "stored") {
-        this.#acknowledgeable = entry.sequence;
+        this.#allow(entry.sequence);
       }
     }
     if (resumedDone && this.#sequences.length > 0 && this.#soughtBytes >= this.#resumedBytes) {
@@ -204,6 +207,10 @@ export class Backlog {
       this.#window.splice(0, this.#front);
       this.#front = 0;
     }
+  }
+
+  #allow(sequence: bigint): void {
+    if (sequence <= this.#acknowledgeableMax) this.#acknowledgeable = sequence;
   }
 
   #forgetResumed(): void {

@@ -44,7 +44,8 @@ export class LogQuarantinedError extends Error {
     readonly counts: QuarantineCounts,
   ) {
     super(
-      `Cannot append to ${path}: ${problemName(damage.problem)} at byte ${damage.offset}. ${counts.records} good records before it ` +
+      `Cannot append to ${path}: ${problemName(damage.problem)} at byte ${damage.offset}. ` +
+        `${counts.records} good records before it ` +
         `(${counts.pending} events not sent) and ${counts.salvageable} after it are safe in ${quarantinePath}. ` +
         `Next: airunner wal recover ${quarantinePath}`,
     );

@@ -97,13 +97,17 @@ export class Ledger {
     return NAMES[this.#statuses[this.#slotOfEvent?.[eventIndex] ?? eventIndex]];
   }
 
-  pendingSequences(): PendingSequences {
+  /** The sequences that `isWanted`: the pending ones, unless said otherwise. */
+  pendingSequences(
+    isWanted: (status: EffectiveStatus, sequence: bigint) => boolean = (status) => status === "pending",
+  ): PendingSequences {
+    const isSlotWanted = (slot: number) => isWanted(NAMES[this.#statuses[slot]], this.#sequences[slot]);
     let count = 0;
-    for (let slot = 0; slot < this.#slots; slot++) if (this.#statuses[slot] === PENDING) count++;
+    for (let slot = 0; slot < this.#slots; slot++) if (isSlotWanted(slot)) count++;
     const sequences = new BigInt64Array(count);
     let at = 0;
     for (let slot = 0; slot < this.#slots; slot++) {
-      if (this.#statuses[slot] === PENDING) sequences[at++] = this.#sequences[slot];
+      if (isSlotWanted(slot)) sequences[at++] = this.#sequences[slot];
     }
     if (this.#index !== undefined) sequences.sort();
     const copies = new Uint32Array(count).fill(1);

@@ -21,6 +21,7 @@ import { GroupCommit, type LogObserver, type OpenLog, type SyncMode } from "./gr
 import type { RecordKind } from "./ledger.ts";
 import { createLogFile, openLogFile, type ReadyFile } from "./log_file.ts";
 import { type PendingEvent, type PendingLimit, PendingReader } from "./pending_reader.ts";
+import { type IsWanted, selectEvents } from "./selection.ts";
 
 export type { LogObserver, OpenLog, PendingEvent, PendingLimit, SyncMode };
 export * from "./errors.ts";
@@ -32,6 +33,15 @@ export interface LogOptions {
   files?: LogFiles;
   clock?: Clock;
   observe?: LogObserver;
+}
+
+export interface OpenOptions extends LogOptions {
+  onRecord?(record: WalRecord, kind: RecordKind): void;
+  /**
+   * Which events of the file count as pending while it is open here; without it, those that are. What is pending and not wanted stays
+   * so, and nothing that it would have to be acknowledged with is recorded as sent.
+   */
+  isWanted?: IsWanted;
 }
 
 export interface LogCounts {
@@ -66,13 +76,14 @@ export class Log {
   #commit: GroupCommit;
   #reader: PendingReader;
   #waiting = new Set<() => void>();
+  #reopened: ReadonlySet<bigint>;
   #closed: Promise<void> | undefined;
   /** The end of the queue of calls that use the backlog across an await. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
     { path, file, bytes, ledger, pendingBytes, execution }: ReadyFile,
-    options: LogOptions,
+    options: OpenOptions,
   ) {
     const { logger = silentLogger, sync = { mode: "always" }, clock = systemClock, observe = {} } = options;
     this.path = path;
@@ -80,14 +91,15 @@ export class Log {
     this.#clock = clock;
     this.#observe = observe;
     this.#logger = logger;
-    const { pending, sent, failed, events } = ledger;
-    this.#counts = { pending, sent, failed, events };
-    this.#durablePending = pending;
+    const { counts, pending, leftOut, reopened } = selectEvents(ledger, options.isWanted);
+    this.#counts = counts;
+    this.#durablePending = counts.pending;
+    this.#reopened = reopened;
     this.#pendingBytes = pendingBytes;
     // Sequences start at 1; another writer's may lie below.
     const highest = ledger.highestSequence ?? 0n;
     this.#lastSequence = this.#queuedSequence = highest > 0n ? highest : 0n;
-    this.#backlog = new Backlog(ledger.pendingSequences(), bytes);
+    this.#backlog = new Backlog(pending, bytes, leftOut);
     this.#commit = new GroupCommit(file, bytes, { path, sync, clock, logger, observe }, {
       acknowledgement: () => {
         const sequence = this.#backlog.acknowledgeable;
@@ -133,7 +145,7 @@ export class Log {
    */
   static async open(
     path: string,
-    options: LogOptions & { onRecord?(record: WalRecord, kind: RecordKind): void } = {},
+    options: OpenOptions = {},
   ): Promise<Log> {
     const { files = systemFiles, logger = silentLogger } = options;
     const onRecord = options.onRecord?.bind(options);
@@ -255,6 +267,8 @@ export class Log {
         this.#counts.sent += count;
         this.#durablePending -= count;
         this.#pendingBytes -= count * event.length;
+        // The next acknowledgement would cover it only if it had not failed.
+        if (this.#reopened.has(event.sequence)) await this.#commit.flush();
       }
       await Promise.all([this.#commit.flush(), this.#reader.findOldest(this.#durablePending)]);
     });

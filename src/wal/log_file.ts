@@ -11,7 +11,14 @@ import {
 } from "../platform/files.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { LogLockedError, LogQuarantinedError, LogSealedError, LogWriteError, problemName, reason } from "./errors.ts";
+import {
+  LogLockedError,
+  LogQuarantinedError,
+  LogSealedError,
+  LogWriteError,
+  problemName,
+  reason,
+} from "./errors.ts";
 import { decodeExecution, encodeExecution, type Execution } from "./execution.ts";
 import {
   CHECKSUM_BYTES,
@@ -175,13 +182,14 @@ async function recover(
   };
   if (decideRecovery(facts) === "cut") {
     const bytes = await cutTail(context, path, file, goodBytes);
-    context.logger.warn(`WAL tail cut: ${problemName(damage.problem)}`, { path, problem: damage.problem, offset: goodBytes });
+    const { problem } = damage;
+    context.logger.warn(`WAL tail cut: ${problemName(problem)}`, { path, problem, offset: goodBytes });
     return bytes;
   }
   const quarantinePath = await quarantine(context.files, path);
   const { pending, sent, failed } = ledger;
   const counts = { records: end.records, goodBytes, pending, sent, failed, salvageable };
-  context.logger.error(`WAL quarantined: ${problemName(damage.problem)}`, {
+  context.logger.error("WAL quarantined", {
     path: quarantinePath,
     problem: damage.problem,
     offset: damage.offset,

@@ -1,0 +1,26 @@
+/**
+ * Measures what README claims, `scripts/deno task bench`, and prints one table. A figure that depends on
+ * the machine's disk stands beside a bare loop on the same disk in the same run: the ratio is the claim.
+ */
+import { benchArchive } from "./bench_archive.ts";
+import { benchMemory } from "./bench_memory.ts";
+import { benchServer } from "./bench_server.ts";
+import { benchWal } from "./bench_wal.ts";
+import { formatRows, type Row } from "./bench_table.ts";
+
+const BENCHES: Record<string, () => Promise<Row[]>> = {
+  wal: benchWal,
+  archive: benchArchive,
+  server: benchServer,
+  memory: benchMemory,
+};
+
+const chosen = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);
+for (const name of chosen) {
+  const bench = BENCHES[name];
+  if (bench === undefined) {
+    console.error(`There is no benchmark "${name}"; there are: ${Object.keys(BENCHES).join(", ")}`);
+    Deno.exit(2);
+  }
+  console.log(formatRows(name, await bench()));
+}

@@ -1,0 +1,79 @@
+/**
+ * `airunner list`: the jobs of a queue.
+ */
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { integer, oneOf } from "../../config/value_type.ts";
+import { type Job, JobState } from "../../events/gen/job/v1/job_pb.ts";
+import type { Call } from "../call.ts";
+import { UsageError } from "../command_error.ts";
+import { ExitCode } from "../exit_code.ts";
+import { toJson } from "../json.ts";
+import { type ListedJob, renderList } from "../render/list_screen.ts";
+import { ServerClient } from "../server_client.ts";
+
+type List = Call<
+  [],
+  { state?: string; limit: string; json?: true },
+  "server" | "credential" | "requestTimeout" | "queue"
+>;
+
+const STATES = oneOf(["scheduled", "running", "completed", "failed", "cancelled"]);
+const LIMITS = integer(1, 100_000);
+/** Servers have limits of their own for a page; this is below all that we know. */
+const PAGE_SIZE_MAX = 100;
+
+export async function run({ context, options, settings, style }: List): Promise<number> {
+  const state = options.state === undefined ? JobState.UNSPECIFIED : stateOf(options.state);
+  const limit = LIMITS.parse(options.limit);
+  if (limit === undefined) throw wrong("--limit", LIMITS.expected, options.limit);
+  using client = await ServerClient.connect(settings, context);
+  const { jobs, isCut } = await fetchJobs(client, settings.queue, state, limit);
+  await context.stdout.write(
+    options.json
+      ? toJson({ schema_version: 1, queue: settings.queue, jobs: jobs.map(jobJson) }) + "\n"
+      : renderList({ queue: settings.queue, jobs, isCut, nowMs: context.clock.nowMs() }, style),
+  );
+  return ExitCode.DONE;
+}
+
+function stateOf(text: string): JobState {
+  const word = STATES.parse(text);
+  if (!word) throw wrong("--state", STATES.expected, text);
+  return JobState[word.toUpperCase() as Uppercase<typeof word>];
+}
+
+function wrong(flag: string, expected: string, found: string): UsageError {
+  return new UsageError(`Cannot read ${flag}: expected ${expected}, found ${JSON.stringify(found)}`);
+}
+
+/** Pages are put together without repeating a job: a new job moves the older ones down to the next page. */
+async function fetchJobs(client: ServerClient, queue: string, state: JobState, limit: number) {
+  const pageSize = Math.min(limit, PAGE_SIZE_MAX);
+  const jobs = new Map<string, ListedJob>();
+  for (let page = 1;; page++) {
+    const response = await client.call((service, limits) =>
+      service.listJobs({ queue, state, page, pageSize }, limits)
+    );
+    for (const job of response.jobs) jobs.set(job.jobId, listedJob(job));
+    const isLast = page >= response.lastPage || response.jobs.length === 0;
+    if (isLast || jobs.size >= limit) {
+      return { jobs: [...jobs.values()].slice(0, limit), isCut: !isLast || jobs.size > limit };
+    }
+  }
+}
+
+function listedJob(job: Job): ListedJob {
+  return {
+    jobId: job.jobId,
+    state: (JobState[job.state] ?? `UNKNOWN_${job.state}`).toLowerCase(),
+    command: job.jobParams?.command ?? "",
+    args: job.jobParams?.args ?? [],
+    createdAtMs: job.createdAt ? timestampMs(job.createdAt) : 0,
+    updatedAtMs: job.updatedAt ? timestampMs(job.updatedAt) : 0,
+  };
+}
+
+/** Environment and metadata stay out: they may hold secrets. */
+function jobJson({ jobId, state, command, args, createdAtMs, updatedAtMs }: ListedJob) {
+  return { job_id: jobId, state, command, args, created_at_ms: createdAtMs, updated_at_ms: updatedAtMs };
+}

@@ -1,0 +1,65 @@
+/**
+ * `airunner logs`: a job's output from the server, until the job ends.
+ */
+import type { Call } from "../call.ts";
+import { UsageError } from "../command_error.ts";
+import type { Context } from "../context.ts";
+import { ExitCode } from "../exit_code.ts";
+import { followJob } from "../follow.ts";
+import { JobOutput } from "../job_output.ts";
+import { ServerClient } from "../server_client.ts";
+
+type Logs = Call<
+  [string],
+  { raw?: true; fromSequence?: string },
+  "server" | "credential" | "requestTimeout"
+>;
+
+export async function run({ context, args: [jobId], options, settings }: Logs): Promise<number> {
+  const fromSequence = parseSequence(options.fromSequence ?? "1");
+  using client = await ServerClient.connect(settings, context);
+  return await printJob(context, client, {
+    jobId,
+    fromSequence,
+    raw: options.raw ?? false,
+    wasReached: false,
+  });
+}
+
+function parseSequence(text: string): bigint {
+  if (/^[0-9]{1,19}$/.test(text) && BigInt(text) >= 1n && BigInt(text) < 2n ** 63n) return BigInt(text);
+  throw new UsageError(
+    `Cannot read --from-sequence: expected a whole number from 1, found ${JSON.stringify(text)}`,
+  );
+}
+
+/** Resolves to the exit code for us when the job has ended. */
+export async function printJob(
+  context: Context,
+  client: ServerClient,
+  job: { jobId: string; fromSequence: bigint; raw: boolean; wasReached: boolean },
+): Promise<number> {
+  const { stdout, stderr, clock, random } = context;
+  const output = new JobOutput({ stdout, stderr, raw: job.raw });
+  const exitCode = await followJob({
+    client,
+    jobId: job.jobId,
+    fromSequence: job.fromSequence,
+    wasReached: job.wasReached,
+    clock,
+    random,
+    onEvent: (event) => output.write(event),
+    async onNotice(line) {
+      await stderr.write(`airunner: ${line}\n`);
+      await stderr.flush();
+    },
+  });
+  await output.finish();
+  return toOwnExitCode(exitCode);
+}
+
+/** A process can end with 0 to 255 only. A job that failed must not look like one that did not. */
+function toOwnExitCode(exitCode: number): number {
+  const byte = exitCode & 0xff;
+  return byte === 0 && exitCode !== 0 ? ExitCode.FAILED : byte;
+}

@@ -1,0 +1,108 @@
+/**
+ * `airunner submit`: a job from a file, from the command line, or from both.
+ */
+import { clone, create, fromJson, type JsonObject } from "@bufbuild/protobuf";
+import {
+  EnqueueJobRequestSchema,
+  type JobParams,
+  JobParamsSchema,
+  ProcessType,
+} from "../../events/gen/job/v1/job_pb.ts";
+import { readJobFile } from "../../config/job_file.ts";
+import { parseDurationMs } from "../../config/value_type.ts";
+import type { Call } from "../call.ts";
+import { CommandError, UsageError } from "../command_error.ts";
+import { ExitCode } from "../exit_code.ts";
+import { ServerClient, ServerError } from "../server_client.ts";
+import { shellWord } from "../render/text.ts";
+import { printJob } from "./logs.ts";
+
+export type SubmitOptions = {
+  config?: string;
+  timeout?: string;
+  env: string[];
+  cwd?: string;
+  requestId?: string;
+  follow?: true;
+};
+
+type Submit = Call<[string[]], SubmitOptions, "server" | "credential" | "requestTimeout" | "queue">;
+
+export async function run({ context, args: [command], options, settings }: Submit): Promise<number> {
+  const file = options.config === undefined ? create(JobParamsSchema) : await readConfig(options.config);
+  const jobParams = jobParamsOf(file, command, options);
+  using client = await ServerClient.connect(settings, context);
+  // An id of our own when there is none: without it, a call that was repeated would be a second job.
+  const requestId = options.requestId ?? crypto.randomUUID();
+  const request = create(EnqueueJobRequestSchema, { requestId, queue: settings.queue, jobParams });
+  let jobId: string;
+  try {
+    ({ jobId } = await client.call((jobs, limits) => jobs.enqueueJob(request, limits)));
+  } catch (error) {
+    if (!(error instanceof ServerError) || !error.mayPass) throw error;
+    const next =
+      `The job may have arrived. Type the command again with --request-id ${shellWord(requestId)}: ` +
+      "it will not be run twice.";
+    throw new ServerError(error.message, error.exitCode, true, next, { cause: error });
+  }
+  await context.stdout.write(`${jobId}\n`);
+  await context.stdout.flush();
+  if (!options.follow) return ExitCode.DONE;
+  return await printJob(context, client, { jobId, fromSequence: 1n, raw: false, wasReached: true });
+}
+
+async function readConfig(path: string): Promise<JobParams> {
+  let source: string;
+  try {
+    source = await Deno.readTextFile(path);
+  } catch (error) {
+    throw new CommandError(
+      `Cannot read ${path}: ${
+        error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message
+      }`,
+      ExitCode.CONFIGURATION,
+      undefined,
+      { cause: error },
+    );
+  }
+  return fromJson(JobParamsSchema, readJobFile(source, path) as JsonObject);
+}
+
+/** What is typed wins over the file; variables are added to the file's. */
+export function jobParamsOf(file: JobParams, command: readonly string[], options: SubmitOptions): JobParams {
+  const params = clone(JobParamsSchema, file);
+  if (command.length > 0) {
+    params.command = command[0];
+    params.args = command.slice(1);
+  }
+  if (params.command === "") {
+    throw new UsageError(
+      "No command is given: put it after --, as in `airunner submit -- make test`, or into the job file",
+    );
+  }
+  if (params.processType === ProcessType.UNSPECIFIED) params.processType = ProcessType.PIPE;
+  if (options.timeout !== undefined) params.timeoutSeconds = timeoutSecondsOf(options.timeout);
+  if (options.cwd !== undefined) params.workingDirectory = options.cwd;
+  params.environment = { ...params.environment, ...Object.fromEntries(options.env.map(parseVariable)) };
+  return params;
+}
+
+/** The protocol counts whole seconds; a fraction counts as one, because 0 means no timeout. */
+function timeoutSecondsOf(text: string): number {
+  const timeoutMs = parseDurationMs(text);
+  if (timeoutMs === undefined || timeoutMs === 0 || timeoutMs / 1000 > 2 ** 31 - 1) {
+    throw new UsageError(
+      `Cannot read --timeout: expected a duration such as 90s or 2h, found ${JSON.stringify(text)}`,
+    );
+  }
+  return Math.ceil(timeoutMs / 1000);
+}
+
+function parseVariable(text: string): [name: string, value: string] {
+  const at = text.indexOf("=");
+  // The value may be a secret, so that the message shows the name alone.
+  if (at <= 0) {
+    throw new UsageError("Cannot read --env: expected NAME=VALUE, found no name with a = behind it");
+  }
+  return [text.slice(0, at), text.slice(at + 1)];
+}

@@ -1,0 +1,216 @@
+/**
+ * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
+ */
+import { systemFiles } from "../../platform/files.ts";
+import { logName, logNames, parseLogName } from "../../wal/log_name.ts";
+import { fileName, parentDirectory } from "../../platform/files.ts";
+import { type LogBytes, readLogFile } from "../../wal/reader.ts";
+import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
+import { writeWholeFile } from "../../wal/whole_file.ts";
+import type { Call } from "../call.ts";
+import { CommandError } from "../command_error.ts";
+import { ExitCode } from "../exit_code.ts";
+import { toJson } from "../json.ts";
+import { locateLog } from "../locate.ts";
+import { cannotRead, openLog } from "../log_source.ts";
+import { describeRecovered, type RecoveredLog } from "../recovered_log.ts";
+import { renderRecover } from "../render/recover_screen.ts";
+import { shellWord, shown } from "../render/text.ts";
+import { quarantinedLogs, withoutQuarantine } from "../wal_targets.ts";
+import { writerOf } from "../writer.ts";
+
+type Recover = Call<
+  [string],
+  { dryRun?: true; output?: string; json?: true },
+  "walDir" | "archiveDir"
+>;
+
+export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
+  const { stdout, stderr } = context;
+  const path = await locateDamaged(target, settings, (note) => stderr.write(`${note}\n`));
+  const owner = await writerOf(path);
+  if (owner !== undefined) {
+    throw new CommandError(
+      `Cannot recover ${path}: process ${owner} is writing it. Nothing was changed; a record that is half written just now ` +
+        "is no damage.",
+      ExitCode.FAILED,
+      `Next: airunner wal verify ${shellWord(path)}`,
+    );
+  }
+  const source = await openDamaged(path);
+  let found: Found;
+  try {
+    const plan = await planRepair(source.open);
+    // Told as often as the file was read, and the plan read it all the first time.
+    const archiveProblems = [...new Set(source.problems)];
+    const log = await describeRecovered(repairedBytes(source.open, plan));
+    found = { path, plan, archiveProblems, log };
+  } catch (error) {
+    throw cannotRead(path, error);
+  }
+  const { plan, archiveProblems } = found;
+  const isWhole = plan.damaged.length === 0 && archiveProblems.length === 0;
+  const written = isWhole || options.dryRun || plan.records === 0
+    ? undefined
+    : await write(found, source, options.output, settings.walDir);
+  if (options.json) {
+    await stdout.write(toJson(recoverJson(found, written?.path, options.dryRun ?? false)) + "\n");
+  } else if (isWhole) {
+    await stdout.write(`${shown(path)} is whole: there is nothing to recover\n`);
+  } else {
+    const { records, salvaged, distrusted, damaged } = plan;
+    const output = written?.path;
+    const screen = { path, damaged, archiveProblems, records, salvaged, distrusted, log: found.log, output };
+    await stdout.write(
+      renderRecover(
+        { ...screen, wasThere: written?.isNew === false, dryRun: options.dryRun ?? false },
+        style,
+      ),
+    );
+  }
+  if (plan.records === 0 && !isWhole && !options.dryRun) {
+    throw new CommandError(
+      `Nothing could be saved from ${path}: not one whole record is in it. The file was not changed.`,
+      ExitCode.FAILED,
+      "Restore it from a backup if there is one.",
+    );
+  }
+  return ExitCode.DONE;
+}
+
+interface Found {
+  readonly path: string;
+  readonly plan: RepairPlan;
+  readonly archiveProblems: readonly string[];
+  readonly log: RecoveredLog;
+}
+
+/** For a job's id: its log that was set aside, which is the one that needs it, or else its log or archive. */
+async function locateDamaged(
+  target: string,
+  directories: Recover["settings"],
+  note: (line: string) => Promise<void>,
+): Promise<string> {
+  const quarantined = target.includes("/") ? [] : await quarantinedLogs(target, directories.walDir);
+  if (quarantined.length === 0) {
+    const { path, notes } = await locateLog(target, directories);
+    for (const line of notes) await note(line);
+    return path;
+  }
+  if (quarantined.length === 1) return quarantined[0];
+  throw new CommandError(
+    `Job ${target} has ${quarantined.length} damaged logs. Nothing was changed; name the one to recover:`,
+    ExitCode.USAGE,
+    quarantined.map((path) => `  airunner wal recover ${shellWord(path)}`).join("\n"),
+  );
+}
+
+interface Source {
+  readonly open: OpenLog;
+  readonly isArchive: boolean;
+  /** What is wrong with the archive around the log, as far as it was read. */
+  readonly problems: string[];
+}
+
+async function openDamaged(path: string): Promise<Source> {
+  const { archived } = await openLog(path);
+  const problems: string[] = [];
+  // An archive whose very first bytes are damaged is told by its name only.
+  if (!archived && !path.endsWith(".zst")) {
+    return { open: () => readLogFile(path), isArchive: false, problems };
+  }
+  const { salvageArchive } = await import("../../archive/salvage_archive.ts");
+  const open = (): LogBytes =>
+    salvageArchive(path, ({ offset, reason }) => void problems.push(`byte ${offset}: ${reason}`));
+  return { open, isArchive: true, problems };
+}
+
+async function write(
+  { path, plan, log }: Found,
+  { open, isArchive }: Source,
+  output: string | undefined,
+  walDir: string,
+): Promise<{ path: string; isNew: boolean }> {
+  const directory = output !== undefined
+    ? parentDirectory(output)
+    : isArchive
+    ? walDir
+    : parentDirectory(path);
+  const names = output !== undefined ? [fileName(output)] : namesFor(path, log);
+  try {
+    return await writeWholeFile({
+      files: systemFiles,
+      directory,
+      names,
+      bytes: repairedBytes(open, plan),
+      isSame: (existing) => hasSameBytes(existing, repairedBytes(open, plan)),
+    });
+  } catch (error) {
+    throw new CommandError(
+      `Cannot write the recovered log into ${directory}: ${
+        (error as Error).message
+      }. The damaged file was not changed.`,
+      ExitCode.FAILED,
+      "Choose another place with --output=FILE.",
+      { cause: error },
+    );
+  }
+}
+
+async function hasSameBytes(path: string, bytes: LogBytes): Promise<boolean> {
+  const { haveSameBytes } = await import("../../archive/survey.ts");
+  return await haveSameBytes(readLogFile(path), bytes);
+}
+
+/** A log keeps its job's name, so that whoever looks for the job finds it; the worker of this machine takes it up by that name. */
+function namesFor(path: string, { execution }: RecoveredLog): Iterable<string> {
+  const name = withoutQuarantine(fileName(path));
+  const jobId = parseLogName(name)?.jobId ?? execution?.job_id;
+  try {
+    if (jobId !== undefined) {
+      logName(jobId);
+      return logNames(jobId);
+    }
+  } catch (error) {
+    // Not an id that makes a safe name.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new CommandError(
+    `Cannot name the log recovered from ${path}: neither the file's name nor its records say which job it is of. ` +
+      "Nothing was changed.",
+    ExitCode.USAGE,
+    `Next: airunner wal recover --output=FILE ${shellWord(path)}`,
+  );
+}
+
+function recoverJson(
+  { path, plan, archiveProblems, log }: Found,
+  output: string | undefined,
+  dryRun: boolean,
+) {
+  return {
+    schema_version: 1,
+    path,
+    dry_run: dryRun,
+    whole: plan.damaged.length === 0 && archiveProblems.length === 0,
+    output: output ?? null,
+    job_id: log.execution?.job_id ?? null,
+    execution: log.execution?.execution ?? null,
+    replayable: log.execution?.task_token !== undefined,
+    damaged: plan.damaged.map(({ problem, offset, length }) => ({ problem, offset, bytes: length })),
+    archive_problems: archiveProblems,
+    records: plan.records,
+    salvaged_records: plan.salvaged,
+    distrusted_records: plan.distrusted,
+    events: log.events,
+    pending: log.pending,
+    sent: log.sent,
+    failed: log.failed,
+    lost: log.lost.map(({ first, last, serverHasThem }) => ({
+      first_sequence: first,
+      last_sequence: last,
+      server_has_them: serverHasThem,
+    })),
+    ended: log.hasEnd,
+  };
+}

@@ -1,0 +1,35 @@
+/**
+ * What a command may touch of the outside world. Commands get it as an argument, so that tests run them
+ * without a process, a terminal or a signal.
+ */
+import type { Clock } from "../platform/clock.ts";
+import type { Random } from "../platform/random.ts";
+import type { Output } from "./output.ts";
+
+export type SignalName = "SIGINT" | "SIGTERM";
+
+export interface Signals {
+  /**
+   * Hands signals to `handler` until the returned function is called. The handler added last gets them alone:
+   * a command that knows how to stop takes over from the one that merely exits.
+   */
+  take(handler: (name: SignalName) => void): () => void;
+}
+
+export interface Context {
+  /** The words after the program's name. */
+  readonly args: readonly string[];
+  env(name: string): string | undefined;
+  /** The whole environment, for jobs to inherit. */
+  environment(): Readonly<Record<string, string>>;
+  hostname(): string;
+  readonly stdin: ReadableStream<Uint8Array>;
+  readonly stdinIsTerminal: boolean;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signals: Signals;
+  /** Runs when the program ends, in whatever way it can notice: for what must not stay behind, such as temporary files. */
+  atExit(action: () => void): void;
+}

@@ -1,0 +1,142 @@
+/**
+ * What there is to know about a log, in one pass and in memory that does not grow with its payloads.
+ */
+import { decodeEvent } from "../events/event.ts";
+import { decodeExecution, decodeFailure, type Execution, type Failure } from "../wal/execution.ts";
+import type { WalRecord } from "../wal/format.ts";
+import type { EffectiveStatus, Ledger, RecordKind } from "../wal/ledger.ts";
+import type { LogBytes } from "../wal/reader.ts";
+import { payloadTypeName } from "./event_type.ts";
+import { type LogScan, scanBytes } from "./log_scan.ts";
+
+/** Reasons of failures shown in full; a log in which everything failed has the same reason a thousand times. */
+const FAILURES_MAX = 5;
+
+/** What `event_type` says for a payload that is not an event. */
+export const UNDECODABLE = "UNDECODABLE";
+
+export interface LogSummary extends LogScan {
+  readonly events: number;
+  readonly pending: number;
+  readonly sent: number;
+  readonly failed: number;
+  readonly eventsByType: ReadonlyMap<string, number>;
+  readonly firstTimestampMs: bigint | undefined;
+  readonly lastTimestampMs: bigint | undefined;
+  readonly execution: Execution | undefined;
+  /** The first few failures, in file order. */
+  readonly failures: readonly (Failure & { sequence: bigint })[];
+  /** The exit code of the command, once it has ended. */
+  readonly exitCode: number | undefined;
+}
+
+export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
+  const tally = new Tally();
+  const scan = await scanBytes(bytes, (record, kind) => tally.add(record, kind));
+  const { events, pending, sent, failed } = scan.ledger;
+  const { eventsByType, firstTimestampMs, lastTimestampMs, execution, failures, exitCode } = tally;
+  return {
+    ...scan,
+    events,
+    pending,
+    sent,
+    failed,
+    eventsByType,
+    firstTimestampMs,
+    lastTimestampMs,
+    execution,
+    failures,
+    exitCode,
+  };
+}
+
+class Tally {
+  readonly eventsByType = new Map<string, number>();
+  readonly failures: (Failure & { sequence: bigint })[] = [];
+  firstTimestampMs: bigint | undefined;
+  lastTimestampMs: bigint | undefined;
+  execution: Execution | undefined;
+  exitCode: number | undefined;
+
+  add(record: WalRecord, kind: RecordKind): void {
+    if (kind === "execution") this.execution ??= decodeExecution(record.payload);
+    if (kind === "failure" && this.failures.length < FAILURES_MAX) {
+      const failure = decodeFailure(record.payload);
+      if (failure) this.failures.push({ ...failure, sequence: record.sequence });
+    }
+    if (kind !== "event") return;
+    const type = payloadTypeName(record.payload) ?? UNDECODABLE;
+    this.eventsByType.set(type, (this.eventsByType.get(type) ?? 0) + 1);
+    if (type === "PROCESS_END") this.exitCode = exitCodeOf(record.payload) ?? this.exitCode;
+    this.firstTimestampMs ??= record.timestampMs;
+    this.lastTimestampMs = record.timestampMs;
+  }
+}
+
+function exitCodeOf(payload: Uint8Array): number | undefined {
+  const event = decodeEvent(payload);
+  return event?.eventData.case === "processEnd" ? event.eventData.value.exitCode : undefined;
+}
+
+/** An event of a log with its status after everything in the log. */
+export interface EventRow {
+  readonly offset: number;
+  readonly length: number;
+  readonly sequence: bigint;
+  readonly status: EffectiveStatus;
+  readonly timestampMs: bigint;
+  readonly payloadBytes: number;
+  readonly eventType: string;
+}
+
+/**
+ * The events of a log in file order. `ledger` is that of an earlier pass over the same log: events appended
+ * since then are left out, because their statuses are not known.
+ */
+export async function readEvents(
+  bytes: LogBytes,
+  ledger: Ledger,
+  onEvent: (row: EventRow) => Promise<void> | void,
+): Promise<void> {
+  let index = 0;
+  const whileWanted = (async function* () {
+    for await (const chunk of bytes) {
+      yield chunk;
+      if (index >= ledger.events) return;
+    }
+  })();
+  await scanBytes(whileWanted, (record, kind) => {
+    if (kind !== "event" || index >= ledger.events) return;
+    return onEvent({
+      offset: record.offset,
+      length: record.length,
+      sequence: record.sequence,
+      status: ledger.statusAt(index++),
+      timestampMs: record.timestampMs,
+      payloadBytes: record.payload.length,
+      eventType: payloadTypeName(record.payload) ?? UNDECODABLE,
+    });
+  });
+}
+
+/** When the oldest event that the server lacks was appended; undefined when it has everything. */
+export async function oldestUnsentMs(
+  open: () => Promise<LogBytes>,
+  ledger: Ledger,
+): Promise<bigint | undefined> {
+  let wanted = 0;
+  while (wanted < ledger.events && ledger.statusAt(wanted) !== "pending") wanted++;
+  if (wanted === ledger.events) return undefined;
+  let found: bigint | undefined;
+  let index = 0;
+  const untilFound = (async function* () {
+    for await (const chunk of await open()) {
+      yield chunk;
+      if (found !== undefined) return;
+    }
+  })();
+  await scanBytes(untilFound, (record, kind) => {
+    if (kind === "event" && index++ === wanted) found = record.timestampMs;
+  });
+  return found;
+}

@@ -1,0 +1,63 @@
+/**
+ * Standard output and standard error: writes are whole, in order, and wait for the reader.
+ */
+
+/** Writes some of `bytes` and returns how many. */
+export type Write = (bytes: Uint8Array) => Promise<number>;
+
+/** Small writes are gathered up to this size: a listing of a million lines is not a million system calls. */
+const BUFFER_BYTES = 64 * 1024;
+
+/** How long a full pipe is left alone: a reader takes some milliseconds for what a pipe holds. */
+const FULL_PIPE_WAIT_MS = 2;
+
+/** The reader of our output has gone, as `head` does once it has its lines. Not a failure. */
+export class OutputClosedError extends Error {
+  override name = "OutputClosedError";
+}
+
+export class Output {
+  readonly #write: Write;
+  readonly #encoder = new TextEncoder();
+  #buffer = new Uint8Array(BUFFER_BYTES);
+  #used = 0;
+
+  /** `columns` is undefined where there is no terminal. */
+  constructor(write: Write, readonly isTerminal: boolean, readonly columns: number | undefined) {
+    this.#write = write;
+  }
+
+  /** Resolves at once unless the buffer is full. Throws OutputClosedError when the reader has gone. */
+  async write(data: string | Uint8Array): Promise<void> {
+    const bytes = typeof data === "string" ? this.#encoder.encode(data) : data;
+    if (this.#used + bytes.length > BUFFER_BYTES) await this.flush();
+    if (bytes.length >= BUFFER_BYTES) return await this.#writeAll(bytes);
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
+  async flush(): Promise<void> {
+    const used = this.#used;
+    // Forgotten before it is written: a failed write must not be repeated by the flush at the program's end.
+    this.#used = 0;
+    await this.#writeAll(this.#buffer.subarray(0, used));
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    for (let written = 0; written < bytes.length;) written += await this.#writeSome(bytes.subarray(written));
+  }
+
+  async #writeSome(bytes: Uint8Array): Promise<number> {
+    try {
+      return await this.#write(bytes);
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) {
+        throw new OutputClosedError("Output closed", { cause: error });
+      }
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      // Somebody who shares the pipe has made it non-blocking, and its reader is behind.
+      await new Promise((resolve) => setTimeout(resolve, FULL_PIPE_WAIT_MS));
+      return 0;
+    }
+  }
+}

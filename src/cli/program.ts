@@ -1,0 +1,182 @@
+/**
+ * Turns the command table into a parser, and a parsed command line into a call of one command.
+ */
+import { Command } from "@commander-js/extra-typings";
+import { environmentSource, flagSource, resolveSettings } from "../config/resolve.ts";
+import type { SettingName } from "../config/settings.ts";
+import { type Call, COMMON_SETTINGS } from "./call.ts";
+import type { CommandEntry } from "./command_entry.ts";
+import { openCommandLog } from "./command_log.ts";
+import { COMMANDS, GROUPS } from "./commands.ts";
+import type { Context } from "./context.ts";
+import { exitOnCrash } from "./crash_log.ts";
+import { UsageError } from "./command_error.ts";
+import { colorStyle, plainStyle } from "./render/text.ts";
+import { addSettingOptions, typedSettings } from "./setting_options.ts";
+import { VERSION } from "./version.ts";
+
+/** Help where the terminal's width is unknown. */
+const HELP_COLUMNS = 100;
+
+/** What commander printed: it writes without waiting, our outputs wait. */
+export interface Printed {
+  stdout: string;
+  stderr: string;
+}
+
+export interface Program {
+  /** Runs the command line; resolves to the exit code. Rejects with commander's error or the command's. */
+  run(): Promise<number>;
+  readonly printed: Printed;
+  /** The line to type for help with what was typed. */
+  helpLine(): string;
+}
+
+export function createProgram(context: Context, logSink: (line: string) => void): Program {
+  const printed: Printed = { stdout: "", stderr: "" };
+  let exitCode = 0;
+  const root = createRoot(context, printed);
+  const groups = new Map<string, Command>();
+  for (const entry of COMMANDS) {
+    const words = entry.path.split(" ");
+    const parent = words.length === 1 ? root : groupOf(root, groups, words[0]);
+    const command = prepare(parent, new Command(words.at(-1)), entry.summary);
+    entry.define(command);
+    addSettingOptions(command, entry.settings, "Settings:");
+    addCommonOptions(command);
+    command.addHelpText("after", () => helpAfter(entry));
+    command.action(async (...params: unknown[]) => {
+      exitCode = await runEntry(context, entry, params, logSink);
+    });
+  }
+  addHelpCommand(root);
+  return {
+    printed,
+    async run() {
+      await root.parseAsync([...context.args], { from: "user" });
+      return exitCode;
+    },
+    helpLine: () => `airunner help${pathOf(deepest(root, context.args))}`,
+  };
+}
+
+/** The command that the first words lead to. */
+function deepest(root: Command, words: readonly string[]): Command {
+  let at = root;
+  for (const word of words) {
+    const next = at.commands.find((command) => command.name() === word);
+    if (!next) break;
+    at = next as Command;
+  }
+  return at;
+}
+
+function createRoot(context: Context, printed: Printed): Command {
+  const columns = context.stdout.columns ?? HELP_COLUMNS;
+  const root = new Command("airunner");
+  root.exitOverride()
+    .configureOutput({
+      writeOut: (text) => void (printed.stdout += text),
+      writeErr: (text) => void (printed.stderr += text),
+      // The message is in the error that follows, and report.ts says it.
+      outputError: () => {},
+      getOutHelpWidth: () => columns,
+      getErrHelpWidth: () => columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .description(
+      "Takes jobs from a server, runs them, and delivers every byte of their output through a write-ahead log.",
+    )
+    .version(VERSION, "--version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand(false)
+    // Options of a command come after its name. Words after `--` are never ours.
+    .enablePositionalOptions();
+  root.addHelpText("after", "\nType `airunner help COMMAND` for its options, examples and exit codes.");
+  return root;
+}
+
+function groupOf(root: Command, groups: Map<string, Command>, word: string): Command {
+  let group = groups.get(word);
+  if (!group) groups.set(word, group = prepare(root, new Command(word), GROUPS[word]));
+  return group;
+}
+
+/** Inherits the root's output and error handling, which `addCommand` alone would not do. */
+function prepare(parent: Command, command: Command, summary: string): Command {
+  parent.addCommand(command.copyInheritedSettings(parent));
+  return command.description(sentence(summary)).summary(summary).helpOption("-h, --help", "show help");
+}
+
+function addCommonOptions(command: Command): void {
+  const group = "Common options:";
+  addSettingOptions(command, COMMON_SETTINGS, group);
+  command.addOption(command.createOption("--debug", "show where an error came from").helpGroup(group));
+  command.addOption(command.createOption("--no-color", "no colour (NO_COLOR)").helpGroup(group));
+}
+
+function addHelpCommand(root: Command): void {
+  const help = prepare(root, new Command("help"), "show help of a command");
+  help.argument("[command...]", "words of the command, such as: wal inspect").action((words) => {
+    let at: Command = root;
+    for (const word of words) {
+      const next = at.commands.find((command) => command.name() === word);
+      // Commander knows how to suggest; it does so for words that it has to parse.
+      if (!next) {
+        throw new UsageError(
+          `Unknown command '${word}'`,
+          `Type \`airunner${pathOf(at)} --help\` for the commands.`,
+        );
+      }
+      at = next as Command;
+    }
+    at.help();
+  });
+}
+
+function pathOf(command: Command): string {
+  return command.parent ? `${pathOf(command.parent as Command)} ${command.name()}` : "";
+}
+
+function helpAfter(entry: CommandEntry): string {
+  const examples = entry.examples.map(([line, effect]) => `  ${line}\n      ${effect}`).join("\n");
+  return `\nExamples:\n${examples}\n\nExit codes: ${entry.exitCodes}`;
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + ".";
+}
+
+async function runEntry(
+  context: Context,
+  entry: CommandEntry,
+  params: readonly unknown[],
+  logSink: (line: string) => void,
+): Promise<number> {
+  // Commander calls an action with the arguments, then the options, then the command.
+  const options = params.at(-2) as Record<string, unknown>;
+  const names: SettingName[] = [...new Set<SettingName>([...COMMON_SETTINGS, ...entry.settings])];
+  const sources = [flagSource(typedSettings(options, names)), environmentSource(context.env)];
+  const settings = resolveSettings(names, sources, context.env("HOME")).values;
+  const colored = context.stdout.isTerminal && !context.env("NO_COLOR") && options.color !== false;
+  const log = openCommandLog(entry, settings, context.clock, logSink);
+  const call: Call<unknown[], unknown, SettingName> = {
+    context,
+    args: params.slice(0, -2),
+    options,
+    settings,
+    logger: log.logger,
+    style: colored ? colorStyle : plainStyle,
+  };
+  const release = entry.logFile === undefined ? () => {} : exitOnCrash(log.logger);
+  try {
+    return await (await entry.load()).run(call);
+  } catch (error) {
+    log.ended(error);
+    throw error;
+  } finally {
+    release();
+    log.close();
+  }
+}

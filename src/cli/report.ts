@@ -1,0 +1,95 @@
+/**
+ * The one place where an error becomes what the user reads and what the shell gets. Errors of other parts are
+ * told by their name and shape, not by their class: importing every part to ask `instanceof` would make
+ * `--version` load the server.
+ */
+import { SettingError } from "../config/resolve.ts";
+import { escapeControls } from "../platform/logger.ts";
+import { CommandError } from "./command_error.ts";
+import { ExitCode } from "./exit_code.ts";
+import { OutputClosedError } from "./output.ts";
+
+export interface Report {
+  exitCode: number;
+  /** Lines for stderr; empty when there is nothing to say. */
+  lines: string[];
+}
+
+export function reportError(error: unknown, debug: boolean): Report {
+  const report = classify(error);
+  if (debug && report.lines.length > 0) report.lines.push(...stackLines(error));
+  return report;
+}
+
+function classify(error: unknown): Report {
+  // The reader has what it wanted: `airunner list | head -1` is a success, and says nothing.
+  if (error instanceof OutputClosedError) return { exitCode: ExitCode.DONE, lines: [] };
+  if (error instanceof CommandError) return said(error.exitCode, error.message, error.next);
+  if (isCommanderError(error)) return usage(error);
+  if (error instanceof SettingError) {
+    return error.origin === "flag"
+      ? said(ExitCode.USAGE, error.message)
+      : said(ExitCode.CONFIGURATION, error.message);
+  }
+  if (!(error instanceof Error)) return said(ExitCode.FAILED, String(error));
+  return domain(error);
+}
+
+/** Errors that parts of the program throw for the user to read; they say themselves what to do. */
+function domain(error: Error): Report {
+  switch (error.name) {
+    case "YamlError": {
+      const { excerpt } = error as Error & { excerpt?: string };
+      const lines = [error.message, ...(excerpt ? excerpt.split("\n").map((line) => `  ${line}`) : [])];
+      return { exitCode: ExitCode.CONFIGURATION, lines: lines.map(escapeControls) };
+    }
+    case "CredentialsError":
+      return said(ExitCode.CONFIGURATION, error.message);
+    case "PublishError":
+      return (error as Error & { kind?: string }).kind === "authentication"
+        ? said(ExitCode.AUTHENTICATION, error.message)
+        : said(ExitCode.UNREACHABLE, error.message);
+    default:
+      return said(ExitCode.FAILED, error.message || error.name);
+  }
+}
+
+interface CommanderErrorShape extends Error {
+  code: string;
+  exitCode: number;
+}
+
+// Commander's class is not imported here either, so that this file stays free of it.
+function isCommanderError(error: unknown): error is CommanderErrorShape {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
+}
+
+function usage(error: CommanderErrorShape): Report {
+  // Help and version were asked for and have been printed.
+  if (error.exitCode === 0) return { exitCode: ExitCode.DONE, lines: [] };
+  // A group without a command prints its help instead of a message.
+  if (error.code === "commander.help") return { exitCode: ExitCode.USAGE, lines: [] };
+  const text = error.message.replace(/^error: /, "").replace(
+    /\n\(Did you mean (.*)\?\)$/s,
+    ". Did you mean $1?",
+  );
+  return said(ExitCode.USAGE, text.charAt(0).toUpperCase() + text.slice(1));
+}
+
+function said(exitCode: number, message: string, next?: string): Report {
+  const lines = [...message.split("\n"), ...(next ? next.split("\n") : [])];
+  return { exitCode, lines: lines.map(escapeControls) };
+}
+
+function stackLines(error: unknown): string[] {
+  const lines: string[] = [];
+  for (
+    let current = error, depth = 0;
+    current instanceof Error && depth < 8;
+    current = current.cause, depth++
+  ) {
+    if (depth > 0) lines.push(`Caused by: ${current.name}: ${current.message}`);
+    lines.push(...(current.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)));
+  }
+  return lines.map(escapeControls);
+}

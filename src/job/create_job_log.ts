@@ -1,0 +1,53 @@
+/**
+ * A new log for one execution of a job, under a name that no execution before it has had.
+ */
+import { Log } from "../wal/log.ts";
+import { logName } from "../wal/log_name.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { DequeuedJob } from "./job_server.ts";
+import type { JobContext } from "./job_context.ts";
+
+/** Throws RangeError for a job id that is not safe as a file name, and whatever keeps the file from being made. */
+export async function createJobLog(context: JobContext, dequeued: DequeuedJob, logger: Logger): Promise<Log> {
+  const { walDir, archiveDir, settings, observe, files, clock } = context;
+  const jobId = dequeued.job.jobId;
+  for (let copy = 1;; copy++) {
+    const name = logName(jobId, copy);
+    // In this order: a log is archived before it is removed, so one that goes away in between is found there.
+    if (await exists(`${walDir}/${name}`) || await exists(`${walDir}/${name}.corrupt`)) continue;
+    if (await exists(`${archiveDir}/${name}.zst`)) continue;
+    const execution = {
+      job_id: jobId,
+      execution: copy,
+      queue: context.queue,
+      server: context.serverUrl,
+      task_token: dequeued.taskToken,
+      worker: context.workerName,
+      version: context.version,
+      started_at_ms: clock.nowMs(),
+      visibility_timeout_seconds: settings.visibilityTimeoutSeconds,
+    };
+    try {
+      return await Log.create(walDir, [name], execution, {
+        logger,
+        sync: settings.sync,
+        observe: observe.log,
+        files,
+      });
+    } catch (error) {
+      // Another worker of this directory was faster; the number in the record has to be the name's.
+      const { cause } = error as Error;
+      if (!(cause instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Delivery of one log, from its first event to its archive: what a job that runs and a log that an
+ * earlier run left have in common.
+ */
+import { archiveLog } from "../archive/archiver.ts";
+import { createPublisher, ORPHANED_LOG_SOURCE } from "../delivery/publisher.ts";
+import { type PendingSource, Sender } from "../delivery/sender.ts";
+import type { Logger } from "../platform/logger.ts";
+import { problemName } from "../wal/errors.ts";
+import { RECORD_OVERHEAD_BYTES } from "../wal/format.ts";
+import type { Log } from "../wal/log.ts";
+import { aborted } from "./aborted.ts";
+import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
+import type { LogAccount } from "./disk_budget.ts";
+import type { JobContext } from "./job_context.ts";
+import { keepVisible, releaseJob } from "./keep_visible.ts";
+import { SealedEvents } from "./sealed_log.ts";
+
+export interface DeliveryOptions {
+  context: JobContext;
+  log: Log;
+  jobId: string;
+  taskToken: string;
+  /** The queue the job came from; it is updated and released there. */
+  queue: string;
+  /** Whether an earlier run left the log. */
+  isOrphan: boolean;
+  logger: Logger;
+}
+
+/**
+ * `completed`: the server has all of it and knows how the job ended, or does not want to know. `released`: it has
+ * all of it, and the job is back in its queue. `left`: the rest stays on disk for the next run.
+ */
+export type DeliveryResult = "completed" | "released" | "left";
+
+export class LogDelivery {
+  readonly #options: DeliveryOptions;
+  readonly #account: LogAccount;
+  readonly #over = new AbortController();
+  readonly #keeping: Promise<void>;
+  /** Whether the log may be one that an earlier run was done with and that is not to be archived. */
+  readonly #mayBeCompleted: boolean;
+  #sender: Sender;
+  #sending: Promise<void>;
+  #lastDurableSequence: bigint;
+
+  /** Starts sending at once and goes on until `close()`, or until the worker has to end at once. */
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    const { context, log, taskToken, queue, isOrphan, logger } = options;
+    const { clock, random, settings, stop } = context;
+    this.#mayBeCompleted = isOrphan && log.counts.pending === 0 && !settings.archiveOnComplete;
+    this.#lastDurableSequence = log.lastSequence;
+    this.#account = context.budget.account();
+    if (log.counts.pending > 0) this.#account.stored(log.counts.bytes);
+    this.#sender = this.#createSender(accounted(log, this.#account));
+    this.#sending = this.#send();
+    this.#keeping = keepVisible({
+      server: context.jobServer,
+      queue,
+      taskToken,
+      visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
+      startNow: isOrphan,
+      backoff: settings.backoff,
+      clock,
+      random,
+      logger,
+    }, AbortSignal.any([this.#over.signal, stop]));
+  }
+
+  #createSender(log: PendingSource): Sender {
+    const { context, jobId, taskToken, isOrphan, logger } = this.#options;
+    const { transport, clock, random, settings, observe } = context;
+    const target = { taskToken, jobId, source: isOrphan ? ORPHANED_LOG_SOURCE : undefined };
+    const publisher = createPublisher({ transport, target, deadlineMs: settings.requestTimeoutMs, clock });
+    return new Sender({
+      log,
+      publisher,
+      settings: { ...settings.sender, backoff: settings.backoff },
+      clock,
+      random,
+      logger,
+      observe: observe.sender,
+    });
+  }
+
+  async #send(): Promise<void> {
+    const { context, log, logger } = this.#options;
+    try {
+      await this.#sender.run(AbortSignal.any([this.#over.signal, context.stop]));
+    } catch (error) {
+      // `finish` goes on with what a sealed log still gives.
+      if (log.sealed !== undefined) return;
+      context.observe.damageFound?.(log.path);
+      logger.error("Delivery ended: the log cannot be read. What is unsent stays in it", {
+        path: log.path,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  /** What is certain to be on stable storage; the log itself may have written more. */
+  get lastDurableSequence(): bigint {
+    return this.#lastDurableSequence;
+  }
+
+  /** Counts a stored event against the disk budget. */
+  stored(sequence: bigint, payloadBytes: number): void {
+    this.#lastDurableSequence = sequence;
+    this.#account.stored(payloadBytes + RECORD_OVERHEAD_BYTES);
+  }
+
+  /**
+   * Waits until the server has everything, and then completes the job that ended, or gives back the one
+   * that did not (`end` undefined). Leaves it at that when the worker is stopping and time is up.
+   */
+  async finish(end: JobEnd | undefined): Promise<DeliveryResult> {
+    const { context, log, jobId, taskToken, queue, logger } = this.#options;
+    const over = new AbortController();
+    const leave = leaveSignal(context, over.signal);
+    try {
+      const isDelivered = log.sealed === undefined
+        ? await this.#sender.flushed(leave)
+        : await this.#deliverSealed(leave);
+      if (!isDelivered) return this.#left();
+      if (end === undefined) {
+        await releaseJob({ server: context.jobServer, queue, taskToken, logger }, leave);
+        return "released";
+      }
+      const { jobServer: server, clock, random } = context;
+      const completion = await completeJob({
+        server,
+        taskToken,
+        result: resultOf(jobId, end, log.counts.failed),
+        isRepeated: this.#mayBeCompleted,
+        backoff: context.settings.backoff,
+        clock,
+        random,
+        logger,
+      }, leave);
+      return completion === "aborted" ? this.#left() : "completed";
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Sends what a sealed log still gives. The sender that ran on it has ended or ends at its next acknowledgement. */
+  async #deliverSealed(leave: AbortSignal): Promise<boolean> {
+    const { log } = this.#options;
+    const [oldest] = await log.pending({ events: 1, bytes: 1 });
+    if (oldest === undefined) return true;
+    const rest = new SealedEvents({
+      path: log.path,
+      fromOffset: oldest.offset,
+      lastSequence: this.#lastDurableSequence,
+    });
+    const before = this.#sending;
+    this.#sender = this.#createSender(rest);
+    this.#sending = Promise.all([before, this.#send()]).then(() => rest.close());
+    return await this.#sender.flushed(leave);
+  }
+
+  #left(): DeliveryResult {
+    const { log, logger } = this.#options;
+    logger.warn("Left for the next run; nothing is lost", { path: log.path, pending: log.counts.pending });
+    return "left";
+  }
+
+  /** Ends sending and lets go of the log. */
+  async close(): Promise<void> {
+    this.#over.abort();
+    await Promise.all([this.#sending, this.#keeping]);
+    this.#account.close();
+    await this.#options.log.close();
+  }
+}
+
+/** Aborts when what is left of a job has to stay for the next run. `over` lets go of the worker's signals. */
+function leaveSignal({ drain, stop, clock, settings }: JobContext, over: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  const leave = AbortSignal.any([stop, late.signal]);
+  aborted(drain, over)
+    .then(() => clock.sleep(settings.deliveryGraceMs, AbortSignal.any([over, stop])))
+    .then(() => late.abort());
+  return leave;
+}
+
+/** The log as the sender sees it, with what leaves it counted. */
+function accounted(log: Log, account: LogAccount): PendingSource {
+  return {
+    pending: (limit) => log.pending(limit),
+    waitForPending: (signal) => log.waitForPending(signal),
+    async acknowledge(events) {
+      await log.acknowledge(events);
+      for (const { length } of events) account.sent(length);
+    },
+    async fail(event, reason) {
+      await log.fail(event, reason);
+      account.sent(event.length);
+    },
+    get sealed() {
+      return log.sealed;
+    },
+  };
+}
+
+/**
+ * Archives a log that the server has all of. Failing at that loses nothing: the log stays, and archiving it is tried
+ * again together with the search for logs of earlier runs.
+ */
+export async function archiveDelivered(
+  context: JobContext,
+  logPath: string,
+  end: JobEnd | undefined,
+  logger: Logger,
+): Promise<void> {
+  const { settings, archiveDir, observe, logsInHand, logsToArchive } = context;
+  if (!settings.archiveOnComplete) return;
+  try {
+    const result = await archiveLog({
+      logPath,
+      archiveDir,
+      level: settings.compressionLevel,
+      logger,
+      ended: end !== undefined,
+      exitCode: end?.exitCode,
+    });
+    logsToArchive.delete(logPath);
+    if (result.outcome === "damaged") {
+      const { problem, offset } = result.damage;
+      const message = `Did not archive a damaged log: ${problemName(problem)}. It stays where it is`;
+      logger.error(message, { path: logPath, problem, offset });
+      return;
+    }
+    // A file that comes back under this name is a new one.
+    logsInHand.delete(logPath);
+    observe.archived?.(result.summary.raw_bytes);
+  } catch (error) {
+    logsToArchive.set(logPath, end);
+    logger.error("Could not archive a log - retrying later", { path: logPath, error: messageOf(error) });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

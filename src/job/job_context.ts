@@ -1,0 +1,102 @@
+/**
+ * What the jobs of one worker share: the server, the directories, the settings and the seams to the outside.
+ */
+import type { Transport } from "@connectrpc/connect";
+import { BACKOFF_DEFAULT, type BackoffSettings } from "../delivery/backoff.ts";
+import type { SenderObserver, SenderSettings } from "../delivery/sender.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import type { LogOptions } from "../wal/log.ts";
+import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
+import type { JobEnd } from "./complete_job.ts";
+import type { DiskBudget } from "./disk_budget.ts";
+import type { ExecuteSettings } from "./execute_job.ts";
+import type { JobServer } from "./job_server.ts";
+
+export interface JobSettings extends ExecuteSettings {
+  /** How long the server keeps a job for us without hearing from it. */
+  visibilityTimeoutSeconds: number;
+  /** Longest wait for one answer of the server. */
+  requestTimeoutMs: number;
+  /** What is left to deliver gets this long once the worker is asked to stop. */
+  deliveryGraceMs: number;
+  limits: BatchLimits;
+  sync: LogOptions["sync"];
+  sender: Omit<Partial<SenderSettings>, "backoff">;
+  /** For every call to the server that is made again. */
+  backoff: BackoffSettings;
+  archiveOnComplete: boolean;
+  /** zstd level. */
+  compressionLevel: number;
+}
+
+export const DEFAULT_JOB_SETTINGS: Readonly<JobSettings> = {
+  heartbeatIntervalMs: 30_000,
+  killGraceMs: 10_000,
+  pipeGraceMs: 5000,
+  shutdownGraceMs: 30_000,
+  visibilityTimeoutSeconds: 300,
+  requestTimeoutMs: 30_000,
+  deliveryGraceMs: 5000,
+  limits: DEFAULT_LIMITS,
+  sync: { mode: "always" },
+  sender: {},
+  backoff: BACKOFF_DEFAULT,
+  archiveOnComplete: true,
+  compressionLevel: 3,
+};
+
+/** Told what happens to jobs and their logs, for whoever counts. Called synchronously; must not throw. */
+export interface JobObserver {
+  log?: LogOptions["observe"];
+  sender?: SenderObserver;
+  /** Once, when a worker begins; what it is given stays valid and tells how things are whenever it is asked. */
+  workerStarted?(state: WorkerState): void;
+  jobEnded?(result: JobEndResult, durationMs: number): void;
+  archived?(rawBytes: number): void;
+  /** A log, or a record in it, is not what was written. */
+  damageFound?(path: string): void;
+}
+
+/** `interrupted`: by the worker, so that it will run again. `failed`: also a job that could not be started. */
+export type JobEndResult = "succeeded" | "failed" | "interrupted";
+
+/** How a worker is, as those see it who watch it. */
+export interface WorkerState {
+  /** Jobs whose processes run. */
+  readonly jobsRunning: number;
+  readonly isStopping: boolean;
+  /** Why jobs' output is not read at the moment, or undefined when it is. */
+  lackOfRoom(): Promise<string | undefined>;
+}
+
+export interface JobContext {
+  jobServer: JobServer;
+  transport: Transport;
+  /** The server's address as log records name it. */
+  serverUrl: string;
+  queue: string;
+  workerName: string;
+  version: string;
+  walDir: string;
+  archiveDir: string;
+  settings: JobSettings;
+  budget: DiskBudget;
+  /** The worker's own environment variables. */
+  environment: Readonly<Record<string, string>>;
+  /** Logs that this worker has in hand, or is done with and leaves where they are; by path. */
+  logsInHand: Set<string>;
+  /** Logs that only their archiving is left to do for, with how their jobs ended. */
+  logsToArchive: Map<string, JobEnd | undefined>;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  observe: JobObserver;
+  /** A seam for tests of failing disks. */
+  files?: LogOptions["files"];
+  /** Aborts when the worker is asked to stop: no new job, running ones get their grace period. */
+  drain: AbortSignal;
+  /** Aborts when the worker has to end at once. */
+  stop: AbortSignal;
+}

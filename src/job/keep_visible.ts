@@ -1,0 +1,82 @@
+/**
+ * Keeps a job ours: tells the server that it is alive, three times in each visibility timeout, for as
+ * long as it runs or is being delivered. Not reaching the server is no reason to end a job.
+ */
+import { type BackoffSettings, nextDelayMs } from "../delivery/backoff.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import { type JobServer, JobServerError } from "./job_server.ts";
+
+export interface KeepVisibleOptions {
+  server: Pick<JobServer, "update">;
+  queue: string;
+  taskToken: string;
+  visibilityTimeoutSeconds: number;
+  /** Whether the first sign of life is due at once, because the last one may be long ago. */
+  startNow: boolean;
+  backoff: BackoffSettings;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+/** A refusal may be a server's bad moment; this many in a row mean that it has forgotten the token. */
+const REFUSALS_FOR_WARNING = 3;
+
+/** Runs until `signal` aborts. Never rejects for what the server or the network does. */
+export async function keepVisible(options: KeepVisibleOptions, signal: AbortSignal): Promise<void> {
+  const { server, queue, taskToken, visibilityTimeoutSeconds, backoff, clock, random, logger } = options;
+  const intervalMs = visibilityTimeoutSeconds * 1000 / 3;
+  let failures = 0;
+  let refusals = 0;
+  let waitMs = options.startNow ? 0 : intervalMs;
+  for (;;) {
+    await clock.sleep(waitMs, signal);
+    if (signal.aborted) return;
+    try {
+      await server.update(queue, taskToken, visibilityTimeoutSeconds, signal);
+      if (failures > 0) logger.info("Job is kept again", { failures });
+      failures = refusals = 0;
+      waitMs = intervalMs;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof JobServerError)) throw error;
+      failures++;
+      refusals = error.kind === "refused" ? refusals + 1 : 0;
+      waitMs = Math.min(intervalMs, nextDelayMs(failures, backoff, random, error.retryAfterMs));
+      if (refusals === REFUSALS_FOR_WARNING) {
+        logger.warn(
+          "The server no longer knows this job's token: it may have given the job to another worker. " +
+            "The job runs on and its output is still delivered",
+          { error: error.message, code: error.code },
+        );
+      } else {
+        logger.debug("Could not extend the job's visibility", { error: error.message, failures });
+      }
+    }
+  }
+}
+
+/** How long a released job waits before it is given out again: the shortest time there is. */
+const RELEASE_SECONDS = 1;
+
+/**
+ * Gives the job back to its queue right away instead of at the end of its visibility timeout. Tried
+ * once: when it fails, the job goes back a little later by itself.
+ */
+export async function releaseJob(
+  options: Pick<KeepVisibleOptions, "server" | "queue" | "taskToken" | "logger">,
+  signal: AbortSignal,
+): Promise<void> {
+  const { server, queue, taskToken, logger } = options;
+  try {
+    await server.update(queue, taskToken, RELEASE_SECONDS, signal);
+    logger.info("Job released to its queue", { queue });
+  } catch (error) {
+    if (!(error instanceof JobServerError)) throw error;
+    logger.debug("Could not release the job; it returns to its queue when its visibility times out", {
+      error: error.message,
+    });
+  }
+}

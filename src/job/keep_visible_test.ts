@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../tests/support/fake_log.ts";
+import { BACKOFF_DEFAULT } from "../delivery/backoff.ts";
+import { createLogger } from "../platform/logger.ts";
+import { JobServerError } from "./job_server.ts";
+import { keepVisible, type KeepVisibleOptions, releaseJob } from "./keep_visible.ts";
+
+function failure(kind: JobServerError["kind"]): JobServerError {
+  return new JobServerError("UpdateJob: no", { kind, code: "unknown", retryAfterMs: undefined });
+}
+
+/** Answers so many calls, with these errors first, and ends the keeping with the last one. */
+function setup(calls: number, errors: Error[] = [], more: Partial<KeepVisibleOptions> = {}) {
+  const over = new AbortController();
+  const lines: string[] = [];
+  const seconds: number[] = [];
+  const clock = new FakeClock();
+  const options: KeepVisibleOptions = {
+    server: {
+      // deno-lint-ignore require-await -- as asynchronous as a real one
+      async update(_queue, _token, visibilityTimeoutSeconds) {
+        seconds.push(visibilityTimeoutSeconds);
+        if (seconds.length === calls) over.abort();
+        const error = errors.shift();
+        if (error !== undefined) throw error;
+      },
+    },
+    queue: "default",
+    taskToken: "token",
+    visibilityTimeoutSeconds: 300,
+    startNow: false,
+    backoff: BACKOFF_DEFAULT,
+    clock,
+    random: () => 0.5,
+    logger: createLogger("info", (line) => lines.push(line)),
+    ...more,
+  };
+  return { options, lines, seconds, clock, signal: over.signal };
+}
+
+Deno.test("a job shows that it is alive three times in each visibility timeout", async () => {
+  const { options, seconds, clock, signal } = setup(3);
+  await keepVisible(options, signal);
+  assert.deepEqual(seconds, [300, 300, 300]);
+  assert.deepEqual(clock.delaysMs.slice(0, 3), [100_000, 100_000, 100_000]);
+});
+
+Deno.test("a sign of life that did not arrive is repeated sooner, but never later than the next one", async () => {
+  const { options, clock, signal } = setup(6, [
+    failure("transient"),
+    failure("transient"),
+    failure("transient"),
+  ], {
+    visibilityTimeoutSeconds: 9,
+  });
+  await keepVisible(options, signal);
+  assert.deepEqual(clock.delaysMs.slice(0, 6), [3000, 1000, 2000, 3000, 3000, 3000]);
+});
+
+Deno.test("a token that the server has forgotten is warned of once, and the job goes on", async () => {
+  const { options, lines, signal } = setup(10, Array.from({ length: 10 }, () => failure("refused")));
+  await keepVisible(options, signal);
+  assert.equal(lines.length, 1);
+  assert.match(lines[0], /^WRN The server no longer knows this job's token/);
+});
+
+Deno.test("a job whose last sign of life may be long ago gives one at once", async () => {
+  const { options, clock, signal } = setup(2, [], { startNow: true });
+  await keepVisible(options, signal);
+  assert.deepEqual(clock.delaysMs.slice(0, 2), [0, 100_000]);
+});
+
+Deno.test("releasing asks for the shortest visibility timeout, and failing at it is no error", async () => {
+  const { options, seconds, lines, signal } = setup(2, [failure("refused")]);
+  await releaseJob(options, signal);
+  await releaseJob(options, signal);
+  assert.deepEqual(seconds, [1, 1]);
+  assert.deepEqual(lines.map((line) => line.slice(0, 16)), ["INF Job released"]);
+});

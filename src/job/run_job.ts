@@ -1,0 +1,191 @@
+/**
+ * One job from its queue to its archive:
+ *
+ *     log created -> PROCESS_START -> output batches, heartbeats -> PROCESS_END     each durable before anything else
+ *            \-> sender beside it, until the server has everything -> job completed -> log archived
+ *
+ * Every exit in between leaves a log on disk from which the next run goes on.
+ */
+import type { Logger } from "../platform/logger.ts";
+import type { Log } from "../wal/log.ts";
+import { aborted } from "./aborted.ts";
+import { limitsFor } from "./batcher.ts";
+import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
+import { createJobLog } from "./create_job_log.ts";
+import { archiveDelivered, type DeliveryResult, LogDelivery } from "./deliver_log.ts";
+import { EventWriter, WritingGivenUpError } from "./event_writer.ts";
+import { executeJob } from "./execute_job.ts";
+import type { JobContext, JobEndResult } from "./job_context.ts";
+import type { DequeuedJob } from "./job_server.ts";
+import { releaseJob } from "./keep_visible.ts";
+import { EXIT_CANNOT_RUN } from "./process.ts";
+
+/** `not_started`: there is no log for it, so it was not run, and is back in its queue. */
+export type JobOutcome = DeliveryResult | "not_started";
+
+/** Runs the job. `onProcessEnded` is called once, when the process no longer needs its slot. */
+export async function runJob(
+  context: JobContext,
+  dequeued: DequeuedJob,
+  onProcessEnded: () => void,
+): Promise<JobOutcome> {
+  const { job, taskToken } = dequeued;
+  const logger = context.logger.with({ job_id: job.jobId }, [taskToken]);
+  let log: Log;
+  try {
+    log = await createJobLog(context, dequeued, logger);
+  } catch (error) {
+    onProcessEnded();
+    return await withoutLog(context, dequeued, error, logger);
+  }
+  context.logsInHand.add(log.path);
+  const { queue } = context;
+  const delivery = new LogDelivery({
+    context,
+    log,
+    jobId: job.jobId,
+    taskToken,
+    queue,
+    isOrphan: false,
+    logger,
+  });
+  let result: DeliveryResult;
+  let end: JobEnd | undefined;
+  try {
+    const run = await execute(context, dequeued, log, delivery, logger);
+    onProcessEnded();
+    if (run.kind === "ended") end = run.end;
+    result = run.kind === "given_up" ? "left" : await delivery.finish(end);
+  } finally {
+    await delivery.close();
+  }
+  if (log.sealed !== undefined) {
+    // Not archived and not taken up again by this worker, so that somebody can look at what is on the disk.
+    logger.error("The log stays where it is, for inspection", { path: log.path });
+    return result;
+  }
+  if (result === "left") context.logsInHand.delete(log.path);
+  else await archiveDelivered(context, log.path, end, logger);
+  return result;
+}
+
+type Run = { kind: "ended"; end: JobEnd } | { kind: "interrupted" } | { kind: "given_up" };
+
+/** Executes the job's command, and turns a log that broke on the way into an end of the job. */
+async function execute(
+  context: JobContext,
+  { job }: DequeuedJob,
+  log: Log,
+  delivery: LogDelivery,
+  logger: Logger,
+): Promise<Run> {
+  const { clock, settings, budget, environment, drain, stop, observe } = context;
+  const over = new AbortController();
+  const startedAtMs = clock.nowMs();
+  const startedElapsedMs = clock.elapsedMs();
+  const writer = new EventWriter({
+    log,
+    clock,
+    logger,
+    giveUp: giveUpSignal(context, over.signal),
+    playbackIntervalMs: job.executionConfig?.batching?.playbackIntervalMillis,
+    onStored: (sequence, payloadBytes) => delivery.stored(sequence, payloadBytes),
+  });
+  try {
+    const limits = limitsFor(job.executionConfig, settings.limits);
+    const heartbeatSeconds = job.executionConfig?.heartbeatIntervalSeconds ?? 0;
+    const heartbeatIntervalMs = heartbeatSeconds > 0 ? heartbeatSeconds * 1000 : settings.heartbeatIntervalMs;
+    const result = await executeJob({
+      job,
+      writer,
+      limits,
+      settings: { ...settings, heartbeatIntervalMs },
+      environment,
+      waitForRoom: (signal) => budget.waitForRoom(signal),
+      clock,
+      logger,
+      drain,
+      stop,
+    });
+    const durationMs = clock.elapsedMs() - startedElapsedMs;
+    observe.jobEnded?.(result.kind === "ended" ? resultName(result.end) : "interrupted", durationMs);
+    return result;
+  } catch (error) {
+    // Everything but the writer's own failure is a mistake of ours.
+    if (!writer.broken.aborted || error !== writer.broken.reason) throw error;
+    const { message } = error as Error;
+    logger.error("Job ended because its log takes no more events; what is durable is still delivered", {
+      path: log.path,
+      error: message,
+    });
+    const isGivenUp = error instanceof WritingGivenUpError;
+    observe.jobEnded?.(isGivenUp ? "interrupted" : "failed", clock.elapsedMs() - startedElapsedMs);
+    if (isGivenUp) return { kind: "given_up" };
+    const errorMessage = `The worker could not store the job's output and ended it: ${message}. ` +
+      `Output after sequence ${delivery.lastDurableSequence} is lost`;
+    return {
+      kind: "ended",
+      end: { exitCode: KILLED, errorMessage, timedOut: false, startedAtMs, endedAtMs: clock.nowMs() },
+    };
+  } finally {
+    over.abort();
+  }
+}
+
+function resultName({ exitCode, timedOut }: JobEnd): JobEndResult {
+  return exitCode === 0 && !timedOut ? "succeeded" : "failed";
+}
+
+/** 128 + SIGKILL, which is how a process ends whose log broke. */
+const KILLED = 137;
+
+/** When waiting for a full disk ends: at once when the worker has to, or when a stopping job has had its time. */
+function giveUpSignal({ drain, stop, settings, clock }: JobContext, over: AbortSignal): AbortSignal {
+  const late = new AbortController();
+  const { shutdownGraceMs, killGraceMs, deliveryGraceMs } = settings;
+  aborted(drain, over)
+    .then(() => clock.sleep(shutdownGraceMs + killGraceMs + deliveryGraceMs, AbortSignal.any([over, stop])))
+    .then(() => late.abort());
+  return AbortSignal.any([stop, late.signal]);
+}
+
+/** Nothing of the job has run: its id is no file name, or the disk takes no log. */
+async function withoutLog(
+  context: JobContext,
+  { job: { jobId }, taskToken }: DequeuedJob,
+  error: unknown,
+  logger: Logger,
+): Promise<JobOutcome> {
+  const { jobServer: server, queue, clock, random, stop } = context;
+  const errorMessage = error instanceof Error ? error.message : String(error);
+  if (error instanceof RangeError) {
+    logger.error("Refused a job", { error: errorMessage });
+    context.observe.jobEnded?.("failed", 0);
+    const nowMs = clock.nowMs();
+    const end = {
+      exitCode: EXIT_CANNOT_RUN,
+      errorMessage,
+      timedOut: false,
+      startedAtMs: nowMs,
+      endedAtMs: nowMs,
+    };
+    const result = resultOf(jobId, end, 0);
+    const completion = await completeJob({
+      server,
+      taskToken,
+      result,
+      isRepeated: false,
+      backoff: context.settings.backoff,
+      clock,
+      random,
+      logger,
+    }, stop);
+    return completion === "aborted" ? "left" : "completed";
+  }
+  logger.error("Cannot start a job without a log for it; it goes back to its queue", {
+    directory: context.walDir,
+    error: errorMessage,
+  });
+  await releaseJob({ server, queue, taskToken, logger }, stop);
+  return "not_started";
+}

@@ -1,0 +1,180 @@
+/**
+ * Logs that an earlier run left, of any job: what is unsent is sent, what had ended is completed, what had
+ * not goes back to its queue, and then the log is archived. A log that cannot be handled is reported and
+ * left as it is; it never keeps the worker from anything else.
+ */
+import { decodeEvent, type JobEvent } from "../events/event.ts";
+import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
+import { Log } from "../wal/log.ts";
+import { parseLogName } from "../wal/log_name.ts";
+import type { JobEnd } from "./complete_job.ts";
+import { archiveDelivered, LogDelivery } from "./deliver_log.ts";
+import { TIMED_OUT } from "./execute_job.ts";
+import type { JobContext } from "./job_context.ts";
+
+/** Logs that are delivered at the same time; the others wait for their turn on disk. */
+const TAKEN_UP_MAX = 8;
+
+/** Takes up every log of the directory that nobody has in hand, and resolves when all of that is done. */
+export async function takeUpLogs(context: JobContext): Promise<void> {
+  const { walDir, logsInHand, drain, logger } = context;
+  const paths: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(walDir)) {
+    const isLog = isFile && name.endsWith(".wal") && parseLogName(name) !== undefined;
+    if (isLog && !logsInHand.has(`${walDir}/${name}`)) paths.push(`${walDir}/${name}`);
+  }
+  for (const [path, end] of [...context.logsToArchive]) await archiveDelivered(context, path, end, logger);
+  paths.sort();
+  if (paths.length > 0) logger.debug("Found logs of earlier runs", { count: paths.length });
+  const takeTurns = async () => {
+    for (let path = paths.shift(); path !== undefined && !drain.aborted; path = paths.shift()) {
+      await takeUpLog(context, path);
+    }
+  };
+  await Promise.all(Array.from({ length: TAKEN_UP_MAX }, takeTurns));
+}
+
+/** What a log's events say about how far its job got. */
+export class Story {
+  #firstError: string | undefined;
+  #timedOut = false;
+  #startedAtMs: number | undefined;
+  #end: { exitCode: number; endedAtMs: number } | undefined;
+
+  add(event: JobEvent): void {
+    const { eventData, timestamp } = event;
+    const atMs = timestamp === undefined ? 0 : Number(timestamp.seconds) * 1000 + timestamp.nanos / 1e6;
+    this.#startedAtMs ??= atMs;
+    if (eventData.case === "processError") {
+      this.#firstError ??= eventData.value.errorMessage;
+      this.#timedOut ||= eventData.value.errorMessage.startsWith(TIMED_OUT);
+    } else if (eventData.case === "processEnd") {
+      this.#end = { exitCode: eventData.value.exitCode, endedAtMs: atMs };
+    }
+  }
+
+  /** Undefined when the job had not ended. */
+  get end(): JobEnd | undefined {
+    if (this.#end === undefined) return undefined;
+    const startedAtMs = this.#startedAtMs ?? this.#end.endedAtMs;
+    return { ...this.#end, startedAtMs, errorMessage: this.#firstError, timedOut: this.#timedOut };
+  }
+}
+
+async function takeUpLog(context: JobContext, path: string): Promise<void> {
+  context.logsInHand.add(path);
+  // Whether nothing more is to be done with it in this run, so that it is not reported again every minute.
+  let isDone = false;
+  try {
+    isDone = await openAndFinish(context, path);
+  } catch (error) {
+    context.logger.error("Cannot take up a log - retrying later; nothing of it is lost", {
+      path,
+      error: error instanceof Error ? error.message : String(error),
+    });
+  } finally {
+    if (!isDone) context.logsInHand.delete(path);
+  }
+}
+
+/** False when the log is worth another look later: another process has it, or time was up. */
+async function openAndFinish(context: JobContext, path: string): Promise<boolean> {
+  const { logger, settings, observe } = context;
+  const story = new Story();
+  let log: Log;
+  try {
+    log = await Log.open(path, {
+      logger,
+      sync: settings.sync,
+      observe: observe.log,
+      files: context.files,
+      onRecord(record, kind) {
+        if (kind !== "event") return;
+        const event = decodeEvent(record.payload);
+        if (event !== undefined) story.add(event);
+      },
+    });
+  } catch (error) {
+    return reportUnopened(context, path, error);
+  }
+  return await isLeftAlone(context, log) || await finish(context, log, story.end);
+}
+
+async function finish(context: JobContext, log: Log, end: JobEnd | undefined): Promise<boolean> {
+  const { execution, counts, path } = log;
+  if (execution?.task_token === undefined) {
+    await log.close();
+    await archiveDelivered(context, path, end, context.logger);
+    return true;
+  }
+  const logger = context.logger.with({ job_id: execution.job_id }, [execution.task_token]);
+  logger.info("Taking up a log of an earlier run", {
+    path,
+    pending: counts.pending,
+    ended: end !== undefined,
+  });
+  const delivery = new LogDelivery({
+    context,
+    log,
+    jobId: execution.job_id,
+    taskToken: execution.task_token,
+    queue: execution.queue,
+    isOrphan: true,
+    logger,
+  });
+  try {
+    if (await delivery.finish(end) === "left") return false;
+  } finally {
+    await delivery.close();
+  }
+  if (log.sealed !== undefined) return true;
+  await archiveDelivered(context, path, end, logger);
+  return true;
+}
+
+/** Whether the log is not for us to send; it is closed then. */
+async function isLeftAlone({ serverUrl, logger }: JobContext, log: Log): Promise<boolean> {
+  const { execution, counts, path } = log;
+  let why: string | undefined;
+  const isOfUse = execution?.task_token !== undefined || counts.pending > 0;
+  if (isOfUse && execution !== undefined && execution.server !== serverUrl) {
+    why = `it belongs to ${execution.server}, and this worker delivers to ${serverUrl}. ` +
+      `Run a worker with --server=${execution.server}`;
+  } else if (execution?.task_token === undefined && counts.pending > 0) {
+    why =
+      "it does not say with which task token its events are to be sent. Send them with: airunner wal replay";
+  }
+  if (why === undefined) return false;
+  logger.warn(`Left a log alone: ${why}. Nothing of it is lost`, { path, pending: counts.pending });
+  await log.close();
+  return true;
+}
+
+function reportUnopened({ logger, observe }: JobContext, path: string, error: unknown): boolean {
+  if (error instanceof LogLockedError) {
+    logger.debug("Skipped a log that another process has open", { path, owner_pid: error.ownerPid });
+    return false;
+  }
+  // Gone since the directory was read: its owner has archived it.
+  if (error instanceof Deno.errors.NotFound) return false;
+  if (!(error instanceof LogQuarantinedError)) throw error;
+  observe.damageFound?.(path);
+  const { damage, counts, quarantinePath } = error;
+  logger.error(
+    `Damaged log set aside: ${problemName(damage.problem)}. Nothing of it was removed. ` +
+      `Next: airunner wal recover ${quarantinePath}`,
+    {
+      path,
+      quarantine_path: quarantinePath,
+      problem: damage.problem,
+      offset: damage.offset,
+      good_bytes: counts.goodBytes,
+      records: counts.records,
+      pending: counts.pending,
+      sent: counts.sent,
+      failed: counts.failed,
+      salvageable: counts.salvageable,
+    },
+  );
+  return true;
+}

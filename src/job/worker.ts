@@ -1,0 +1,359 @@
+/**
+ * Takes jobs from a queue and runs them, for as long as it is let: the loops around `run_job.ts`.
+ *
+ * A slot is taken while a job's process runs. What is left to deliver afterwards goes on beside the next
+ * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
+ */
+import type { Transport } from "@connectrpc/connect";
+import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
+import { removeStaleTemporaryFiles } from "../archive/stale_files.ts";
+import { nextDelayMs } from "../delivery/backoff.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemFiles } from "../platform/files.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
+import { aborted } from "./aborted.ts";
+import { DiskBudget } from "./disk_budget.ts";
+import {
+  DEFAULT_JOB_SETTINGS,
+  type JobContext,
+  type JobObserver,
+  type JobSettings,
+  type WorkerState,
+} from "./job_context.ts";
+import { createJobServer, type DequeuedJob, JobServerError } from "./job_server.ts";
+import { releaseJob } from "./keep_visible.ts";
+import { runJob } from "./run_job.ts";
+import { takeUpLogs } from "./take_up.ts";
+
+export interface WorkerSettings extends JobSettings {
+  /** How long one request for jobs waits for them; clients use 90 s (wire contract). */
+  dequeueWaitMs: number;
+  /** The same for `once`: longer than the second that a released job takes to be back in its queue. */
+  onceWaitMs: number;
+  /** `once` gives up when the server has not been reached at all for this long. */
+  onceConnectMs: number;
+  /** How often the directory is searched for logs that a dead worker left. */
+  takeUpIntervalMs: number;
+  retentionDays: number;
+  unsentBytesMax: number;
+  freeBytesMin: number;
+}
+
+export const DEFAULT_WORKER_SETTINGS: Readonly<WorkerSettings> = {
+  ...DEFAULT_JOB_SETTINGS,
+  dequeueWaitMs: 90_000,
+  onceWaitMs: 2500,
+  onceConnectMs: 30_000,
+  takeUpIntervalMs: 60_000,
+  retentionDays: 30,
+  unsentBytesMax: 10 * 1024 ** 3,
+  freeBytesMin: 256 * 1024 ** 2,
+};
+
+/** A server that ends empty answers at once is asked again no faster than this. */
+const EMPTY_ANSWER_MS = 1000;
+
+export interface WorkerOptions {
+  transport: Transport;
+  /** The server's address; logs of jobs from other servers are left alone. */
+  serverUrl: string;
+  queue: string;
+  concurrency: number;
+  /** Ends when the queue is empty and nothing is unsent. */
+  once: boolean;
+  workerName: string;
+  version: string;
+  walDir: string;
+  archiveDir: string;
+  settings?: Partial<WorkerSettings>;
+  /** The worker's own environment variables, of which jobs get those that are not its settings. */
+  environment: Readonly<Record<string, string>>;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  observe?: JobObserver;
+  /** A seam for tests of failing disks. */
+  files?: JobContext["files"];
+  /** First request to stop: no new job, running ones get their grace period. */
+  drain: AbortSignal;
+  /** Second request to stop: ends at once, logs stay as they are. Also ends what `drain` would. */
+  stop: AbortSignal;
+}
+
+/**
+ * `idle`: the queue is empty (`once`). `drained` and `stopped`: as asked. `authentication`: the server refused
+ * the very first request. `unreachable`: `once`, and the server could not be reached.
+ */
+export type WorkerEnd = "idle" | "drained" | "stopped" | "authentication" | "unreachable";
+
+export interface WorkerResult {
+  end: WorkerEnd;
+  /** Jobs whose end the server knows. */
+  jobsCompleted: number;
+  /** Jobs of which something stays on disk for the next run. */
+  jobsLeft: number;
+  /** What the server or the network answered last, for `authentication` and `unreachable`. */
+  error?: JobServerError;
+}
+
+export async function runWorker(options: WorkerOptions): Promise<WorkerResult> {
+  return await new Worker(options).run();
+}
+
+class Worker {
+  readonly #options: WorkerOptions;
+  readonly #settings: WorkerSettings;
+  readonly #context: JobContext;
+  /** Aborts when no more jobs are taken, for whatever reason. */
+  readonly #closing = new AbortController();
+  readonly #jobs = new Set<Promise<void>>();
+  #processes = 0;
+  #takingUp = true;
+  #startFailures = 0;
+  /** Aborts, and is replaced, whenever a slot or a delivery is over. */
+  #changed = new AbortController();
+  readonly #result: WorkerResult = { end: "drained", jobsCompleted: 0, jobsLeft: 0 };
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    const settings = { ...DEFAULT_WORKER_SETTINGS, ...options.settings };
+    this.#settings = settings;
+    const { clock, logger, walDir, transport } = options;
+    const stopping = AbortSignal.any([options.drain, options.stop, this.#closing.signal]);
+    this.#context = {
+      ...options,
+      settings,
+      observe: options.observe ?? {},
+      jobServer: createJobServer({
+        transport,
+        clock,
+        requestTimeoutMs: settings.requestTimeoutMs,
+        visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
+      }),
+      budget: new DiskBudget({
+        directory: walDir,
+        unsentBytesMax: settings.unsentBytesMax,
+        freeBytesMin: settings.freeBytesMin,
+        clock,
+        logger,
+      }),
+      logsInHand: new Set(),
+      logsToArchive: new Map(),
+      drain: stopping,
+    };
+  }
+
+  async run(): Promise<WorkerResult> {
+    const { walDir, archiveDir, queue, concurrency, serverUrl, logger, stop } = this.#options;
+    for (const directory of [walDir, archiveDir]) {
+      await systemFiles.makeDirectory(directory);
+    }
+    logger.info("Worker started", { server: serverUrl, queue, concurrency });
+    const { drain, budget, observe } = this.#context;
+    observe.workerStarted?.(workerState(() => this.#processes, drain, budget));
+    const announced = aborted(drain).then(() => {
+      const running = this.#processes;
+      if (!this.#closing.signal.aborted) logger.info("Stopping: no new jobs are taken", { running });
+    });
+    const beside = [announced, this.#takeUpRepeatedly(), this.#retainRepeatedly()];
+    this.#result.end = await this.#takeJobs();
+    this.#closing.abort();
+    await Promise.all([...beside, ...this.#jobs]);
+    if (stop.aborted) this.#result.end = "stopped";
+    const { end, jobsCompleted, jobsLeft } = this.#result;
+    logger.info("Worker ended", { reason: end, jobs_completed: jobsCompleted, jobs_left: jobsLeft });
+    return this.#result;
+  }
+
+  /** The dequeue loop. Resolves with why no more jobs are taken. */
+  async #takeJobs(): Promise<WorkerEnd> {
+    const { clock, random, once } = this.#options;
+    const { drain, jobServer } = this.#context;
+    let reachedAtMs = clock.elapsedMs();
+    let wasReached = false;
+    for (let failures = 0; !drain.aborted;) {
+      await this.#waitForSlot();
+      const wasQuiet = this.#isQuiet;
+      try {
+        const taken = await this.#dequeue();
+        const isIdle = once && taken === 0 && wasQuiet && this.#isQuiet;
+        // A server that cannot be reached gives no jobs either.
+        if (isIdle) await jobServer.ping(drain);
+        if (drain.aborted) break;
+        if (isIdle) return "idle";
+        reachedAtMs = clock.elapsedMs();
+        wasReached = true;
+        failures = 0;
+      } catch (error) {
+        if (!(error instanceof JobServerError)) throw error;
+        if (drain.aborted) break;
+        const awayMs = clock.elapsedMs() - reachedAtMs;
+        if (error.kind === "authentication" && !wasReached) return this.#endWith("authentication", error);
+        if (once && (!wasReached || this.#isQuiet) && awayMs >= this.#settings.onceConnectMs) {
+          return this.#endWith("unreachable", error);
+        }
+        const delayMs = nextDelayMs(++failures, this.#settings.backoff, random, error.retryAfterMs);
+        this.#reportFailure(error, delayMs);
+        await clock.sleep(delayMs, drain);
+      }
+    }
+    return "drained";
+  }
+
+  #endWith(end: WorkerEnd, error: JobServerError): WorkerEnd {
+    this.#result.error = error;
+    return end;
+  }
+
+  #reportFailure({ kind, message, code }: JobServerError, delayMs: number): void {
+    const { logger } = this.#options;
+    const fields = { code, delay_ms: delayMs, error: message };
+    if (kind === "authentication") logger.error("Not allowed to take jobs any more - retrying", fields);
+    else logger.warn("Failed to take jobs - retrying", fields);
+  }
+
+  /** Asks for as many jobs as there are slots, and starts what comes. Gives how many came. */
+  async #dequeue(): Promise<number> {
+    const { clock, queue, once, concurrency } = this.#options;
+    const { jobServer, drain } = this.#context;
+    const { dequeueWaitMs, onceWaitMs } = this.#settings;
+    const askedAtMs = clock.elapsedMs();
+    let taken = 0;
+    const waitMs = once ? onceWaitMs : dequeueWaitMs;
+    for await (const dequeued of jobServer.dequeue(queue, concurrency - this.#processes, waitMs, drain)) {
+      taken++;
+      await this.#start(dequeued);
+    }
+    const waitedMs = clock.elapsedMs() - askedAtMs;
+    const pauseMs = Math.min(waitMs, EMPTY_ANSWER_MS) - waitedMs;
+    if (taken === 0 && pauseMs > 0) await clock.sleep(pauseMs, drain);
+    return taken;
+  }
+
+  async #start(dequeued: DequeuedJob): Promise<void> {
+    const { drain, stop, jobServer: server, queue, logger } = this.#context;
+    if (drain.aborted) {
+      // It came while we were asked to stop: nothing of it has run, so another worker may have it at once.
+      const jobLogger = logger.with({ job_id: dequeued.job.jobId }, [dequeued.taskToken]);
+      return await releaseJob({ server, queue, taskToken: dequeued.taskToken, logger: jobLogger }, stop);
+    }
+    const job = this.#runJob(dequeued).finally(() => {
+      this.#jobs.delete(job);
+      this.#notify();
+    });
+    this.#jobs.add(job);
+  }
+
+  async #runJob(dequeued: DequeuedJob): Promise<void> {
+    let hasSlot = true;
+    this.#processes++;
+    const freeSlot = () => {
+      if (hasSlot) this.#processes--;
+      hasSlot = false;
+      this.#notify();
+    };
+    try {
+      const outcome = await runJob(this.#context, dequeued, freeSlot);
+      if (outcome === "completed") this.#result.jobsCompleted++;
+      else if (outcome === "left") this.#result.jobsLeft++;
+      this.#startFailures = outcome === "not_started" ? this.#startFailures + 1 : 0;
+    } catch (error) {
+      // A mistake of ours in one job must not end the others; its log stays and is taken up by the next run.
+      this.#result.jobsLeft++;
+      this.#context.logger.error("Job was dropped because of an unexpected error; its log stays on disk", {
+        job_id: dequeued.job.jobId,
+        error: error instanceof Error ? error.stack ?? error.message : String(error),
+      });
+    } finally {
+      freeSlot();
+    }
+  }
+
+  /** Nothing runs, and nothing is being delivered. */
+  get #isQuiet(): boolean {
+    return this.#jobs.size === 0 && !this.#takingUp;
+  }
+
+  /** Waits until another job may be taken, or until no more are. */
+  async #waitForSlot(): Promise<void> {
+    const { concurrency, clock, random } = this.#options;
+    const { drain, budget } = this.#context;
+    const undeliveredMax = Math.max(4, 2 * concurrency);
+    // Jobs that cannot even get a log are not taken and given back in a circle at full speed.
+    if (this.#startFailures > 0) {
+      await clock.sleep(nextDelayMs(this.#startFailures, this.#settings.backoff, random), drain);
+    }
+    while (
+      !drain.aborted &&
+      (this.#processes >= concurrency || this.#jobs.size - this.#processes > undeliveredMax)
+    ) {
+      await aborted(this.#changed.signal, drain);
+    }
+    await budget.waitForRoom(drain);
+  }
+
+  #notify(): void {
+    const changed = this.#changed;
+    this.#changed = new AbortController();
+    changed.abort();
+  }
+
+  /** Logs of earlier runs: at the start, and from time to time those of other workers that died. */
+  async #takeUpRepeatedly(): Promise<void> {
+    const { clock, logger } = this.#options;
+    const { drain } = this.#context;
+    while (!drain.aborted) {
+      this.#takingUp = true;
+      try {
+        await takeUpLogs(this.#context);
+      } catch (error) {
+        logger.error("Cannot search for logs of earlier runs - retrying", { error: messageOf(error) });
+      }
+      this.#takingUp = false;
+      await clock.sleep(this.#settings.takeUpIntervalMs, drain);
+    }
+  }
+
+  /** Removes old archives: at the start, and daily. */
+  async #retainRepeatedly(): Promise<void> {
+    const { clock, logger, archiveDir } = this.#options;
+    const { drain } = this.#context;
+    while (!drain.aborted) {
+      try {
+        await retain(archiveDir, this.#settings.retentionDays, clock.nowMs(), logger);
+      } catch (error) {
+        logger.error("Cannot remove old archives - retrying tomorrow", {
+          path: archiveDir,
+          error: messageOf(error),
+        });
+      }
+      await clock.sleep(DAY_MS, drain);
+    }
+  }
+}
+
+function workerState(jobsRunning: () => number, drain: AbortSignal, budget: DiskBudget): WorkerState {
+  return {
+    get jobsRunning() {
+      return jobsRunning();
+    },
+    get isStopping() {
+      return drain.aborted;
+    },
+    lackOfRoom: () => budget.lack(),
+  };
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+async function retain(archiveDir: string, days: number, nowMs: number, logger: Logger): Promise<void> {
+  await removeStaleTemporaryFiles(archiveDir, { logger });
+  const policy = { olderThanMs: days * DAY_MS };
+  const entries = await Array.fromAsync(readRetentionEntries(archiveDir, policy, nowMs));
+  await applyRetention(planRetention(entries, policy, nowMs), { logger });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
