@@ -39,6 +39,8 @@ export class LogDelivery {
   readonly #account: LogAccount;
   readonly #over = new AbortController();
   readonly #keeping: Promise<void>;
+  /** Ends the signs of life, which is what a job that is given back must not show any more. */
+  readonly #givenBack = new AbortController();
   /** Whether the log may be one that an earlier run was done with and that is not to be archived. */
   readonly #mayBeCompleted: boolean;
   #sender: Sender;
@@ -56,17 +58,21 @@ export class LogDelivery {
     if (log.counts.pending > 0) this.#account.stored(log.counts.bytes);
     this.#sender = this.#createSender(accounted(log, this.#account));
     this.#sending = this.#send();
-    this.#keeping = keepVisible({
-      server: context.jobServer,
-      queue,
-      taskToken,
-      visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
-      startNow: isOrphan,
-      backoff: settings.backoff,
-      clock,
-      random,
-      logger,
-    }, AbortSignal.any([this.#over.signal, stop]));
+    this.#keeping = keepVisible(
+      {
+        server: context.jobServer,
+        queue,
+        taskToken,
+        visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
+        startNow: isOrphan,
+        backoff: settings.backoff,
+        clock,
+        random,
+        logger,
+      },
+      AbortSignal.any([this.#givenBack.signal, this.#over.signal, stop]),
+      AbortSignal.any([this.#over.signal, stop]),
+    );
   }
 
   #createSender(log: PendingSource): Sender {
@@ -120,11 +126,15 @@ export class LogDelivery {
     const over = new AbortController();
     const leave = leaveSignal(context, over.signal);
     try {
-      const isDelivered = log.sealed === undefined
-        ? await this.#sender.flushed(leave)
-        : await this.#deliverSealed(leave);
+      let isDelivered = log.sealed === undefined && await this.#sender.flushed(leave);
+      // Also when it was sealed while it was being delivered, which ends the sender.
+      if (!isDelivered && log.sealed !== undefined && !leave.aborted) {
+        isDelivered = await this.#deliverSealed(leave);
+      }
       if (!isDelivered) return this.#left();
       if (end === undefined) {
+        this.#givenBack.abort();
+        await this.#keeping;
         await releaseJob({ server: context.jobServer, queue, taskToken, logger }, leave);
         return "released";
       }

@@ -24,8 +24,16 @@ export interface KeepVisibleOptions {
 /** A refusal may be a server's bad moment; this many in a row mean that it has forgotten the token. */
 const REFUSALS_FOR_WARNING = 3;
 
-/** Runs until `signal` aborts. Never rejects for what the server or the network does. */
-export async function keepVisible(options: KeepVisibleOptions, signal: AbortSignal): Promise<void> {
+/**
+ * Runs until `signal` aborts, and gives up a call under way only when `stop` does: a call that was cut off may
+ * still reach the server, and would undo a release that was sent after it. Never rejects for what the server or
+ * the network does.
+ */
+export async function keepVisible(
+  options: KeepVisibleOptions,
+  signal: AbortSignal,
+  stop: AbortSignal = signal,
+): Promise<void> {
   const { server, queue, taskToken, visibilityTimeoutSeconds, backoff, clock, random, logger } = options;
   const intervalMs = visibilityTimeoutSeconds * 1000 / 3;
   let failures = 0;
@@ -35,7 +43,7 @@ export async function keepVisible(options: KeepVisibleOptions, signal: AbortSign
     await clock.sleep(waitMs, signal);
     if (signal.aborted) return;
     try {
-      await server.update(queue, taskToken, visibilityTimeoutSeconds, signal);
+      await server.update(queue, taskToken, visibilityTimeoutSeconds, stop);
       if (failures > 0) logger.info("Job is kept again", { failures });
       failures = refusals = 0;
       waitMs = intervalMs;

@@ -77,3 +77,31 @@ Deno.test("releasing asks for the shortest visibility timeout, and failing at it
   assert.deepEqual(seconds, [1, 1]);
   assert.deepEqual(lines.map((line) => line.slice(0, 16)), ["INF Job released"]);
 });
+
+Deno.test("a sign of life under way is seen through before the job may be released, but not when the worker stops", async () => {
+  const over = new AbortController();
+  const stop = new AbortController();
+  let arrived = () => {};
+  const underWay = new Promise<void>((resolve) => arrived = resolve);
+  const seen: boolean[] = [];
+  const { options } = setup(1, [], {
+    startNow: true,
+    server: {
+      update(_queue, _token, _seconds, signal) {
+        arrived();
+        return new Promise((resolve) =>
+          signal.addEventListener("abort", () => {
+            seen.push(over.signal.aborted, stop.signal.aborted);
+            resolve();
+          })
+        );
+      },
+    },
+  });
+  const keeping = keepVisible(options, over.signal, stop.signal);
+  await underWay;
+  over.abort();
+  stop.abort();
+  await keeping;
+  assert.deepEqual(seen, [true, true]);
+});
