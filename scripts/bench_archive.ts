@@ -1,20 +1,12 @@
 /**
  * How fast logs are archived and archives are read, and how much memory that takes with a log far larger
- * than that. Run it by itself, or call `benchArchive`.
+ * than that.
  */
 import { archiveLog } from "../src/archive/archiver.ts";
 import { readLogBytes } from "../src/archive/log_bytes.ts";
 import { silentLogger } from "../src/platform/logger.ts";
 import { encodeHeader, encodeRecord, Status } from "../src/wal/format.ts";
-
-export interface Row {
-  name: string;
-  value: number;
-  unit: string;
-  /** Of the target, where there is one. */
-  ratio?: number;
-  target?: number;
-}
+import type { Row } from "./bench_table.ts";
 
 const LOG_BYTES = 300 * 1024 * 1024;
 const EVENT_BYTES = 64 * 1024;
@@ -52,7 +44,7 @@ export async function benchArchive(): Promise<Row[]> {
       value: Math.round(memory.growthBytes / 1024 / 1024),
       unit: "MiB",
       target: GROWTH_BYTES_MAX / 1024 / 1024,
-      ratio: Math.round(memory.growthBytes / GROWTH_BYTES_MAX * 100) / 100,
+      lowerIsBetter: true,
     });
     return rows;
   } finally {
@@ -128,5 +120,3 @@ async function runZstd(source: string, target: string): Promise<boolean> {
     throw error;
   }
 }
-
-if (import.meta.main) console.table(await benchArchive());

@@ -2,7 +2,7 @@
  * How fast the write-ahead log is, beside what the same disk gives to a bare loop in the same process. Ratios are what counts:
  * disks differ.
  *
- *     scripts/deno run -A scripts/bench_wal.ts
+ *     scripts/deno task bench wal
  */
 import { Crc64 } from "../src/wal/crc64.ts";
 import { encodeHeader, encodeRecord, Status } from "../src/wal/format.ts";
@@ -10,15 +10,7 @@ import { Ledger } from "../src/wal/ledger.ts";
 import { Log } from "../src/wal/log.ts";
 import { logNames } from "../src/wal/log_name.ts";
 import { readLogFile, salvageLog, scanLog } from "../src/wal/reader.ts";
-
-/** One line of the table. `ratio` is against the bare loop, `target` the least that is accepted of `ratio` or else of `value`. */
-export interface Row {
-  name: string;
-  value: number;
-  unit: string;
-  ratio?: number;
-  target?: number;
-}
+import type { Row } from "./bench_table.ts";
 
 const PAYLOAD_BYTES = 2048;
 const EXECUTION = {
@@ -185,18 +177,4 @@ export async function benchWal({ durationMs = 6000, megabytes = 256, directory }
   } finally {
     Deno.removeSync(temporary, { recursive: true });
   }
-}
-
-export function formatRow({ name, value, unit, ratio, target }: Row): string {
-  const numbers = [
-    `${value.toFixed(0)} ${unit}`,
-    ratio === undefined ? "" : `x ${ratio.toFixed(2)}`,
-    target === undefined ? "" : `>= ${target}`,
-    target === undefined ? "" : (ratio ?? value) >= target ? "ok" : "BELOW",
-  ];
-  return `${name.padEnd(44)}${numbers.map((text) => text.padStart(16)).join("")}`;
-}
-
-if (import.meta.main) {
-  for (const row of await benchWal()) console.log(formatRow(row));
 }

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";
+import { SmallDisk } from "./support/small_disk.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -137,34 +138,15 @@ Deno.test("two workers share a data directory without touching each other's logs
 Deno.test("a full disk pauses the job, and nothing of its output is missing once there is room", async () => {
   await using sandbox = new Sandbox();
   const { url } = await sandbox.startServer();
-  await using disk = await SmallDisk.mount(sandbox, "6m");
-  Deno.writeFileSync(`${disk.path}/ballast`, new Uint8Array(4 << 20));
+  await using disk = await SmallDisk.mount("6m");
+  disk.fill(2 << 20);
   const jobId = await submit(sandbox, url, "head -c 3000000 /dev/zero | tr '\\0' 'y'; exit 9");
   const worker = startWorker(sandbox, url, `--data-dir=${disk.path}/data`);
   await worker.waitFor(/no space left on device/i);
-  Deno.removeSync(`${disk.path}/ballast`);
+  disk.clear();
   await worker.waitFor(/Job completed/);
   await worker.kill("SIGTERM");
   const { code, output } = await logsOf(sandbox, url, jobId);
   assert.equal(code, 9);
   assert.equal(output.length, 3_000_000);
 });
-
-/** A file system of a few megabytes in memory, that can really be full. */
-class SmallDisk implements AsyncDisposable {
-  private constructor(readonly path: string) {}
-
-  static async mount(sandbox: Sandbox, size: string): Promise<SmallDisk> {
-    const path = `${sandbox.directory}/disk`;
-    Deno.mkdirSync(path);
-    const mount = await new Deno.Command("mount", {
-      args: ["-t", "tmpfs", "-o", `size=${size}`, "airunner-test", path],
-    }).output();
-    assert.ok(mount.success, `This test mounts a tmpfs, which needs root: ${text(mount.stderr)}`);
-    return new SmallDisk(path);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await new Deno.Command("umount", { args: ["--lazy", this.path] }).output();
-  }
-}

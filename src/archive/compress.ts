@@ -17,8 +17,8 @@ export const LEVEL_MIN = 1;
 export const LEVEL_MAX = 19;
 export const LEVEL_DEFAULT = 3;
 
-/** @returns one frame, with its content's size and checksum. */
-export type FrameEncoder = (content: Uint8Array) => Uint8Array<ArrayBuffer>;
+/** @returns one frame, with its content's size and checksum, valid until the next is made. */
+type FrameEncoder = (content: Uint8Array) => Uint8Array<ArrayBuffer>;
 
 /**
  * The module must be initialised once in a process: a second time it mixes two memories, and what it writes
@@ -33,38 +33,48 @@ async function load() {
 }
 
 /** @throws {RangeError} when `level` is not a whole number from 1 to 19. */
-export async function loadFrameEncoder(level: number): Promise<FrameEncoder> {
+async function loadFrameEncoder(level: number): Promise<FrameEncoder> {
   if (!Number.isInteger(level) || level < LEVEL_MIN || level > LEVEL_MAX) {
     throw new RangeError(`A compression level is ${LEVEL_MIN} to ${LEVEL_MAX}, not ${level}`);
   }
   const zstd = await (loading ??= load());
   const startChecksum = await loadFrameChecksum();
-  return (content) => addChecksum(zstd.compress(content, level), content, startChecksum());
+  let sealed = new Uint8Array(0);
+  return (content) => {
+    const frame = zstd.compress(content, level) as Uint8Array<ArrayBuffer>;
+    const sealedBytes = frame.length + CHECKSUM_BYTES;
+    if (sealed.length < sealedBytes) sealed = new Uint8Array(sealedBytes);
+    sealFrame(frame, content, startChecksum(), sealed.subarray(0, sealedBytes));
+    // Gives the memory back now. Left to the collector, a log's frames pile up to tens of megabytes first.
+    frame.buffer.transfer(0);
+    return sealed.subarray(0, sealedBytes);
+  };
 }
+
+const CHECKSUM_BYTES = 4;
 
 /**
  * This build of zstd writes no checksums, so that `zstd -d` would take damaged frames for good ones. The
  * checksum is a bit in the frame's descriptor and four bytes at its end.
  */
-function addChecksum(
+function sealFrame(
   frame: Uint8Array,
   content: Uint8Array,
   checksum: FrameChecksum,
-): Uint8Array<ArrayBuffer> {
+  sealed: Uint8Array<ArrayBuffer>,
+): void {
   const header = parseFrameHeader(frame.subarray(0, FRAME_HEADER_BYTES_MAX));
   if (
     typeof header === "string" || header.kind !== "zstd" || header.hasChecksum ||
     header.contentBytes !== content.length
   ) throw new Error("The zstd module wrote a frame that is not as expected");
-  const sealed = new Uint8Array(frame.length + 4);
   sealed.set(frame);
   sealed[DESCRIPTOR_OFFSET] |= CHECKSUM_FLAG;
   checksum.update(content);
   new DataView(sealed.buffer).setUint32(frame.length, checksum.digest(), true);
-  return sealed;
 }
 
-/** The frames for all of `source`; one empty frame when there is nothing in it. */
+/** The frames for all of `source`, each valid until the next is asked for; one empty frame when there is nothing in it. */
 export async function* compressStream(
   source: LogBytes,
   level: number,

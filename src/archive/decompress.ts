@@ -20,6 +20,7 @@ import {
 } from "./frames.ts";
 import { InputBuffer } from "./input_buffer.ts";
 import { type ArchiveSummary, decodeSummary, formatCrc64, SUMMARY_BYTES_MAX } from "./summary.ts";
+import { WholeFrameDecoder } from "./whole_frame.ts";
 
 /** The archive is damaged from `offset` on. What came before that was right, and has been yielded. */
 export class ArchiveDamagedError extends Error {
@@ -50,7 +51,7 @@ export class ArchiveUnsupportedError extends Error {
 }
 
 /**
- * What `source` decompresses to; each chunk is at most 128 KiB and valid until the next is asked for. `path`
+ * What `source` decompresses to; each chunk is at most 1 MiB and valid until the next is asked for. `path`
  * is for errors only.
  * @throws {ArchiveDamagedError} after everything before the damage was yielded
  * @throws {ArchiveUnsupportedError} for windows over 64 MiB and for dictionaries
@@ -76,6 +77,7 @@ class Decompression {
   #promised: Promised | undefined;
   // Damage that does not keep the rest from being read. It is reported at the end.
   #deferred: ArchiveDamagedError | undefined;
+  readonly #wholeFrames = new WholeFrameDecoder();
 
   constructor(readonly input: InputBuffer, readonly path: string) {}
 
@@ -118,6 +120,12 @@ class Decompression {
       throw this.#unsupported(`it needs a window of ${mebibytes} MiB, and at most 64 MiB are read`);
     }
     if (header.dictionaryId !== 0) throw this.#unsupported(`it needs dictionary ${header.dictionaryId}`);
+    const whole = await this.#wholeFrames.take(input, header);
+    if (whole !== undefined) {
+      this.#account(whole);
+      yield whole;
+      return;
+    }
     const frame = new FrameDecoder(input.take(header.headerBytes));
     const checksum = header.hasChecksum ? (await loadFrameChecksum())() : undefined;
     let contentBytes = 0;

@@ -1,12 +1,12 @@
 /**
  * Chunks of any size made into stretches of the size that a decoder asks for.
  */
-/** Fits the largest block with its header, and several small ones, so that little is moved about. */
-const CAPACITY_BYTES = 512 * 1024;
+/** Fits a frame such as ours, incompressible or not, and much more than the largest block, so that little is moved about. */
+export const INPUT_BYTES_MAX = 1152 * 1024;
 
 export class InputBuffer {
   /** What is buffered lies from `start` to `end`. */
-  readonly bytes = new Uint8Array(CAPACITY_BYTES);
+  readonly bytes = new Uint8Array(INPUT_BYTES_MAX);
   start = 0;
   end = 0;
   /** How far into the source `start` is. */
@@ -18,7 +18,7 @@ export class InputBuffer {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** Buffers at least `count` bytes, at most 512 KiB. False when the source ends before that. */
+  /** Buffers at least `count` bytes, at most `INPUT_BYTES_MAX`. False when the source ends before that. */
   async fill(count: number): Promise<boolean> {
     while (this.end - this.start < count) {
       if (this.#chunk.length === 0) {

@@ -20,23 +20,30 @@ export interface RetentionEntry extends ArchiveEntry {
 }
 
 export interface RetentionPolicy {
+  /** Infinity: none goes for its age. */
   olderThanMs: number;
   /** All archives together; beyond it the oldest go even before their time. */
   bytesMax?: number;
+  /** So many of the newest stay, whatever their age and size. */
+  keepNewest?: number;
+  /** Also what the server may lack. For a person who was asked about each one; the worker never sets it. */
+  includeUnsent?: boolean;
 }
 
 export type DeleteReason = "age" | "size";
 /** `pending`, `failed`: the server lacks some of it; `unknown`: it could not be read. */
-export type KeepReason = "young" | "pending" | "failed" | "unknown";
+export type Hindrance = "pending" | "failed" | "unknown";
+export type KeepReason = "young" | "newest" | Hindrance;
 
 export interface RetentionPlan {
-  delete: { entry: RetentionEntry; reason: DeleteReason }[];
+  /** `lost`: why it would have been kept, had the policy not included what is unsent. */
+  delete: { entry: RetentionEntry; reason: DeleteReason; lost?: Hindrance }[];
   keep: { entry: RetentionEntry; reason: KeepReason }[];
 }
 
 export function planRetention(
   entries: Iterable<RetentionEntry>,
-  { olderThanMs, bytesMax = Infinity }: RetentionPolicy,
+  { olderThanMs, bytesMax = Infinity, keepNewest = 0, includeUnsent = false }: RetentionPolicy,
   nowMs: number,
 ): RetentionPlan {
   if (!(olderThanMs >= 0)) throw new RangeError(`An age is 0 or more milliseconds, not ${olderThanMs}`);
@@ -44,29 +51,36 @@ export function planRetention(
   const plan: RetentionPlan = { delete: [], keep: [] };
   let keptBytes = 0;
   const young: RetentionEntry[] = [];
-  for (const entry of entries) {
+  const oldestFirst = [...entries].sort((a, b) => a.ageBasisMs - b.ageBasisMs || (a.name < b.name ? -1 : 1));
+  const newestFrom = oldestFirst.length - keepNewest;
+  const lostWith = (entry: RetentionEntry) => {
+    const lost = hindranceOf(entry);
+    return lost === undefined ? {} : { lost };
+  };
+  for (const [at, entry] of oldestFirst.entries()) {
     const hindrance = hindranceOf(entry);
-    if (hindrance === undefined && nowMs - entry.ageBasisMs >= olderThanMs) {
-      plan.delete.push({ entry, reason: "age" });
+    const isHindered = hindrance !== undefined && !includeUnsent;
+    if (!isHindered && at < newestFrom && nowMs - entry.ageBasisMs >= olderThanMs) {
+      plan.delete.push({ entry, reason: "age", ...lostWith(entry) });
       continue;
     }
     keptBytes += entry.bytes;
-    if (hindrance === undefined) young.push(entry);
-    else plan.keep.push({ entry, reason: hindrance });
+    if (isHindered) plan.keep.push({ entry, reason: hindrance });
+    else if (at >= newestFrom) plan.keep.push({ entry, reason: "newest" });
+    else young.push(entry);
   }
-  young.sort((a, b) => a.ageBasisMs - b.ageBasisMs || (a.name < b.name ? -1 : 1));
   for (const entry of young) {
     if (keptBytes <= bytesMax) {
       plan.keep.push({ entry, reason: "young" });
     } else {
-      plan.delete.push({ entry, reason: "size" });
+      plan.delete.push({ entry, reason: "size", ...lostWith(entry) });
       keptBytes -= entry.bytes;
     }
   }
   return plan;
 }
 
-function hindranceOf({ pending, failed }: RetentionEntry): KeepReason | undefined {
+function hindranceOf({ pending, failed }: RetentionEntry): Hindrance | undefined {
   if (pending === undefined || failed === undefined) return "unknown";
   if (pending > 0) return "pending";
   // Given up is not delivered.

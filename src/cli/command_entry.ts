@@ -10,6 +10,8 @@ export interface CommandEntry {
   readonly path: string;
   readonly summary: string;
   readonly settings: readonly SettingName[];
+  /** Works whatever is in the configuration file, because it does not read it or is there to mend it. */
+  readonly ignoresConfigFile?: true;
   /** The file in DATA-DIR/logs that its log lines go to as well, and whether they do so unasked. */
   readonly logFile?: { readonly name: string; readonly isDefault: boolean };
   /** Lines to type, each with what it does. */
@@ -39,6 +41,7 @@ export function entry<C extends AnyCommand, const N extends SettingName>(spec: {
   readonly path: string;
   readonly summary: string;
   readonly settings: readonly N[];
+  readonly ignoresConfigFile?: true;
   readonly logFile?: CommandEntry["logFile"];
   readonly examples: CommandEntry["examples"];
   readonly exitCodes: string;

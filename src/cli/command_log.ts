@@ -16,6 +16,7 @@ import {
   type EntrySink,
   type LineSink,
   type Logger,
+  type LogLevel,
 } from "../platform/logger.ts";
 import { CommandError } from "./command_error.ts";
 import type { CommandEntry } from "./command_entry.ts";
@@ -24,6 +25,7 @@ import { reportError } from "./report.ts";
 
 export interface CommandLog {
   readonly logger: Logger;
+  setLevel(level: LogLevel): void;
   /** Puts into the file why the command ended. On the terminal whoever reports the error says so. */
   ended(error: unknown): void;
   close(): void;
@@ -42,9 +44,11 @@ export function openCommandLog(
 ): CommandLog {
   const isJson = settings.logFormat === "json";
   const nowMs = () => clock.nowMs();
+  let level = settings.logLevel;
+  const setLevel = (next: LogLevel) => void (level = next);
   const console: EntrySink = (entry) => lineSink(isJson ? formatJson(entry) : formatText(entry));
   if (entry.logFile === undefined || !(settings.logFile ?? entry.logFile.isDefault)) {
-    return { logger: createEntryLogger(settings.logLevel, console, nowMs), ended() {}, close() {} };
+    return { logger: createEntryLogger(() => level, console, nowMs), setLevel, ended() {}, close() {} };
   }
   const file = new LogFile({
     path: `${settings.dataDir}/logs/${entry.logFile.name}`,
@@ -59,7 +63,8 @@ export function openCommandLog(
   });
   return {
     // The file first: what was seen on the terminal is in it, even if we are killed in between.
-    logger: createEntryLogger(settings.logLevel, allSinks(fileSink, console), nowMs),
+    logger: createEntryLogger(() => level, allSinks(fileSink, console), nowMs),
+    setLevel,
     ended(error) {
       const { exitCode, lines } = reportError(error, false);
       // Who mistyped a command reads it at once, and nothing has run.

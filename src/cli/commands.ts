@@ -3,11 +3,14 @@
  * a command is loaded when it runs, so `--version` does not wait for a server to be loaded.
  */
 import { type CommandEntry, entry } from "./command_entry.ts";
+import { DOCTOR_SETTINGS } from "./doctor/probe.ts";
+import { CONFIG_COMMANDS } from "./config_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
 import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
 
 /** Groups of commands, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  config: "show, check and write the configuration",
   wal: "look into write-ahead logs and archives, and clean them up",
 };
 
@@ -125,12 +128,18 @@ export const COMMANDS: readonly CommandEntry[] = [
   }),
   ...WAL_COMMANDS,
   entry({
-    path: "version",
-    summary: "print the version",
-    settings: [],
-    examples: [["airunner version", "the same as airunner --version"]],
-    exitCodes: "0 always.",
-    define: (command) => command,
-    load: () => import("./commands/version.ts"),
+    path: "doctor",
+    summary: "check everything that delivery depends on, and say what to type about what is not well",
+    settings: DOCTOR_SETTINGS,
+    // It reads the file itself, and goes on when that is wrong.
+    ignoresConfigFile: true,
+    examples: [
+      ["airunner doctor --server=URL", "directories, disk, logs, server, credentials, clock"],
+      ["airunner doctor --json", "for monitoring: one JSON document"],
+    ],
+    exitCodes: "0 no problem, warnings or not; 3 a problem was found. Nothing is changed.",
+    define: (command) => command.option("--json", "one JSON document"),
+    load: () => import("./commands/doctor.ts"),
   }),
+  ...CONFIG_COMMANDS,
 ];

@@ -14,6 +14,8 @@ export interface Signals {
    * a command that knows how to stop takes over from the one that merely exits.
    */
   take(handler: (name: SignalName) => void): () => void;
+  /** Calls `handler` at each SIGHUP, until the returned function is called. Without one, SIGHUP ends the program. */
+  takeHangup(handler: () => void): () => void;
 }
 
 export interface Context {

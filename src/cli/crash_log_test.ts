@@ -53,3 +53,27 @@ Deno.test("once released, errors are the runtime's again", async () => {
   assert.equal(code, 1);
   assert.match(stderr, /^error: Uncaught \(in promise\) Error: boom/);
 });
+
+Deno.test("a server that crashes says so in its log file", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const args = ["server", "--listen=127.0.0.1:0", `--data-dir=${directory}`, "--log-file"];
+    const program = `
+      import { run } from ${module("./run.ts")};
+      import { createSystemContext } from ${module("./system_context.ts")};
+      const { context } = createSystemContext(${JSON.stringify(args)});
+      // A mistake of ours, in the middle of everything.
+      await run(context, (line) => line.includes("Server listening") && Promise.reject(new Error("boom")));
+    `;
+    Deno.writeTextFileSync(`${directory}/program.ts`, program);
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const { code } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", `--config=${config}`, `${directory}/program.ts`],
+    }).output();
+    assert.equal(code, 1);
+    const last = Deno.readTextFileSync(`${directory}/logs/server.log`).trimEnd().split("\n").at(-1);
+    assert.match(last!, /^\S+Z ERR Nobody handled a rejection, .* error="Error: boom/);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});

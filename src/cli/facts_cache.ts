@@ -13,8 +13,8 @@ interface Entry<Facts> {
   readonly facts: Facts;
 }
 
-/** A file changed so shortly before it was read may change again within the same tick of the file system's clock. */
-const SETTLED_MS = 2000;
+/** Kernels stamp changes every few milliseconds: a file that was changed just before it was read may change again under the same stamp. */
+const SETTLED_MS = 50;
 
 export class FactsCache<Facts extends object> {
   readonly #path: string;
@@ -87,5 +87,6 @@ async function readEntries<Facts>(path: string): Promise<Map<string, Entry<Facts
 function isEntry(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const { bytes, mtimeMs, facts } = value as Record<string, unknown>;
-  return typeof bytes === "number" && typeof mtimeMs === "number" && typeof facts === "object" && facts !== null;
+  return typeof bytes === "number" && typeof mtimeMs === "number" && typeof facts === "object" &&
+    facts !== null;
 }

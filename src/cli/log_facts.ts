@@ -77,7 +77,9 @@ async function scanFacts(file: LogFile): Promise<LogFacts> {
       if (kind === "execution") execution = decodeExecution(record.payload);
       if (kind !== "event") return;
       lastEventMs = Number(record.timestampMs);
-      if (payloadTypeName(record.payload) === "PROCESS_END") exitCode = exitCodeOf(record.payload) ?? exitCode;
+      if (payloadTypeName(record.payload) === "PROCESS_END") {
+        exitCode = exitCodeOf(record.payload) ?? exitCode;
+      }
     },
   );
   const extent = damage &&

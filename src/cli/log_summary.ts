@@ -87,35 +87,36 @@ export interface EventRow {
   readonly timestampMs: bigint;
   readonly payloadBytes: number;
   readonly eventType: string;
+  /** Valid until the callback's promise settles. */
+  readonly payload: Uint8Array;
+}
+
+export function eventRow(record: WalRecord, status: EffectiveStatus): EventRow {
+  const { offset, length, sequence, timestampMs, payload } = record;
+  const eventType = payloadTypeName(payload) ?? UNDECODABLE;
+  return { offset, length, sequence, status, timestampMs, payloadBytes: payload.length, eventType, payload };
 }
 
 /**
- * The events of a log in file order. `ledger` is that of an earlier pass over the same log: events appended
- * since then are left out, because their statuses are not known.
+ * The events of a log in file order, until `onEvent` says that it has enough. `ledger` is that of an earlier pass over the same log:
+ * events appended since then are left out, because their statuses are not known.
  */
 export async function readEvents(
   bytes: LogBytes,
   ledger: Ledger,
-  onEvent: (row: EventRow) => Promise<void> | void,
+  onEvent: (row: EventRow) => Promise<void | "enough"> | void,
 ): Promise<void> {
   let index = 0;
+  let isEnough = false;
   const whileWanted = (async function* () {
     for await (const chunk of bytes) {
       yield chunk;
-      if (index >= ledger.events) return;
+      if (isEnough || index >= ledger.events) return;
     }
   })();
-  await scanBytes(whileWanted, (record, kind) => {
-    if (kind !== "event" || index >= ledger.events) return;
-    return onEvent({
-      offset: record.offset,
-      length: record.length,
-      sequence: record.sequence,
-      status: ledger.statusAt(index++),
-      timestampMs: record.timestampMs,
-      payloadBytes: record.payload.length,
-      eventType: payloadTypeName(record.payload) ?? UNDECODABLE,
-    });
+  await scanBytes(whileWanted, async (record, kind) => {
+    if (kind !== "event" || isEnough || index >= ledger.events) return;
+    isEnough = await onEvent(eventRow(record, ledger.statusAt(index++))) === "enough";
   });
 }
 

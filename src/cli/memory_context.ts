@@ -60,6 +60,7 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
           handlers.push(handler);
           return () => void handlers.splice(handlers.indexOf(handler), 1);
         },
+        takeHangup: () => () => {},
       },
       atExit: (action) => void actions.push(action),
     },

@@ -13,18 +13,18 @@ export interface Watched {
   writeHealth: WriteHealth;
   openLogs: Set<OpenLog>;
   onWorkerStarted(state: WorkerState): void;
-  /** From now on the log is one of those that are read from disk. */
-  onLogClosed(): void;
+  /** A log was closed, or set aside: what the directory holds besides the open logs is no longer what it was. */
+  onDirectoryChanged(): void;
 }
 
 export function createJobObserver(watched: Watched): JobObserver {
-  const { registry, writeHealth, openLogs, onWorkerStarted, onLogClosed } = watched;
+  const { registry, writeHealth, openLogs, onWorkerStarted, onDirectoryChanged } = watched;
   return {
     log: {
       opened: (log) => void openLogs.add(log),
       closed(log) {
         openLogs.delete(log);
-        onLogClosed();
+        onDirectoryChanged();
       },
       appended(durationMs) {
         registry.count("wal_appends_total", 1);
@@ -53,7 +53,10 @@ export function createJobObserver(watched: Watched): JobObserver {
     },
     workerStarted: onWorkerStarted,
     jobEnded: (result) => registry.count("airunner_jobs_total", 1, { result }),
-    damageFound: () => registry.count("wal_corrupt_records_total", 1),
+    damageFound() {
+      registry.count("wal_corrupt_records_total", 1);
+      onDirectoryChanged();
+    },
   };
 }
 

@@ -62,7 +62,7 @@ export class WorkerMetrics {
       writeHealth: this.#writeHealth,
       openLogs: this.#openLogs,
       onWorkerStarted: (worker) => this.#worker = worker,
-      onLogClosed: () => this.#logs.expire(),
+      onDirectoryChanged: () => this.#logs.expire(),
     });
     const scans = new LogScans();
     const logs = new LogSurvey({

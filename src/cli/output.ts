@@ -29,6 +29,12 @@ export class Output {
 
   /** Resolves at once unless the buffer is full. Throws OutputClosedError when the reader has gone. */
   async write(data: string | Uint8Array): Promise<void> {
+    // A character takes three bytes at most. Encoding in place spares a million lines a million arrays.
+    if (typeof data === "string" && 3 * data.length <= BUFFER_BYTES) {
+      if (this.#used + 3 * data.length > BUFFER_BYTES) await this.flush();
+      this.#used += this.#encoder.encodeInto(data, this.#buffer.subarray(this.#used)).written;
+      return;
+    }
     const bytes = typeof data === "string" ? this.#encoder.encode(data) : data;
     if (this.#used + bytes.length > BUFFER_BYTES) await this.flush();
     if (bytes.length >= BUFFER_BYTES) return await this.#writeAll(bytes);

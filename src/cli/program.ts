@@ -2,7 +2,7 @@
  * Turns the command table into a parser, and a parsed command line into a call of one command.
  */
 import { Command } from "@commander-js/extra-typings";
-import { environmentSource, flagSource, resolveSettings } from "../config/resolve.ts";
+import { nearest } from "../config/nearest.ts";
 import type { SettingName } from "../config/settings.ts";
 import { type Call, COMMON_SETTINGS } from "./call.ts";
 import type { CommandEntry } from "./command_entry.ts";
@@ -12,7 +12,9 @@ import type { Context } from "./context.ts";
 import { exitOnCrash } from "./crash_log.ts";
 import { UsageError } from "./command_error.ts";
 import { colorStyle, plainStyle } from "./render/text.ts";
-import { addSettingOptions, typedSettings } from "./setting_options.ts";
+import { addCommonOptions, addSettingOptions, configFlagOf, typedSettings } from "./setting_options.ts";
+import { findTopic, topicList, TOPICS } from "./help/topics.ts";
+import { SettingsLoader } from "./settings_loader.ts";
 import { VERSION } from "./version.ts";
 
 /** Help where the terminal's width is unknown. */
@@ -42,14 +44,14 @@ export function createProgram(context: Context, logSink: (line: string) => void)
     const parent = words.length === 1 ? root : groupOf(root, groups, words[0]);
     const command = prepare(parent, new Command(words.at(-1)), entry.summary);
     entry.define(command);
-    addSettingOptions(command, entry.settings, "Settings:");
+    addSettingOptions(command, entry.settings.filter((name) => !isCommon(name)), "Settings:");
     addCommonOptions(command);
     command.addHelpText("after", () => helpAfter(entry));
     command.action(async (...params: unknown[]) => {
       exitCode = await runEntry(context, entry, params, logSink);
     });
   }
-  addHelpCommand(root);
+  addHelpCommand(root, printed);
   return {
     printed,
     async run() {
@@ -58,6 +60,10 @@ export function createProgram(context: Context, logSink: (line: string) => void)
     },
     helpLine: () => `airunner help${pathOf(deepest(root, context.args))}`,
   };
+}
+
+function isCommon(name: SettingName): boolean {
+  return (COMMON_SETTINGS as readonly SettingName[]).includes(name);
 }
 
 /** The command that the first words lead to. */
@@ -93,7 +99,10 @@ function createRoot(context: Context, printed: Printed): Command {
     .helpCommand(false)
     // Options of a command come after its name. Words after `--` are never ours.
     .enablePositionalOptions();
-  root.addHelpText("after", "\nType `airunner help COMMAND` for its options, examples and exit codes.");
+  root.addHelpText(
+    "after",
+    `\n${topicList()}\nType \`airunner help COMMAND\` for its options, examples and exit codes, or \`airunner help TOPIC\`.`,
+  );
   return root;
 }
 
@@ -109,30 +118,45 @@ function prepare(parent: Command, command: Command, summary: string): Command {
   return command.description(sentence(summary)).summary(summary).helpOption("-h, --help", "show help");
 }
 
-function addCommonOptions(command: Command): void {
-  const group = "Common options:";
-  addSettingOptions(command, COMMON_SETTINGS, group);
-  command.addOption(command.createOption("--debug", "show where an error came from").helpGroup(group));
-  command.addOption(command.createOption("--no-color", "no colour (NO_COLOR)").helpGroup(group));
+function addHelpCommand(root: Command, printed: Printed): void {
+  const help = prepare(root, new Command("help"), "show help of a command, or on a topic");
+  help.argument("[command|topic...]", "words of a command, such as: wal inspect; or a topic").action(
+    (words) => {
+      const topic = findTopic(words);
+      if (topic !== undefined) {
+        printed.stdout += topic.text;
+        return;
+      }
+      let at: Command = root;
+      for (const word of words) {
+        const next = at.commands.find((command) => command.name() === word);
+        if (!next) throw unknownHelp(at, word, words);
+        at = next as Command;
+      }
+      at.help();
+    },
+  );
 }
 
-function addHelpCommand(root: Command): void {
-  const help = prepare(root, new Command("help"), "show help of a command");
-  help.argument("[command...]", "words of the command, such as: wal inspect").action((words) => {
-    let at: Command = root;
-    for (const word of words) {
-      const next = at.commands.find((command) => command.name() === word);
-      // Commander knows how to suggest; it does so for words that it has to parse.
-      if (!next) {
-        throw new UsageError(
-          `Unknown command '${word}'`,
-          `Type \`airunner${pathOf(at)} --help\` for the commands.`,
-        );
-      }
-      at = next as Command;
-    }
-    at.help();
-  });
+/** Commander knows how to suggest; it does so for words that it has to parse. */
+function unknownHelp(at: Command, word: string, words: readonly string[]): UsageError {
+  const commands = at.commands.map((command) => command.name());
+  const isTop = at.parent === null;
+  const guess = isTop
+    ? nearest(words.join(""), TOPICS.map(({ name }) => name)) ?? nearest(word, commands)
+    : nearest(word, commands);
+  return new UsageError(
+    `Unknown command ${isTop ? "or topic " : ""}'${word}'${
+      guess === undefined ? "" : `. Did you mean ${guess}?`
+    }`,
+    isTop
+      ? "Type `airunner help` for the commands and topics."
+      : `Type \`airunner${pathOf(at)} --help\` for the commands.`,
+  );
+}
+
+function rootOf(command: Command): Command {
+  return command.parent ? rootOf(command.parent as Command) : command;
 }
 
 function pathOf(command: Command): string {
@@ -157,15 +181,25 @@ async function runEntry(
   // Commander calls an action with the arguments, then the options, then the command.
   const options = params.at(-2) as Record<string, unknown>;
   const names: SettingName[] = [...new Set<SettingName>([...COMMON_SETTINGS, ...entry.settings])];
-  const sources = [flagSource(typedSettings(options, names)), environmentSource(context.env)];
-  const settings = resolveSettings(names, sources, context.env("HOME")).values;
+  const loader = new SettingsLoader({
+    context,
+    names,
+    typed: typedSettings(options, names),
+    configFlag: configFlagOf(params.at(-1) as Command),
+    readsFile: !entry.ignoresConfigFile,
+  });
+  const { values: settings, ...loaded } = await loader.load();
   const colored = context.stdout.isTerminal && !context.env("NO_COLOR") && options.color !== false;
   const log = openCommandLog(entry, settings, context.clock, logSink);
   const call: Call<unknown[], unknown, SettingName> = {
     context,
+    root: rootOf(params.at(-1) as Command),
     args: params.slice(0, -2),
     options,
     settings,
+    loaded,
+    reload: () => loader.load(),
+    setLogLevel: log.setLevel,
     logger: log.logger,
     style: colored ? colorStyle : plainStyle,
   };

@@ -3,10 +3,9 @@
  * done, why not. Looks only; nothing is opened for writing and no server is asked.
  */
 import { readSummary } from "../archive/summary.ts";
-import type { Execution } from "../wal/execution.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
-import { decodeExecution } from "../wal/execution.ts";
+import { decodeExecution, type Execution } from "../wal/execution.ts";
 import { scanBytes } from "./log_scan.ts";
 import { openLog } from "./log_source.ts";
 import type { Target } from "./wal_targets.ts";

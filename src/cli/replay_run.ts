@@ -82,11 +82,7 @@ export class ReplayRun {
   }
 
   async replay(plan: PlannedReplay): Promise<Replayed> {
-    if (plan.obstacle !== undefined) {
-      const isIdle = plan.wanted === 0 && plan.obstacle.kind !== "damaged" &&
-        plan.obstacle.kind !== "unreadable";
-      return { plan, ...UNTOUCHED, end: isIdle ? "nothing" : "obstacle" };
-    }
+    if (plan.obstacle !== undefined) return { plan, ...UNTOUCHED, end: "obstacle" };
     if (plan.wanted === 0) return { plan, ...UNTOUCHED };
     if (this.#options.signal.aborted) {
       return { plan, ...UNTOUCHED, end: "interrupted", reason: "it was interrupted" };
@@ -183,7 +179,10 @@ export class ReplayRun {
       logger: quietLogger(secretly),
     };
     const whose = { ...execution, task_token: taskToken };
-    const onProgress = (events: number) => progress.show(progressLine(plan, events));
+    const onProgress = (events: number) => {
+      // A terminal that has gone is no reason to stop sending; whoever writes to it next says so.
+      progress.show(() => progressLine(plan, events)).catch(() => {});
+    };
     let isCompleted = false;
     try {
       onProgress(0);

@@ -4,6 +4,7 @@
  * `--version` load the server.
  */
 import { SettingError } from "../config/resolve.ts";
+import type { YamlError } from "../config/yaml_error.ts";
 import { escapeControls } from "../platform/logger.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
@@ -38,11 +39,17 @@ function classify(error: unknown): Report {
 /** Errors that parts of the program throw for the user to read; they say themselves what to do. */
 function domain(error: Error): Report {
   switch (error.name) {
-    case "YamlError": {
-      const { excerpt } = error as Error & { excerpt?: string };
-      const lines = [error.message, ...(excerpt ? excerpt.split("\n").map((line) => `  ${line}`) : [])];
-      return { exitCode: ExitCode.CONFIGURATION, lines: lines.map(escapeControls) };
-    }
+    case "YamlError":
+      return {
+        exitCode: ExitCode.CONFIGURATION,
+        lines: yamlProblemLines(error as YamlError).map(escapeControls),
+      };
+    case "ConfigFileError":
+      return said(
+        ExitCode.CONFIGURATION,
+        error.message,
+        "Nothing was done. `airunner help config` says which files are looked for.",
+      );
     case "CredentialsError":
       return said(ExitCode.CONFIGURATION, error.message);
     case "PublishError":
@@ -52,6 +59,20 @@ function domain(error: Error): Report {
     default:
       return said(ExitCode.FAILED, error.message || error.name);
   }
+}
+
+/** More than a screen of them is mended in more than one go. */
+const PROBLEMS_SHOWN_MAX = 20;
+
+/** Every problem with its place, as `file, line 3, column 1: …`, and the line that it is in. */
+export function yamlProblemLines({ path, problems }: Pick<YamlError, "path" | "problems">): string[] {
+  const lines = problems.slice(0, PROBLEMS_SHOWN_MAX).flatMap(({ line, column, reason, excerpt }) => [
+    `${path}, line ${line}, column ${column}: ${reason}`,
+    ...excerpt.split("\n").map((text) => `  ${text}`),
+  ]);
+  const more = problems.length - PROBLEMS_SHOWN_MAX;
+  if (more > 0) lines.push(`and ${more} more`);
+  return [...lines, "Nothing was done. Mend the file and type the command again."];
 }
 
 interface CommanderErrorShape extends Error {

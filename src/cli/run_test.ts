@@ -15,7 +15,9 @@ Deno.test("command lines end with the exit code and the message that the table s
     ["wal --help", 0, /^$/],
     ["help", 0, /^$/],
     ["help wal inspect", 0, /^$/],
-    ["help wall", 2, /^Unknown command 'wall'/],
+    ["help wall", 2, /^Unknown command or topic 'wall'. Did you mean wal\?/],
+    ["help disk-ful", 2, /^Unknown command or topic 'disk-ful'. Did you mean disk-full\?/],
+    ["help wal inspcet", 2, /^Unknown command 'inspcet'. Did you mean inspect\?\nType `airunner wal --help`/],
     ["wokrer", 2, /^Unknown command 'wokrer'\. Did you mean worker\?\nType `airunner help` for help\.\n$/],
     [
       "wal inspct x",

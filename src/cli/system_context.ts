@@ -62,5 +62,9 @@ function createSignals(): Signals {
         if (at >= 0) handlers.splice(at, 1);
       };
     },
+    takeHangup(handler) {
+      Deno.addSignalListener("SIGHUP", handler);
+      return () => Deno.removeSignalListener("SIGHUP", handler);
+    },
   };
 }

@@ -109,7 +109,7 @@ export const SETTINGS = {
     text,
     undefined,
     "name of the key pair to sign in with",
-    { defaultText: "default_credential of credentials/config.json, if there is one", example: "ci" },
+    { defaultText: "default_credential of credentials/config.json", example: "ci" },
   ),
   queue: setting("Queue", "--queue", text, "default", "queue of jobs"),
   requestTimeout: setting(
@@ -309,6 +309,9 @@ export const SETTINGS = {
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
+
+/** In the order of the table. */
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
 /** The type that a setting's value has, its missing default included. */
 export type SettingValue<N extends SettingName> = (typeof SETTINGS)[N] extends Setting<infer T> ? T : never;

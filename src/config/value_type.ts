@@ -75,11 +75,18 @@ export function formatSizeBytes(bytes: number): string {
   return `${bytes}B`;
 }
 
+/** Some that anybody understands; what is shown to somebody who mistyped one has to be right for the setting. */
+const DURATION_EXAMPLES = ["5s", "1h30m", "500ms"];
+
 /** A duration in milliseconds, from `minMs` to `maxMs`, both included. */
 export function duration(minMs: number, maxMs: number): ValueType<number> {
+  const examples = DURATION_EXAMPLES.filter((text) =>
+    within(parseDurationMs(text), minMs, maxMs) !== undefined
+  );
+  const such = examples.length > 0 ? `, such as ${examples.slice(0, 2).join(" or ")}` : "";
   return {
     placeholder: "DURATION",
-    expected: `a duration from ${formatDurationMs(minMs)} to ${formatDurationMs(maxMs)}, such as 5s or 1h30m`,
+    expected: `a duration from ${formatDurationMs(minMs)} to ${formatDurationMs(maxMs)}${such}`,
     parse: (text) => within(parseDurationMs(text), minMs, maxMs),
     format: formatDurationMs,
   };

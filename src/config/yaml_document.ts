@@ -297,7 +297,19 @@ function syntaxReason({ code, message }: YAMLError): string {
       return "Found something that does not fit what is above it; look at the indentation of both";
     case "TAG_RESOLVE_FAILED":
       return "Tags (words that begin with !) are not supported; put quotes around text that begins with one";
+    case "MISSING_CHAR":
+      return message.includes("quote") ? "Found the end before a closing quote" : sentence(message);
+    case "BAD_INDENT": {
+      const bracket = /end with an? (\S)$/.exec(message)?.[1];
+      return bracket === undefined
+        ? sentence(message)
+        : `Found this before the ${bracket} of a bracket above, which is not closed`;
+    }
     default:
-      return message.charAt(0).toUpperCase() + message.slice(1);
+      return sentence(message);
   }
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -37,7 +37,16 @@ export class DiskBudget {
   #woken = new AbortController();
 
   constructor(options: DiskBudgetOptions) {
-    this.#options = options;
+    this.#options = { ...options };
+  }
+
+  /** Other limits from now on; whoever waits for room asks again at once. */
+  setLimits(
+    { unsentBytesMax, freeBytesMin }: Pick<DiskBudgetOptions, "unsentBytesMax" | "freeBytesMin">,
+  ): void {
+    Object.assign(this.#options, { unsentBytesMax, freeBytesMin });
+    this.#checkedAtMs = -Infinity;
+    this.#wake();
   }
 
   get unsentBytes(): number {

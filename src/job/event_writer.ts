@@ -110,7 +110,6 @@ export class EventWriter {
   async #store(event: SequencedEvent): Promise<void> {
     if (this.broken.aborted) throw this.broken.reason;
     const { log, clock, logger, giveUp, onStored } = this.#options;
-    logger.debug("Appending record", { sequence: event.sequence, offset: log.counts.bytes });
     for (let waitMs = RETRY_FIRST_MS, waitedMs = 0, remindAtMs = 0;;) {
       try {
         await log.append(event);

@@ -45,8 +45,8 @@ export class SpawnError extends Error {
   }
 }
 
-/** Variables of the worker that no job gets to see. */
-const WORKER_VARIABLES = /^AIRUNNER_/;
+/** Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager. */
+const WORKER_VARIABLES = /^(AIRUNNER_|NOTIFY_SOCKET$|WATCHDOG_(PID|USEC)$)/;
 
 export function jobEnvironment(
   workers: Readonly<Record<string, string>>,

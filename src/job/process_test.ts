@@ -70,6 +70,7 @@ Deno.test("a job's environment is the worker's without its own settings, then CI
     CI: "no",
     AIRUNNER_SERVER: "http://x",
     AIRUNNER_TOKEN: "secret",
+    NOTIFY_SOCKET: "/run/systemd/notify",
   };
   assert.deepEqual(jobEnvironment(workers, { LANG: "de", AIRUNNER_EXTRA: "the job's own" }, "job-1"), {
     HOME: "/home/ci",

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import { SmallDisk } from "../../tests/support/small_disk.ts";
 import { errorsOf, outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import { readLogBytes } from "../archive/log_bytes.ts";
 import { decodeEvent, outputOf } from "../events/event.ts";
@@ -37,8 +38,14 @@ function failingDisk(goodSyncs: number): LogFiles {
   };
 }
 
+const refuseNone = (_: PublishJobEventsRequest): boolean => false;
+
 /** A server in memory with one job, whose answers a test can choose. */
-function memoryServer(args: string[], refuse: (request: PublishJobEventsRequest) => boolean = () => false) {
+function memoryServer(
+  args: string[],
+  { refuse = refuseNone, ready = Promise.resolve() }: { refuse?: typeof refuseNone; ready?: Promise<void> } =
+    {},
+) {
   const stored = new Map<bigint, Uint8Array>();
   const completed: CompleteJobRequest[] = [];
   let isGiven = false;
@@ -61,6 +68,7 @@ function memoryServer(args: string[], refuse: (request: PublishJobEventsRequest)
     service(JobEventsService, {
       async publishJobEvents(requests) {
         for await (const request of requests) {
+          await ready;
           if (refuse(request)) throw new ConnectError("no", Code.InvalidArgument);
           for (const event of request.events) {
             const bytes = [...outputOf(event)].flatMap((piece) => [...piece.bytes]);
@@ -77,12 +85,17 @@ function memoryServer(args: string[], refuse: (request: PublishJobEventsRequest)
 Deno.test("a job whose log fails to sync is ended, and what was durable is delivered all the same", async () => {
   await using fixture = new WorkerFixture();
   // Each line is a batch of its own, because the next comes later than the flush.
-  const server = memoryServer(["-c", "i=0; while :; do i=$((i + 1)); echo line $i; sleep 0.03; done"]);
+  const ready = Promise.withResolvers<void>();
+  const server = memoryServer(["-c", "i=0; while :; do i=$((i + 1)); echo line $i; sleep 0.03; done"], {
+    ready: ready.promise,
+  });
   const worker = fixture.startWorker({
     transport: server.transport,
     files: failingDisk(5),
     settings: { limits: { ...LIMITS, flushAfterMs: 10 } },
   });
+  await worker.waitFor(/its log takes no more events/);
+  ready.resolve();
   await worker.waitFor(/The log stays where it is, for inspection/);
   worker.drain.abort();
   await worker.result;
@@ -112,7 +125,9 @@ Deno.test("a job with an event that the server refuses for good is completed, an
   await using fixture = new WorkerFixture();
   const poisoned = (request: PublishJobEventsRequest) =>
     request.events.some((event) => [...outputOf(event)].some((piece) => piece.bytes.includes(0x21)));
-  const server = memoryServer(["-c", "echo one; sleep 0.1; echo '!'; sleep 0.1; echo three"], poisoned);
+  const server = memoryServer(["-c", "echo one; sleep 0.1; echo '!'; sleep 0.1; echo three"], {
+    refuse: poisoned,
+  });
   const worker = fixture.startWorker({
     once: true,
     transport: server.transport,
@@ -208,22 +223,3 @@ Deno.test("a job is slowed down while the server does not take its output", asyn
   await worker.end();
   slow.close();
 });
-
-/** A file system of a few megabytes in memory, that can really be full. */
-class SmallDisk implements AsyncDisposable {
-  private constructor(readonly path: string) {}
-
-  static async mount(size: string): Promise<SmallDisk> {
-    const path = Deno.makeTempDirSync({ prefix: "airunner-disk-" });
-    const { success, stderr } = await new Deno.Command("mount", {
-      args: ["-t", "tmpfs", "-o", `size=${size}`, "airunner-test", path],
-    }).output();
-    assert.ok(success, `This test mounts a tmpfs, which needs root: ${new TextDecoder().decode(stderr)}`);
-    return new SmallDisk(path);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await new Deno.Command("umount", { args: ["--lazy", this.path] }).output();
-    Deno.removeSync(this.path);
-  }
-}

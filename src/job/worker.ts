@@ -22,6 +22,7 @@ import {
   type WorkerState,
 } from "./job_context.ts";
 import { createJobServer, type DequeuedJob, JobServerError } from "./job_server.ts";
+import { announcePresence } from "./presence.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { runJob } from "./run_job.ts";
 import { takeUpLogs } from "./take_up.ts";
@@ -51,6 +52,22 @@ export const DEFAULT_WORKER_SETTINGS: Readonly<WorkerSettings> = {
   freeBytesMin: 256 * 1024 ** 2,
 };
 
+/** What may change while the worker runs; the rest would need other directories, another server or another name. */
+export type WorkerChanges =
+  & Pick<
+    WorkerSettings,
+    | "shutdownGraceMs"
+    | "limits"
+    | "sender"
+    | "backoff"
+    | "archiveOnComplete"
+    | "compressionLevel"
+    | "retentionDays"
+    | "unsentBytesMax"
+    | "freeBytesMin"
+  >
+  & { concurrency: number };
+
 /** A server that ends empty answers at once is asked again no faster than this. */
 const EMPTY_ANSWER_MS = 1000;
 
@@ -73,6 +90,11 @@ export interface WorkerOptions {
   random: Random;
   logger: Logger;
   observe?: JobObserver;
+  /**
+   * Called once, with the function that changes settings from then on. Jobs that run keep the limits and the grace period that
+   * they began with; waits between tries, disk limits and retention follow at once.
+   */
+  onChangeable?(change: (changes: WorkerChanges) => void): void;
   /** A seam for tests of failing disks. */
   files?: JobContext["files"];
   /** First request to stop: no new job, running ones get their grace period. */
@@ -108,6 +130,9 @@ class Worker {
   /** Aborts when no more jobs are taken, for whatever reason. */
   readonly #closing = new AbortController();
   readonly #jobs = new Set<Promise<void>>();
+  #concurrency: number;
+  /** Aborts, and is replaced, when settings change. */
+  #reconfigured = new AbortController();
   #processes = 0;
   #takingUp = true;
   #startFailures = 0;
@@ -118,7 +143,10 @@ class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     const settings = { ...DEFAULT_WORKER_SETTINGS, ...options.settings };
+    // Its own copy: senders hold on to it, and it may change in their hands.
+    settings.backoff = { ...settings.backoff };
     this.#settings = settings;
+    this.#concurrency = options.concurrency;
     const { clock, logger, walDir, transport } = options;
     const stopping = AbortSignal.any([options.drain, options.stop, this.#closing.signal]);
     this.#context = {
@@ -144,11 +172,24 @@ class Worker {
     };
   }
 
+  #change({ concurrency, backoff, ...changes }: WorkerChanges): void {
+    this.#concurrency = concurrency;
+    Object.assign(this.#settings, changes);
+    Object.assign(this.#settings.backoff, backoff);
+    this.#context.budget.setLimits(changes);
+    const reconfigured = this.#reconfigured;
+    this.#reconfigured = new AbortController();
+    reconfigured.abort();
+    this.#notify();
+  }
+
   async run(): Promise<WorkerResult> {
+    this.#options.onChangeable?.((changes) => this.#change(changes));
     const { walDir, archiveDir, queue, concurrency, serverUrl, logger, stop } = this.#options;
     for (const directory of [walDir, archiveDir]) {
       await systemFiles.makeDirectory(directory);
     }
+    using _presence = announcePresence(walDir);
     logger.info("Worker started", { server: serverUrl, queue, concurrency });
     const { drain, budget, observe } = this.#context;
     observe.workerStarted?.(workerState(() => this.#processes, drain, budget));
@@ -215,13 +256,15 @@ class Worker {
 
   /** Asks for as many jobs as there are slots, and starts what comes. Gives how many came. */
   async #dequeue(): Promise<number> {
-    const { clock, queue, once, concurrency } = this.#options;
+    const { clock, queue, once } = this.#options;
     const { jobServer, drain } = this.#context;
     const { dequeueWaitMs, onceWaitMs } = this.#settings;
     const askedAtMs = clock.elapsedMs();
     let taken = 0;
     const waitMs = once ? onceWaitMs : dequeueWaitMs;
-    for await (const dequeued of jobServer.dequeue(queue, concurrency - this.#processes, waitMs, drain)) {
+    for await (
+      const dequeued of jobServer.dequeue(queue, this.#concurrency - this.#processes, waitMs, drain)
+    ) {
       taken++;
       await this.#start(dequeued);
     }
@@ -277,16 +320,16 @@ class Worker {
 
   /** Waits until another job may be taken, or until no more are. */
   async #waitForSlot(): Promise<void> {
-    const { concurrency, clock, random } = this.#options;
+    const { clock, random } = this.#options;
     const { drain, budget } = this.#context;
-    const undeliveredMax = Math.max(4, 2 * concurrency);
     // Jobs that cannot even get a log are not taken and given back in a circle at full speed.
     if (this.#startFailures > 0) {
       await clock.sleep(nextDelayMs(this.#startFailures, this.#settings.backoff, random), drain);
     }
     while (
       !drain.aborted &&
-      (this.#processes >= concurrency || this.#jobs.size - this.#processes > undeliveredMax)
+      (this.#processes >= this.#concurrency ||
+        this.#jobs.size - this.#processes > Math.max(4, 2 * this.#concurrency))
     ) {
       await aborted(this.#changed.signal, drain);
     }
@@ -315,11 +358,12 @@ class Worker {
     }
   }
 
-  /** Removes old archives: at the start, and daily. */
+  /** Removes old archives: at the start, daily, and when settings change. */
   async #retainRepeatedly(): Promise<void> {
     const { clock, logger, archiveDir } = this.#options;
     const { drain } = this.#context;
     while (!drain.aborted) {
+      const reconfigured = this.#reconfigured.signal;
       try {
         await retain(archiveDir, this.#settings.retentionDays, clock.nowMs(), logger);
       } catch (error) {
@@ -328,7 +372,7 @@ class Worker {
           error: messageOf(error),
         });
       }
-      await clock.sleep(DAY_MS, drain);
+      await clock.sleep(DAY_MS, AbortSignal.any([drain, reconfigured]));
     }
   }
 }

@@ -83,6 +83,20 @@ Deno.test("a taken port is reported once and tried again until it is free", asyn
   assert.equal((await listening.get("/healthz"))[0], 200);
 });
 
+Deno.test("closing waits for no answer", async () => {
+  const asked = Promise.withResolvers<void>();
+  const listening = new Listening(0, {
+    metrics() {
+      asked.resolve();
+      return new Promise(() => {});
+    },
+  });
+  const answer = listening.get("/metrics").catch(() => "cut");
+  await asked.promise;
+  await listening[Symbol.asyncDispose]();
+  assert.equal(await answer, "cut");
+});
+
 Deno.test("metrics that cannot be collected are an error for Prometheus, and say nothing to it", async () => {
   await using listening = new Listening(0, { metrics: () => Promise.reject(new Error("in /secret/path")) });
   const [status, body] = await listening.get("/metrics");

@@ -16,12 +16,15 @@ export interface SharedRunOptions<T> {
 /** After a run of one second there is none for ten: at most a tenth of the time, and for what takes milliseconds no wait. */
 const REST_FACTOR = 10;
 
+/** What changes faster than it can be looked at is told as it was a moment ago. */
+const ATTEMPTS_MAX = 3;
+
 export class SharedRun<T> {
   readonly #options: SharedRunOptions<T>;
   #running: Promise<void> | undefined;
   #latest: T | undefined;
   #restsUntilMs = -Infinity;
-  /** The run under way may have missed something. */
+  /** A run under way may have missed something. */
   #isOutdated = false;
 
   constructor(options: SharedRunOptions<T>) {
@@ -33,10 +36,10 @@ export class SharedRun<T> {
     return this.#latest;
   }
 
-  /** What was found is known to have changed: the next who asks gets the result of a run that begins from now on. */
+  /** What was found, or is being found just now, has changed: nobody who asks from now on, or waits, is given it. */
   expire(): void {
     this.#restsUntilMs = -Infinity;
-    this.#isOutdated = this.#running !== undefined;
+    this.#isOutdated = true;
   }
 
   /** Runs, or waits for the run under way, `waitMs` at most; gives what is the latest then. */
@@ -49,20 +52,22 @@ export class SharedRun<T> {
   }
 
   async #upToDate(): Promise<void> {
-    if (this.#isOutdated) await this.#running;
     if (this.#running === undefined && this.#options.clock.elapsedMs() < this.#restsUntilMs) return;
     await (this.#running ??= this.#run());
   }
 
   async #run(): Promise<void> {
     const { run, clock, restMs = 0, onError } = this.#options;
-    this.#isOutdated = false;
     const startMs = clock.elapsedMs();
-    try {
-      this.#latest = await run();
-    } catch (error) {
-      this.#latest = undefined;
-      onError(error);
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      this.#isOutdated = false;
+      try {
+        this.#latest = await run();
+      } catch (error) {
+        this.#latest = undefined;
+        onError(error);
+      }
+      if (!this.#isOutdated) break;
     }
     const endMs = clock.elapsedMs();
     if (!this.#isOutdated) this.#restsUntilMs = endMs + Math.max(restMs, REST_FACTOR * (endMs - startMs));

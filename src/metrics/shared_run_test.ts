@@ -71,12 +71,28 @@ Deno.test("what has expired is found out anew, and not by a run that began befor
   shared.expire();
   const after = shared.refresh(1000);
   runs[1].resolve(2);
-  assert.equal(await before, 2);
+  await runs[1].promise;
+  await undefined;
   assert.equal(runs.length, 3);
   runs[2].resolve(3);
-  assert.equal(await after, 3);
+  assert.deepEqual(await Promise.all([before, after]), [3, 3]);
   assert.equal(await shared.refresh(1000), 3, "and then it rests");
   assert.equal(runs.length, 3);
+});
+
+Deno.test("what never stands still is told all the same", async () => {
+  const clock = new ManualClock();
+  let runs = 0;
+  const shared: SharedRun<number> = new SharedRun({
+    run() {
+      shared.expire();
+      return Promise.resolve(++runs);
+    },
+    clock,
+    onError: assert.ifError,
+  });
+  assert.equal(await shared.refresh(1000), 3);
+  assert.equal(await shared.refresh(1000), 6);
 });
 
 Deno.test("after a run that failed nothing is known, until the next", async () => {

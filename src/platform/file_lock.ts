@@ -37,6 +37,8 @@ const O_EXCL = 0o200;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
+const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000;
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
@@ -104,6 +106,33 @@ export class FileLock {
         throw new FileLockedError(path, findOwner(major, minor, ino));
       }
       return new FileLock(libc, fd, { dev: deviceNumber(major, minor), ino: Number(ino) });
+    } catch (error) {
+      if (fd >= 0) libc.close(fd);
+      leaveLibrary();
+      throw error;
+    }
+  }
+
+  /**
+   * Locks a directory: `shared` for everybody who works in it, `exclusive` for one who takes it away from them. No file is needed
+   * for it, and the lock stays with the directory when that is renamed. Undefined where directories cannot be locked.
+   * @throws {FileLockedError} at once when somebody holds a lock that excludes this one
+   * @throws {Deno.errors.NotFound} and the like when it cannot be opened
+   */
+  static acquireDirectory(path: string, mode: "shared" | "exclusive"): FileLock | undefined {
+    const libc = useLibrary();
+    let fd = -1;
+    try {
+      fd = libc.open(new TextEncoder().encode(path + "\0"), O_DIRECTORY | O_CLOEXEC, 0);
+      if (fd < 0) throw openError(path, errno(libc));
+      const { major, minor, ino } = identify(libc, fd, path);
+      if (libc.flock(fd, (mode === "shared" ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) {
+        return new FileLock(libc, fd, { dev: deviceNumber(major, minor), ino: Number(ino) });
+      }
+      if (errno(libc) === EWOULDBLOCK) throw new FileLockedError(path, findOwner(major, minor, ino));
+      libc.close(fd);
+      leaveLibrary();
+      return undefined;
     } catch (error) {
       if (fd >= 0) libc.close(fd);
       leaveLibrary();
@@ -223,7 +252,7 @@ const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+)
 export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
   const onOtherDevices: number[] = [];
   for (const line of text.split("\n")) {
-    const match = /^\d+: FLOCK\s+\w+\s+WRITE\s+(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
+    const match = /^\d+: FLOCK\s+\w+\s+(?:WRITE|READ)\s+(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
     if (match === null || BigInt(match[4]) !== ino || match[1] === "0") continue;
     if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return Number(match[1]);
     onOtherDevices.push(Number(match[1]));

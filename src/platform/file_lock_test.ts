@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FileLock, FileLockedError, parseOwner } from "./file_lock.ts";
+import { FileLock, FileLockedError, lockFinder, parseOwner, readLockTable } from "./file_lock.ts";
 
 const LOCKS = `1: POSIX  ADVISORY  WRITE 100 fe:00:42 0 EOF
 2: FLOCK  ADVISORY  WRITE 200 fe:00:42 0 EOF
@@ -17,6 +17,26 @@ Deno.test("owner is read from the kernel's list, and unknown rather than wrong",
   assert.equal(parseOwner(LOCKS, 0xfe, 0, 45n), undefined, "two devices, neither the right one");
   assert.equal(parseOwner(LOCKS, 0, 0x20, 45n), 600);
   assert.equal(parseOwner("", 0, 0, 1n), undefined);
+});
+
+Deno.test("a table of locks tells which files are locked, whatever device their file system shows there", () => {
+  const isLocked = lockFinder(LOCKS);
+  const dev = (major: number, minor: number) => major * 256 + minor;
+  assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 42 }));
+  assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 43 }), "the file system shows another device");
+  assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 44 }), "a process of another container");
+  assert.ok(!isLocked({ dev: dev(0xfe, 0), ino: 45 }), "two devices, neither the right one");
+  assert.ok(isLocked({ dev: dev(0, 0x20), ino: 45 }));
+  assert.ok(!isLocked({ dev: dev(0xfe, 0), ino: 46 }));
+});
+
+Deno.test("the kernel's table has a lock for as long as it is held", () => {
+  const path = Deno.makeTempFileSync();
+  const lock = FileLock.acquire(path, { create: false });
+  assert.ok(lockFinder(readLockTable()!)(lock.identity));
+  lock.release();
+  assert.ok(!lockFinder(readLockTable()!)(lock.identity));
+  Deno.removeSync(path);
 });
 
 Deno.test("lock excludes a second one in the same process until it is released", () => {

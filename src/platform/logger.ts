@@ -37,12 +37,16 @@ export function createLogger(level: LogLevel, sink: LineSink, bound: Fields = {}
   return createEntryLogger(level, (entry) => sink(formatText(entry)), Date.now).with(bound);
 }
 
-/** Hands entries from `level` up to a sink of any form. `nowMs` is the wall clock. */
-export function createEntryLogger(level: LogLevel, sink: EntrySink, nowMs: () => number): Logger {
-  const threshold = LOG_LEVELS.indexOf(level);
+/** Hands entries from `level` up to a sink of any form; a function gives a level that may change. `nowMs` is the wall clock. */
+export function createEntryLogger(
+  level: LogLevel | (() => LogLevel),
+  sink: EntrySink,
+  nowMs: () => number,
+): Logger {
+  const levelNow = typeof level === "function" ? level : () => level;
   const bind = (bound: readonly Fields[], secrets: readonly string[]): Logger => {
     const emit = (at: LogLevel) => (message: string, fields: Fields = {}) => {
-      if (LOG_LEVELS.indexOf(at) < threshold) return;
+      if (LOG_LEVELS.indexOf(at) < LOG_LEVELS.indexOf(levelNow())) return;
       sink(createEntry(nowMs(), at, message, [fields, ...bound], secrets));
     };
     return {

@@ -17,14 +17,24 @@ export interface HandlerOptions {
   rawHandlers: readonly UniversalHandler[];
   /** The URLs that this server is known by; read at each call. */
   ownUrls: readonly string[];
+  metrics: MetricsPage | undefined;
 }
 
-export function createHttpHandler({ handlers, rawHandlers, ownUrls }: HandlerOptions): Deno.ServeHandler {
+export interface MetricsPage {
+  render(): Promise<string>;
+  /** Else only programs on this machine may read it. */
+  isForEverybody: boolean;
+}
+
+export function createHttpHandler(
+  { handlers, rawHandlers, ownUrls, metrics }: HandlerOptions,
+): Deno.ServeHandler {
   const byPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const rawByPath = new Map(rawHandlers.map((handler) => [handler.requestPath, handler]));
   return (request, info) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/healthz" || pathname === "/health") return new Response("ok\n");
+    if (pathname === "/metrics" && metrics !== undefined) return metricsPage(metrics, request, info);
     const raw = request.headers.get("Content-Type") === "application/connect+proto"
       ? rawByPath.get(pathname)
       : undefined;
@@ -35,6 +45,27 @@ export function createHttpHandler({ handlers, rawHandlers, ownUrls }: HandlerOpt
     }
     return call(handler, request, info);
   };
+}
+
+/**
+ * Counts only, and no names; but a server that asks who calls it tells strangers nothing at all. Prometheus cannot sign
+ * in, so a peer on this machine has to do: unless it is a proxy, which speaks for somebody else and says so.
+ */
+async function metricsPage(
+  { render, isForEverybody }: MetricsPage,
+  request: Request,
+  { remoteAddr }: Deno.ServeHandlerInfo,
+): Promise<Response> {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return new Response("Only GET and HEAD are answered\n", { status: 405, headers: { Allow: "GET, HEAD" } });
+  }
+  const isLocal = remoteAddr.transport === "tcp" && isLoopback(remoteAddr.hostname) &&
+    !request.headers.has("Forwarded") && !request.headers.has("X-Forwarded-For");
+  if (!isForEverybody && !isLocal) {
+    return new Response("Metrics are for programs on this machine\n", { status: 403 });
+  }
+  const headers = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store" };
+  return new Response(await render(), { headers });
 }
 
 /**

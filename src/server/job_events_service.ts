@@ -11,6 +11,7 @@ import {
   type PublishJobEventsResponseSchema,
   type StreamJobEventsRequest,
 } from "../events/gen/job/v1/job_pb.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { followEvents } from "./event_reader.ts";
 import type { EventFilter, EventStore, NewEvent } from "./event_store.ts";
@@ -18,6 +19,7 @@ import type { EventWriter } from "./event_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
 import { invalidArgument } from "./job_validation.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
+import type { ServerObserver } from "./server_observer.ts";
 import type { Store } from "./store.ts";
 import type { WakeUps } from "./subscriptions.ts";
 import type { TaskTokens } from "./task_token.ts";
@@ -33,7 +35,9 @@ export interface JobEventsServiceOptions {
   writer: EventWriter;
   wakeUps: WakeUps;
   tokens: TaskTokens;
+  clock: Clock;
   logger: Logger;
+  observe: ServerObserver;
   /** Aborts when the server begins to stop: readers are sent away. */
   stopping: AbortSignal;
   /** Aborts when a server that stops gives publishers no more time. */
@@ -84,7 +88,9 @@ async function publishJobEvents(
     const executionId = checkExecution(options, request, jobId, execution);
     const events = request.events.map(checkEvent);
     if (events.length === 0) continue;
+    const startMs = options.clock.elapsedMs();
     const outcome = await options.writer.append(jobId, { executionId, events });
+    options.observe.stored?.(options.clock.elapsedMs() - startMs, outcome.stored, outcome.duplicate);
     stored += outcome.stored;
     duplicate += outcome.duplicate;
     if (outcome.conflicts.length > 0) {
@@ -161,7 +167,7 @@ function timestampMs({ timestamp }: JobEvent): bigint | undefined {
 }
 
 async function* streamJobEvents(
-  { store, events, wakeUps, stopping }: JobEventsServiceOptions,
+  { store, events, wakeUps, stopping, observe }: JobEventsServiceOptions,
   request: StreamJobEventsRequest,
   context: HandlerContext,
 ): AsyncGenerator<Uint8Array> {
@@ -170,9 +176,26 @@ async function* streamJobEvents(
   if (store.latestExecution(jobId) === undefined) {
     throw new ConnectError(`There is no job ${jobId}`, Code.NotFound);
   }
+  const filter = checkFilter(request);
   const signal = AbortSignal.any([stopping, context.signal]);
-  yield* followEvents({ store, events, wakeUps, jobId, filter: checkFilter(request), signal });
+  observe.streamOpened?.();
+  // A reader that went away may never ask for its next event again, so its going is what ends the stream.
+  const close = once(() => observe.streamClosed?.());
+  signal.addEventListener("abort", close);
+  try {
+    yield* followEvents({ store, events, wakeUps, jobId, filter, signal });
+  } finally {
+    close();
+  }
   throw abortReason(signal);
+}
+
+function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) action();
+    isDone = true;
+  };
 }
 
 function checkFilter(request: StreamJobEventsRequest): EventFilter {

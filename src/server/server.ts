@@ -1,7 +1,13 @@
 /**
  * The server as a whole: puts the parts together, listens, and stops without losing an answer.
  */
-import { Code, ConnectError, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouterOptions,
+  createConnectRouter,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
@@ -22,6 +28,7 @@ import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } 
 import { isLoopback, listen, ServerStartError } from "./listener.ts";
 import { Store } from "./store.ts";
 import { WakeUps } from "./subscriptions.ts";
+import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
 import { createUuid7, systemRandomBytes } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
@@ -59,6 +66,9 @@ export interface ServerOptions {
   /** Listen beyond this machine without authentication: whoever reaches the port can then run commands on workers. */
   allowUnauthenticated?: boolean;
   defaultVisibilitySeconds?: number;
+  observe?: ServerObserver;
+  /** Writes the page /metrics; without it there is none. */
+  renderMetrics?(state: ServerState): Promise<string>;
 }
 
 export interface RunningServer {
@@ -132,7 +142,7 @@ function openDatabase(dataFile: string): Database {
 type Options = ServerOptions & { logger: Logger; clock: Clock };
 
 function serve(options: Options, database: Database, keys: AuthorizedKeys | undefined): RunningServer {
-  const { logger, clock } = options;
+  const { logger, clock, observe = {}, renderMetrics } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
@@ -149,10 +159,25 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
 
   const routers = createRouters(
     { store, queue, tokens, clock, logger, stopping: stopping.signal, ...jobDefaults(options) },
-    { store, events, writer, wakeUps, tokens, logger, stopping: stopping.signal, drained: drained.signal },
+    {
+      store,
+      events,
+      writer,
+      wakeUps,
+      tokens,
+      clock,
+      logger,
+      observe,
+      stopping: stopping.signal,
+      drained: drained.signal,
+    },
     keys && { keys, audiences: ownUrls, clock },
   );
-  const listener = listen(options.listen, createHttpHandler({ ...routers, ownUrls }), logger);
+  const metrics = renderMetrics && {
+    render: () => renderMetrics({ countJobs: () => store.countJobs() }),
+    isForEverybody: keys === undefined,
+  };
+  const listener = listen(options.listen, createHttpHandler({ ...routers, ownUrls, metrics }), logger);
   ownUrls.push(...listener.urls.map(normalizeUrl));
   const alarmEnded = alarm.run();
   logger.info("Server listening", {
@@ -196,8 +221,8 @@ function createRouters(
     grpc: false,
     grpcWeb: false,
     readMaxBytes: REQUEST_BYTES_MAX,
-    interceptors: [errorInterceptor(jobs.logger)],
-    requestGate: auth && ((context) => authenticate(context.requestHeader.get("Authorization"), auth)),
+    interceptors: [callObserver(events.observe), errorInterceptor(jobs.logger)],
+    requestGate: auth && ((context) => admit(context, auth, events.observe)),
   };
   const router = createConnectRouter(options);
   router.service(JobService, createJobService(jobs));
@@ -205,4 +230,14 @@ function createRouters(
   const rawRouter = createConnectRouter(options);
   addRawJobEventsService(rawRouter, events);
   return { handlers: router.handlers, rawHandlers: rawRouter.handlers };
+}
+
+/** Whom this turns away no interceptor gets to see. */
+async function admit(context: HandlerContext, auth: AuthOptions, observe: ServerObserver): Promise<void> {
+  try {
+    await authenticate(context.requestHeader.get("Authorization"), auth);
+  } catch (error) {
+    observe.called?.(context.method.name, codeOf(error));
+    throw error;
+  }
 }

@@ -292,6 +292,21 @@ export class Store {
     });
   }
 
+  /** How many jobs there are in each state, by the state's name in lower case. */
+  countJobs(): Map<string, number> {
+    const sql = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state";
+    const rows = this.#database.read(() => this.#rows<{ state: JobState; jobs: number }>(sql));
+    const counts = new Map(rows.map(({ state, jobs }) => [state, jobs]));
+    const states = [
+      JobState.SCHEDULED,
+      JobState.RUNNING,
+      JobState.COMPLETED,
+      JobState.FAILED,
+      JobState.CANCELLED,
+    ];
+    return new Map(states.map((state) => [JobState[state].toLowerCase(), counts.get(state) ?? 0]));
+  }
+
   /** Finds the job and its execution, and lets `change` act when the execution is the job's latest. */
   #change<Outcome>(
     jobId: string,

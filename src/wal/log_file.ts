@@ -84,7 +84,9 @@ export async function createLogFile(
       logger.debug("WAL created", { job_id: execution.job_id, path });
       return { path, file: made.file, bytes: start.length, ledger, pendingBytes: 0, execution };
     }
-    throw new Error(`every name that the log of job ${execution.job_id} may have is taken`);
+    throw new Deno.errors.AlreadyExists(
+      `every name that the log of job ${execution.job_id} may have is taken`,
+    );
   } catch (cause) {
     if (made !== undefined) await discard(files, made.file, made.temporaryPath);
     throw cause instanceof RangeError

@@ -5,7 +5,7 @@
 import type { Ledger, RecordKind } from "./ledger.ts";
 import type { WalRecord } from "./format.ts";
 
-const EVENTS_MIN = 256;
+const EVENTS_MIN = 32;
 
 export class PendingTally {
   #lengths = new Uint32Array(EVENTS_MIN);

@@ -10,8 +10,15 @@
  *   proves: they are a piece of that record's payload;
  * - an execution record anywhere but where a log has it: it names the server and the token that events are sent with.
  */
-import { isPossibleLength, LENGTH_BYTES, readLength } from "./format.ts";
-import { encodeHeader, HEADER_BYTES, Status, type WalRecord } from "./format.ts";
+import {
+  encodeHeader,
+  HEADER_BYTES,
+  isPossibleLength,
+  LENGTH_BYTES,
+  readLength,
+  Status,
+  type WalRecord,
+} from "./format.ts";
 import { type LogBytes, salvageLog, scanLog } from "./reader.ts";
 import { type Damage, isAllZeros, type Problem } from "./scanner.ts";
 

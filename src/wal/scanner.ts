@@ -66,6 +66,8 @@ export class Scanner {
   #records = 0;
   /** The beginning of a header or record whose rest has not come yet, and how much of it is there. */
   #carry = new Uint8Array(CARRY_BYTES_MIN);
+  /** What was carried before: a record that was found in it is valid until the next push. */
+  #carriedBefore = new Uint8Array(CARRY_BYTES_MIN);
   #carried = 0;
 
   /**
@@ -152,7 +154,7 @@ export class Scanner {
       this.#carried = 0;
       this.#take(this.#carry, view, 0, wanted, found);
       // The record found aliases this memory, and the same push may need to carry again.
-      this.#carry = new Uint8Array(CARRY_BYTES_MIN);
+      [this.#carry, this.#carriedBefore] = [this.#carriedBefore, this.#carry];
     }
     return at;
   }

@@ -220,7 +220,6 @@ export class StartedWorker {
   }
 
   #add(line: string): void {
-    if (Deno.env.get("TRACE")) console.log(performance.now() | 0, line);
     this.lines.push(line);
     for (const watcher of this.#watchers.splice(0)) watcher();
   }

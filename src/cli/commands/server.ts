@@ -7,6 +7,7 @@ import type { Call } from "../call.ts";
 import { createDirectory } from "../create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
 import { ServerMetrics } from "../metrics_server.ts";
+import { tellServiceManager } from "../service_manager.ts";
 import { stopSignals } from "../stop_signals.ts";
 import { VERSION } from "../version.ts";
 
@@ -35,7 +36,9 @@ export async function run({ context, settings, logger }: Server): Promise<number
   try {
     await context.stderr.write(`Listening on ${server.url}\n`);
     await context.stderr.flush();
+    tellServiceManager("ready", context, logger);
     await Promise.race([server.finished, aborted(drain)]);
+    tellServiceManager("stopping", context, logger);
     await Promise.race([server.stop(), aborted(stop)]);
   } finally {
     release();

@@ -3,9 +3,21 @@
  */
 import type { Call } from "../call.ts";
 import { ExitCode } from "../exit_code.ts";
+import { toJson } from "../json.ts";
 import { VERSION } from "../version.ts";
 
-export async function run({ context }: Call<[], Record<never, never>>): Promise<number> {
-  await context.stdout.write(`${VERSION}\n`);
+export async function run({ context, options }: Call<[], { json?: true }>): Promise<number> {
+  await context.stdout.write(options.json ? `${toJson(versionFacts())}\n` : `${VERSION}\n`);
   return ExitCode.DONE;
+}
+
+function versionFacts() {
+  return {
+    schema_version: 1,
+    version: VERSION,
+    log_format: "ARWAL001",
+    protocol: "job.v1",
+    deno: Deno.version.deno,
+    target: Deno.build.target,
+  };
 }

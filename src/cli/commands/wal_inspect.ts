@@ -3,53 +3,99 @@
  */
 import { basename } from "node:path";
 import { parseLogName } from "../../wal/log_name.ts";
+import type { LogBytes } from "../../wal/reader.ts";
 import type { Call } from "../call.ts";
+import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../json.ts";
-import { locateLog } from "../locate.ts";
-import { cannotRead, openLog, spoolStdin } from "../log_source.ts";
-import { type LogSummary, oldestUnsentMs, readEvents, summarizeLog } from "../log_summary.ts";
-import type { Output } from "../output.ts";
+import { cannotRead, openLog } from "../log_source.ts";
+import { type EventRow, type LogSummary, oldestUnsentMs, readEvents, summarizeLog } from "../log_summary.ts";
+import { findTarget, type LogTarget } from "../log_target.ts";
+import { Progress } from "../progress.ts";
+import { type FilterOptions, parseFilter, type RecordFilter } from "../record_filter.ts";
+import { recordJson } from "../record_json.ts";
 import {
   type InspectScreen,
   renderInspect,
   renderRecord,
   renderRecordHeader,
 } from "../render/inspect_screen.ts";
-import type { Style } from "../render/text.ts";
-import { writerOf } from "../writer.ts";
+import { renderPayload } from "../render/payload_lines.ts";
+import { counted, shown } from "../render/text.ts";
+import { ownerOf } from "../writer.ts";
 
-type Inspect = Call<[string], { json?: true; records?: true }, "walDir" | "archiveDir">;
-
-interface Inspected {
-  /** As the user gave it, or where the job's log was found; `-` for standard input. */
-  readonly path: string;
-  /** Where the bytes are. */
-  readonly file: string;
-  readonly archived: boolean;
-  readonly summary: LogSummary;
+export interface InspectOptions extends FilterOptions {
+  json?: true;
+  records?: true;
+  follow?: true;
+  payload?: true;
 }
 
-export async function run({ context, args: [target], options, settings, style }: Inspect): Promise<number> {
-  const { path, notes } = target === "-" ? { path: "-", notes: [] } : await locateLog(target, settings);
-  for (const note of notes) await context.stderr.write(`${note}\n`);
-  await context.stderr.flush();
-  const file = path === "-" ? await spoolStdin(context) : path;
+type Inspect = Call<[string], InspectOptions, "walDir" | "archiveDir">;
+
+interface Inspected extends LogTarget {
+  readonly archived: boolean;
+  readonly summary: LogSummary;
+  /** The log's bytes from their beginning, told on a terminal how far they are read. */
+  open(): Promise<LogBytes>;
+}
+
+export async function run(call: Inspect): Promise<number> {
+  const { context, args: [word], options, settings: { archiveDir }, style } = call;
+  const filter = parseFilter(options, context.clock.nowMs());
+  if (options.follow) checkFollow(word, options);
+  const target = await findTarget(context, word, call.settings);
   try {
-    const { bytes, archived } = await openLog(file);
-    const inspected = { path, file, archived, summary: await summarizeLog(bytes) };
-    if (options.json) await writeJson(inspected, context.stdout);
-    else if (options.records) await writeRecords(inspected, context.stdout, style);
-    else await context.stdout.write(renderInspect(await screenOf(inspected, context.clock.nowMs()), style));
+    const { archived } = await openLog(target.file);
+    if (options.follow && !archived) {
+      const { followRecords } = await import("../follow_records.ts");
+      const { json = false, payload = false } = options;
+      await followRecords(context, { path: target.path, archiveDir, filter, json, payload, style });
+    } else {
+      await write(await inspect(target, call), filter, call);
+    }
   } catch (error) {
-    throw cannotRead(path, error);
+    throw cannotRead(target.path, error);
   }
   return ExitCode.DONE;
 }
 
+function checkFollow(word: string, { status }: InspectOptions): void {
+  if (word === "-") throw new UsageError("Cannot follow standard input: name the job or the file");
+  if (status !== undefined) {
+    throw new UsageError("Cannot follow by --status: the status of an event changes after it was shown");
+  }
+}
+
+async function write(inspected: Inspected, filter: RecordFilter | undefined, call: Inspect): Promise<void> {
+  const { context: { stdout, stderr, clock }, options, style } = call;
+  if (options.json) await writeJson(inspected, filter, call);
+  else if (options.records || options.payload || options.follow || filter) {
+    await writeRecords(inspected, filter, call);
+  } else await stdout.write(renderInspect(await screenOf(inspected, clock.nowMs()), style));
+  if (!options.follow) return;
+  await stdout.flush();
+  await stderr.write(`${shown(inspected.path)} is an archive: nothing is added to it\n`);
+  await stderr.flush();
+}
+
+async function inspect(target: LogTarget, { context }: Inspect): Promise<Inspected> {
+  const { size } = await Deno.stat(target.file);
+  const { bytes, archived } = await openLog(target.file);
+  const progress = new Progress(context);
+  // How long an archived log is, its last byte alone tells for sure.
+  const watch = (bytes: LogBytes) => progress.watch(bytes, archived ? undefined : size);
+  const summary = await summarizeLog(watch(bytes));
+  return { ...target, archived, summary, open: async () => watch((await openLog(target.file)).bytes) };
+}
+
 /** Piece by piece: the events of a log of 2 GiB would not fit into memory as one text. */
-async function writeJson(inspected: Inspected, stdout: Output): Promise<void> {
-  const { path, file, summary } = inspected;
+async function writeJson(
+  inspected: Inspected,
+  filter: RecordFilter | undefined,
+  { context: { stdout }, options }: Inspect,
+): Promise<void> {
+  const { path, summary } = inspected;
   const head = {
     schema_version: 1,
     path,
@@ -58,18 +104,8 @@ async function writeJson(inspected: Inspected, stdout: Output): Promise<void> {
   };
   await stdout.write(`${toJson(head).slice(0, -1)},"records":[`);
   let separator = "";
-  await readEvents((await openLog(file)).bytes, summary.ledger, async (row) => {
-    await stdout.write(
-      separator + toJson({
-        offset: row.offset,
-        length: row.length,
-        sequence: row.sequence,
-        status: row.status,
-        timestamp_ms: row.timestampMs,
-        payload_bytes: row.payloadBytes,
-        event_type: row.eventType,
-      }),
-    );
+  await eachEvent(inspected, filter, async (row) => {
+    await stdout.write(separator + toJson(recordJson(row, options.payload ?? false)));
     separator = ",";
   });
   const { pending, sent, failed, damage } = summary;
@@ -83,17 +119,41 @@ async function writeJson(inspected: Inspected, stdout: Output): Promise<void> {
   await stdout.write(`],${toJson(tail).slice(1)}\n`);
 }
 
-async function writeRecords({ file, summary }: Inspected, stdout: Output, style: Style): Promise<void> {
+async function writeRecords(
+  inspected: Inspected,
+  filter: RecordFilter | undefined,
+  { context: { stdout, stderr }, options, style }: Inspect,
+): Promise<void> {
   await stdout.write(renderRecordHeader(style));
-  await readEvents(
-    (await openLog(file)).bytes,
-    summary.ledger,
-    (row) => stdout.write(renderRecord(row, style)),
-  );
+  let shownCount = 0;
+  await eachEvent(inspected, filter, async (row) => {
+    shownCount++;
+    await stdout.write(renderRecord(row, style));
+    if (options.payload) await stdout.write(renderPayload(row.payload, style));
+  });
+  if (filter === undefined) return;
+  await stdout.flush();
+  const { events } = inspected.summary;
+  await stderr.write(`${counted(shownCount, "event")} of ${events}\n`);
+  await stderr.flush();
+}
+
+async function eachEvent(
+  { summary, open }: Inspected,
+  filter: RecordFilter | undefined,
+  onEvent: (row: EventRow) => Promise<void>,
+): Promise<void> {
+  let left = filter?.countMax ?? Infinity;
+  if (left === 0) return;
+  await readEvents(await open(), summary.ledger, async (row) => {
+    if (filter !== undefined && !filter.matches(row)) return;
+    await onEvent(row);
+    if (--left === 0) return "enough";
+  });
 }
 
 async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScreen> {
-  const { path, file, archived, summary } = inspected;
+  const { path, file, archived, summary, open } = inspected;
   const { execution, ledger, ...rest } = summary;
   // The token goes no further than this line.
   const { task_token: _secret, ...shownExecution } = execution ?? {};
@@ -104,8 +164,8 @@ async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScr
     fileBytes: (await Deno.stat(file)).size,
     jobId: jobIdOf(inspected),
     execution: execution && shownExecution as InspectScreen["execution"],
-    oldestPendingMs: await oldestUnsentMs(async () => (await openLog(file)).bytes, ledger),
-    writerPid: path === "-" || archived ? undefined : await writerOf(file),
+    oldestPendingMs: await oldestUnsentMs(open, ledger),
+    owner: path === "-" || archived ? undefined : await ownerOf(file),
     nowMs,
   };
 }

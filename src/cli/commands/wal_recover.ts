@@ -1,9 +1,8 @@
 /**
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
-import { systemFiles } from "../../platform/files.ts";
 import { logName, logNames, parseLogName } from "../../wal/log_name.ts";
-import { fileName, parentDirectory } from "../../platform/files.ts";
+import { fileName, parentDirectory, systemFiles } from "../../platform/files.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";

@@ -79,7 +79,7 @@ async function replayAll(
 ): Promise<number> {
   const { stdout, stderr } = context;
   const signals = stopSignals(context.signals, logger);
-  const progress = new Progress(stderr, context.clock, stderr.isTerminal && !options.json);
+  const progress = new Progress(context);
   const replaySettings: ReplaySettings = settings;
   const common = { context, settings: replaySettings, selection, eventsPerSecondMax, logger, progress };
   const run = new ReplayRun({ ...common, signal: signals.drain });

@@ -2,49 +2,68 @@
  * `airunner wal verify`: reads every byte of every file, and writes nothing.
  */
 import type { Call } from "../call.ts";
+import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../json.ts";
-import { scanBytes } from "../log_scan.ts";
-import { cannotRead, openLog } from "../log_source.ts";
+import { listLogFiles } from "../log_files.ts";
+import { cannotRead } from "../log_source.ts";
+import { Progress } from "../progress.ts";
 import { renderVerified, renderVerifyTotals } from "../render/verify_screen.ts";
 import { shown } from "../render/text.ts";
+import { type Verified, verifyLog } from "../verify_log.ts";
 
-export async function run(
-  { context, args: [paths], options, style }: Call<[string[]], { json?: true }>,
-): Promise<number> {
+type Verify = Call<[string[]], { all?: true; json?: true }, "walDir" | "archiveDir">;
+
+export async function run(call: Verify): Promise<number> {
+  const { context, args: [named], options, settings, style } = call;
+  const { all: isAll = false, json: isJson = false } = options;
+  if (isAll === (named.length > 0)) {
+    throw new UsageError("Cannot verify: name the files, or give --all for every file of the data directory");
+  }
   const { stdout, stderr } = context;
-  const totals = { whole: 0, unreadable: 0, damaged: [] as string[] };
-  for (const path of paths) {
+  const totals = { whole: 0, unreadable: 0, torn: [] as string[], damaged: [] as string[] };
+  for await (const path of isAll ? allPaths(settings) : named) {
     let verified: Verified;
     try {
-      verified = await verifyFile(path);
+      verified = await verifyOne(path, call);
     } catch (error) {
+      // Archived or taken away since it was listed; its archive is checked after the logs.
+      if (isAll && isGone(error)) continue;
       // One file that cannot be read must not hide damage in the next.
       totals.unreadable++;
       await stderr.write(`${shown(cannotRead(path, error).message)}\n`);
       await stderr.flush();
       continue;
     }
-    if (verified.damage) totals.damaged.push(path);
-    else totals.whole++;
-    await stdout.write(
-      options.json ? toJson(verifiedJson(verified)) + "\n" : renderVerified(verified, style),
-    );
+    if (!verified.damage) totals.whole++;
+    else (verified.extent?.isTornTail ? totals.torn : totals.damaged).push(path);
+    await stdout.write(isJson ? toJson(verifiedJson(verified)) + "\n" : renderVerified(verified, style));
     // Whoever watches a directory of large logs being checked sees each result when it is known.
     await stdout.flush();
   }
-  if (!options.json) await stdout.write(renderVerifyTotals(totals, style));
+  if (!isJson) await stdout.write(renderVerifyTotals(totals, isAll, style));
   if (totals.unreadable > 0) return ExitCode.FAILED;
-  return totals.damaged.length > 0 ? ExitCode.FINDINGS : ExitCode.DONE;
+  return totals.damaged.length + totals.torn.length > 0 ? ExitCode.FINDINGS : ExitCode.DONE;
 }
 
-type Verified = Awaited<ReturnType<typeof verifyFile>>;
+/** Logs first, then archives as they are by then: a log that is archived meanwhile is checked there. */
+async function* allPaths(settings: Verify["settings"]): AsyncGenerator<string> {
+  for (const { path, kind } of await listLogFiles(settings)) if (kind !== "archive") yield path;
+  for (const { path, kind } of await listLogFiles(settings)) if (kind === "archive") yield path;
+}
 
-async function verifyFile(path: string) {
-  const { bytes } = await openLog(path);
-  const { ledger, ...scan } = await scanBytes(bytes, () => {});
-  const { pending, sent, failed } = ledger;
-  return { path, ...scan, pending, sent, failed };
+async function verifyOne(path: string, { context }: Verify): Promise<Verified> {
+  const progress = new Progress(context);
+  const { size } = await Deno.stat(path);
+  return await verifyLog(path, {
+    clock: context.clock,
+    watch: (bytes, archived) => progress.watch(bytes, archived ? undefined : size),
+  });
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    (error instanceof Error && error.cause instanceof Deno.errors.NotFound);
 }
 
 /** The fixed shape; the order of its keys is part of it. */

@@ -1,9 +1,7 @@
 /**
  * `airunner worker`: takes jobs and runs them, until it is stopped.
  */
-import { BACKOFF_DEFAULT } from "../../delivery/backoff.ts";
-import { DEFAULT_LIMITS } from "../../job/batcher.ts";
-import { runWorker, type WorkerResult, type WorkerSettings } from "../../job/worker.ts";
+import { runWorker, type WorkerChanges, type WorkerResult } from "../../job/worker.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Call } from "../call.ts";
@@ -11,17 +9,18 @@ import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
 import { WorkerMetrics } from "../metrics_worker.ts";
+import { reloadOnHangup } from "../reload_settings.ts";
 import { connectTransport, requireServer } from "../server_client.ts";
 import type { WORKER_SETTINGS } from "../setting_groups.ts";
+import { tellServiceManager } from "../service_manager.ts";
 import { stopSignals } from "../stop_signals.ts";
 import { VERSION } from "../version.ts";
+import { changeableSettings, SYNC_INTERVAL_MS, workerSettings } from "../worker_settings.ts";
 
 type Worker = Call<[], { once?: true }, (typeof WORKER_SETTINGS)[number]>;
 
-/** What the runbook's `Sync: interval` may lose in a power failure. */
-const SYNC_INTERVAL_MS = 100;
-
-export async function run({ context, options, settings, logger }: Worker): Promise<number> {
+export async function run(call: Worker): Promise<number> {
+  const { context, options, settings, logger } = call;
   const server = requireServer(settings);
   const transport = await connectTransport(settings, context);
   for (const directory of [settings.dataDir, settings.walDir, settings.archiveDir]) {
@@ -33,15 +32,22 @@ export async function run({ context, options, settings, logger }: Worker): Promi
     queue: settings.queue,
     concurrency: settings.concurrency,
     data_dir: settings.dataDir,
+    config_file: call.loaded.file?.path,
   });
   if (settings.sync === "interval") {
-    logger.warn("Sync is interval: a power failure can lose the last output", {
+    logger.warn("Sync is interval: a power failure can lose the last output. Sync: always loses none", {
       interval_ms: SYNC_INTERVAL_MS,
     });
   }
-  const metrics = await workerMetrics(settings, context.clock, logger);
+  // What changes at SIGHUP changes in here.
+  const live = { ...settings };
+  const metrics = await workerMetrics(live, context.clock, logger);
   const listener = metrics?.start();
   const signals = stopSignals(context.signals, logger);
+  let change: ((changes: WorkerChanges) => void) | undefined;
+  const onChanged = () => change?.(changeableSettings(live));
+  const releaseReload = reloadOnHangup({ call, live, logger, onChanged });
+  signals.drain.addEventListener("abort", () => tellServiceManager("stopping", context, logger));
   try {
     const running = runWorker({
       transport,
@@ -58,13 +64,22 @@ export async function run({ context, options, settings, logger }: Worker): Promi
       clock: context.clock,
       random: context.random,
       logger,
-      observe: metrics?.observe,
+      observe: {
+        ...metrics?.observe,
+        workerStarted(state) {
+          metrics?.observe.workerStarted?.(state);
+          // Whether the server answers does not matter: a worker that waits for it is as ready as it can be.
+          tellServiceManager("ready", context, logger);
+        },
+      },
+      onChangeable: (given) => change = given,
       drain: signals.drain,
       stop: signals.stop,
     });
     const result = await Promise.race([running, signals.abandoned]);
     return result ? exitCodeOf(result, server) : ExitCode.INTERRUPTED;
   } finally {
+    releaseReload();
     signals.release();
     transport.close();
     await listener?.close();
@@ -77,42 +92,23 @@ async function workerMetrics(
   clock: Clock,
   logger: Logger,
 ): Promise<WorkerMetrics | undefined> {
-  const { metricsListen: listen, walDir, archiveDir, archiveOnComplete, readyMaxUnsentAge } = settings;
+  const { metricsListen: listen, walDir, archiveDir } = settings;
   if (listen === "off") return undefined;
   return await WorkerMetrics.create({
     listen,
     walDir,
     archiveDir,
-    keepsDelivered: !archiveOnComplete,
-    unsentAgeMaxMs: readyMaxUnsentAge,
+    // Asked each time, because both may change while the worker runs.
+    get keepsDelivered() {
+      return !settings.archiveOnComplete;
+    },
+    get unsentAgeMaxMs() {
+      return settings.readyMaxUnsentAge;
+    },
     version: VERSION,
     clock,
     logger,
   });
-}
-
-function workerSettings(settings: Worker["settings"]): Partial<WorkerSettings> {
-  return {
-    shutdownGraceMs: settings.gracePeriod,
-    visibilityTimeoutSeconds: Math.ceil(settings.visibilityTimeout / 1000),
-    requestTimeoutMs: settings.requestTimeout,
-    limits: { ...DEFAULT_LIMITS, flushAfterMs: settings.flushInterval },
-    sync: settings.sync === "interval"
-      ? { mode: "interval", intervalMs: SYNC_INTERVAL_MS }
-      : { mode: "always" },
-    sender: { attemptsMax: settings.retryAttempts },
-    backoff: {
-      ...BACKOFF_DEFAULT,
-      initialMs: settings.retryInitialInterval,
-      maxMs: settings.retryMaxInterval,
-      factor: settings.retryMultiplier,
-    },
-    archiveOnComplete: settings.archiveOnComplete,
-    compressionLevel: settings.compressionLevel,
-    retentionDays: settings.retentionDays,
-    unsentBytesMax: settings.walMaxBytes,
-    freeBytesMin: settings.minFreeSpace,
-  };
 }
 
 /** @throws CommandError when the worker ended for a reason that the user has to see to */

@@ -40,7 +40,10 @@ export function judgeDirectory(
     return problem(
       `${place}, and nothing is there. Is its disk mounted?`,
       measured,
-      [`ls -ld ${shellWord(linkTarget ?? path)}`, "shows what is missing; mount the disk, or make the directory"],
+      [
+        `ls -ld ${shellWord(linkTarget ?? path)}`,
+        "shows what is missing; mount the disk, or make the directory",
+      ],
     );
   }
   if (kind !== "directory") {
@@ -93,7 +96,10 @@ const files: Check = {
   async run(probe) {
     const { walDir, archiveDir } = probe.settings;
     const [logs, archives] = await Promise.all([probe.list(walDir), probe.list(archiveDir)]);
-    return judgeFiles([{ directory: walDir, files: logs }, { directory: archiveDir, files: archives }], probe.userId);
+    return judgeFiles(
+      [{ directory: walDir, files: logs }, { directory: archiveDir, files: archives }],
+      probe.userId,
+    );
   },
 };
 
@@ -124,9 +130,15 @@ export function judgeFiles(directories: readonly FilesOf[], userId: number | und
       ]);
     }
   }
-  if (foreign > 0) found.push(`${counted(foreign, "file")} of ${formatCount(all.length)} belong to another user`);
-  if (open > 0) found.push(`${counted(open, "file")} of ${formatCount(all.length)} can be read by other users`);
-  if (foreign > 0) return problem(`${found.join("; ")}. A worker cannot take up what is not its own`, measured, ...cures);
+  if (foreign > 0) {
+    found.push(`${counted(foreign, "file")} of ${formatCount(all.length)} belong to another user`);
+  }
+  if (open > 0) {
+    found.push(`${counted(open, "file")} of ${formatCount(all.length)} can be read by other users`);
+  }
+  if (foreign > 0) {
+    return problem(`${found.join("; ")}. A worker cannot take up what is not its own`, measured, ...cures);
+  }
   if (open > 0) return warning(found.join("; "), measured, ...cures);
   if (all.length === 0) return ok("there are no logs or archives yet", measured);
   return ok(`${counted(all.length, "file")}, for their owner alone`, measured);

@@ -65,7 +65,10 @@ const space: Check = {
   async run(probe) {
     const { minFreeSpace } = probe.settings;
     const cures: Cure[] = [
-      [probe.command("wal cleanup --older-than=7d"), "deletes old archives of which the server has everything; asks first"],
+      [
+        probe.command("wal cleanup --older-than=7d"),
+        "deletes old archives of which the server has everything; asks first",
+      ],
       [probe.command("wal archive --all"), "compresses logs that nobody is writing"],
       [probe.command("wal migrate --to DIR"), "moves everything to a larger disk, with the worker stopped"],
     ];
@@ -81,14 +84,20 @@ export function judgeSpace({ what, facts }: Place, freeBytesMin: number, cures: 
   const found = `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free for ${what}`;
   if (freeBytes <= limit) {
     return problem(
-      `${found}: jobs' output is paused below ${formatBytes(Math.ceil(limit))}. Nothing is lost; it goes on when there is room`,
+      `${found}: jobs' output is paused below ${
+        formatBytes(Math.ceil(limit))
+      }. Nothing is lost; it goes on when there is room`,
       measured,
       ...cures,
     );
   }
   const used = 1 - freeBytes / totalBytes;
   if (used > NEARLY_FULL) {
-    return warning(`${found}: ${Math.floor(used * 100)}% is used, and a full disk pauses jobs`, measured, ...cures);
+    return warning(
+      `${found}: ${Math.floor(used * 100)}% is used, and a full disk pauses jobs`,
+      measured,
+      ...cures,
+    );
   }
   return ok(found, measured);
 }
@@ -126,7 +135,10 @@ const sync: Check = {
     if (facts?.kind !== "directory") return skipped("measured once the log directory is there");
     try {
       return judgeSync(await probe.measureSync(walDir), [
-        [probe.command("wal migrate --to DIR"), "moves logs and archives to a faster disk, with the worker stopped"],
+        [
+          probe.command("wal migrate --to DIR"),
+          "moves logs and archives to a faster disk, with the worker stopped",
+        ],
         ["iostat -x 1 5", "shows whether other programs keep the disk busy"],
       ]);
     } catch (error) {
@@ -142,13 +154,17 @@ const sync: Check = {
 export function judgeSync({ durationsMs, isHanging }: SyncFacts, cures: readonly Cure[]): Finding {
   const slow = (found: string, measured: Finding["measured"]) =>
     warning(`${found}: output waits for it, and jobs take longer than they should`, measured, ...cures);
-  if (durationsMs.length === 0) return slow("one fdatasync took longer than there was time for", { samples: 0 });
+  if (durationsMs.length === 0) {
+    return slow("one fdatasync took longer than there was time for", { samples: 0 });
+  }
   const p50 = percentile(durationsMs, 0.5);
   const p99 = percentile(durationsMs, 0.99);
   const measured = { samples: durationsMs.length, p50_ms: rounded(p50), p99_ms: rounded(p99) };
   const found = `fdatasync p50 ${rounded(p50)} ms, p99 ${rounded(p99)} ms (${durationsMs.length} measured)`;
   if (isHanging) return slow(`${found}, and one that did not end in time`, measured);
-  return p99 > SYNC_P99_MS_MAX ? slow(`${found}, and ${SYNC_P99_MS_MAX} ms is the limit`, measured) : ok(found, measured);
+  return p99 > SYNC_P99_MS_MAX
+    ? slow(`${found}, and ${SYNC_P99_MS_MAX} ms is the limit`, measured)
+    : ok(found, measured);
 }
 
 /** `sorted` has at least one number. */

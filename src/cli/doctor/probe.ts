@@ -60,6 +60,7 @@ export interface FileFacts {
   readonly name: string;
   readonly path: string;
   readonly bytes: number;
+  readonly mtimeMs: number;
   readonly mode: number;
   readonly ownerId: number | undefined;
   /** Some process holds the kernel's lock on it. */
@@ -116,7 +117,7 @@ export type ServerAnswer =
   };
 
 export type SignInAnswer =
-  | { readonly kind: "accepted"; readonly credential: string | undefined }
+  | { readonly kind: "accepted"; readonly isSigned: boolean }
   | { readonly kind: "refused" | "unreachable" | "other"; readonly why: string };
 
 export type WorkerAnswer =

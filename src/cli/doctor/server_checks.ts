@@ -9,6 +9,7 @@ import type { ServerAnswer, SignInAnswer } from "./probe.ts";
 const CLOCK_AHEAD_MS_MAX = 5000;
 
 const NO_SERVER = "no server is given";
+const NO_ANSWER = "the server does not answer";
 const NAME_SERVER: Cure = ["airunner doctor --server=URL", "looks at the server too"];
 
 const reachable: Check = {
@@ -29,7 +30,9 @@ export function judgeServer(server: string, answer: ServerAnswer): Finding {
   ];
   if (answer.kind === "none") {
     return problem(
-      `${shown(server)} does not answer: ${shown(answer.why)}. What is unsent stays on disk and is sent when it is back`,
+      `${shown(server)} does not answer: ${
+        shown(answer.why)
+      }. What is unsent stays on disk and is sent when it is back`,
       { reached: false },
       ...cures,
     );
@@ -37,23 +40,34 @@ export function judgeServer(server: string, answer: ServerAnswer): Finding {
   const { status, tookMs } = answer;
   const measured = { reached: true, http_status: status, took_ms: Math.round(tookMs) };
   const answered = `${shown(server)} answers in ${Math.round(tookMs)} ms`;
-  if (status === 429) return warning(`${answered}, but with status 429: it limits the rate of calls`, measured, rateCure());
+  if (status === 429) {
+    return warning(`${answered}, but with status 429: it limits the rate of calls`, measured, rateCure());
+  }
   if (status >= 500) {
-    return problem(`${answered}, but with status ${status}: something before or in it is out of order`, measured, ...cures);
+    return problem(
+      `${answered}, but with status ${status}: something before or in it is out of order`,
+      measured,
+      ...cures,
+    );
   }
   // A server of another make need not know the path: that it speaks is what counts here.
   return ok(answered, measured);
 }
 
 function rateCure(): Cure {
-  return ["airunner worker --server=URL --retry-initial-interval=5s --retry-max-interval=2m", "sends less often after a failure"];
+  return [
+    "airunner worker --server=URL --retry-initial-interval=5s --retry-max-interval=2m",
+    "sends less often after a failure",
+  ];
 }
 
 const credentials: Check = {
   id: "credentials",
   title: "Credentials",
   async run(probe) {
-    if (probe.settings.server === undefined) return skipped(NO_SERVER);
+    const { server } = probe.settings;
+    if (server === undefined) return skipped(NO_SERVER);
+    if ((await probe.askServer(server)).kind === "none") return skipped(NO_ANSWER);
     return judgeSignIn(await probe.signIn(), probe.settings.dataDir);
   },
 };
@@ -61,16 +75,21 @@ const credentials: Check = {
 export function judgeSignIn(answer: SignInAnswer, dataDir: string): Finding {
   switch (answer.kind) {
     case "accepted":
-      return answer.credential === undefined
-        ? ok("accepted without any: there is no key pair here, and the server asks for none", { accepted: true })
-        : ok(`accepted: key pair ${shown(answer.credential)}`, { accepted: true, credential: answer.credential });
+      return ok(
+        answer.isSigned ? "accepted" : "none here, and the server asks for none",
+        { accepted: true, signed: answer.isSigned },
+      );
     case "refused":
-      return problem(`not accepted: ${shown(answer.why)}. What is unsent stays on disk`, { accepted: false }, [
-        `cat ${shellWord(`${dataDir}/credentials/config.json`)}`,
-        "lists the key pairs; the server must know the public key of the one that is used (--credential)",
-      ]);
+      return problem(
+        `not accepted: ${shown(answer.why)}. What is unsent stays on disk`,
+        { accepted: false },
+        [
+          `cat ${shellWord(`${dataDir}/credentials/config.json`)}`,
+          "lists the key pairs; the server must know the public key of the one that is used (--credential)",
+        ],
+      );
     case "unreachable":
-      return skipped(`no answer to a call: ${shown(answer.why)}`);
+      return skipped(`a call is not answered: ${shown(answer.why)}`);
     case "other":
       return warning(`the server answers a listing of jobs with an error: ${shown(answer.why)}`, {
         accepted: null,
@@ -89,7 +108,7 @@ const clock: Check = {
 };
 
 export function judgeClock(answer: ServerAnswer): Finding {
-  if (answer.kind === "none") return skipped("the server does not answer");
+  if (answer.kind === "none") return skipped(NO_ANSWER);
   const { aheadMs } = answer;
   if (aheadMs === undefined) return skipped("the server's answer does not say its time");
   const seconds = Math.round(Math.abs(aheadMs) / 100) / 10;
@@ -98,9 +117,14 @@ export function judgeClock(answer: ServerAnswer): Finding {
     return ok(aheadMs === 0 ? "agrees with the server's" : `within ${seconds} s of the server's`, measured);
   }
   return warning(
-    `${seconds} s ${aheadMs > 0 ? "ahead of" : "behind"} the server's: tokens may be refused, and times in output are wrong`,
+    `${seconds} s ${
+      aheadMs > 0 ? "ahead of" : "behind"
+    } the server's: tokens may be refused, and times in output are wrong`,
     measured,
-    ["sudo timedatectl set-ntp true", "lets this machine's clock be set by the network; look at the server's too"],
+    [
+      "sudo timedatectl set-ntp true",
+      "lets this machine's clock be set by the network; look at the server's too",
+    ],
   );
 }
 

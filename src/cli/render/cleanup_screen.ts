@@ -10,12 +10,22 @@ export interface CleanupFile {
   readonly sinceMs: number;
 }
 
+/** Why an archive is kept although its time has come. */
+export type Why = "pending" | "failed" | "unknown";
+
+export interface GoingFile extends CleanupFile {
+  readonly jobId: string;
+  /** What is lost with it; undefined when the server has everything. */
+  readonly lost: Why | undefined;
+}
+
 export interface CleanupScreen {
   readonly archiveDir: string;
-  readonly olderThan: string;
-  readonly going: readonly CleanupFile[];
+  /** What goes, such as `older than 30d`. */
+  readonly rule: string;
+  readonly going: readonly GoingFile[];
   /** Old enough, and kept for a better reason. */
-  readonly kept: readonly (CleanupFile & { why: "pending" | "failed" | "unknown" })[];
+  readonly kept: readonly (CleanupFile & { why: Why })[];
   readonly young: number;
   readonly nowMs: number;
 }
@@ -23,14 +33,14 @@ export interface CleanupScreen {
 /** More than a screen of names helps nobody decide; the JSON form has them all. */
 const FILES_SHOWN_MAX = 20;
 
-const WHY: Readonly<Record<CleanupScreen["kept"][number]["why"], string>> = {
+export const WHY: Readonly<Record<Why, string>> = {
   pending: "the server lacks events of it",
   failed: "the server refused events of it",
   unknown: "it cannot be read, so nobody knows what the server has of it",
 };
 
 export function renderCleanupPlan(
-  { archiveDir, olderThan, going, kept, young, nowMs }: CleanupScreen,
+  { archiveDir, rule, going, kept, young, nowMs }: CleanupScreen,
   style: Style,
 ): string {
   let text = "";
@@ -47,6 +57,11 @@ export function renderCleanupPlan(
     );
     if (going.length > rows.length) text += `and ${counted(going.length - rows.length, "more archive")}\n`;
   }
+  for (const file of going) {
+    if (file.lost !== undefined) {
+      text += style.bad(`Lost for good with ${shown(file.path)}: ${WHY[file.lost]}`) + "\n";
+    }
+  }
   for (const file of kept.slice(0, FILES_SHOWN_MAX)) {
     text += style.warn(`Kept ${shown(file.path)}: ${WHY[file.why]}`) + "\n";
   }
@@ -57,8 +72,8 @@ export function renderCleanupPlan(
     young + kept.length === 1 ? "stays" : "stay"
   }`;
   const goes = going.length === 0
-    ? `Nothing is older than ${olderThan}`
-    : `${counted(going.length, "archive")} older than ${olderThan}, ${formatBytes(totalBytes(going))}`;
+    ? `Nothing is ${rule}`
+    : `${counted(going.length, "archive")} ${rule}, ${formatBytes(totalBytes(going))}`;
   return text + `${goes}; ${stays}\n`;
 }
 

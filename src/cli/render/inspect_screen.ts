@@ -3,10 +3,12 @@
  * next. Pure. The task token has no place here: it never enters this data.
  */
 import type { Execution, Failure } from "../../wal/execution.ts";
+import type { Owner } from "../writer.ts";
 import { damageMeaning, type Health, healthLine } from "./health.ts";
 import {
   type Column,
   counted,
+  exactTime,
   formatAge,
   formatBytes,
   formatCount,
@@ -36,8 +38,8 @@ export interface InspectScreen extends Health {
   readonly lastTimestampMs: bigint | undefined;
   readonly failures: readonly (Failure & { sequence: bigint })[];
   readonly exitCode: number | undefined;
-  /** Process that holds the log's lock, where that is known. */
-  readonly writerPid: number | undefined;
+  /** Who holds the log's lock. */
+  readonly owner: Owner | undefined;
   readonly nowMs: number;
 }
 
@@ -81,9 +83,13 @@ function jobLine({ jobId, execution }: InspectScreen): string {
     : `${shown(jobId)} (from the file's name)`;
 }
 
-function stateLine({ exitCode, writerPid, damage }: InspectScreen): string {
+function stateLine({ exitCode, owner, damage }: InspectScreen): string {
   if (exitCode !== undefined) return `ended with exit code ${exitCode}`;
-  if (writerPid !== undefined) return `not ended, process ${writerPid} is writing to the log`;
+  if (owner !== undefined) {
+    return `not ended, ${
+      owner.pid === undefined ? "a process elsewhere" : `process ${owner.pid}`
+    } is writing to the log`;
+  }
   return damage ? "unknown: no end of the job before the damage" : "not ended";
 }
 
@@ -120,7 +126,7 @@ function failedLine({ failed, failures }: InspectScreen, style: Style): string {
 
 function healthField(screen: InspectScreen, style: Style): string {
   if (!screen.damage) return style.good(healthLine(screen));
-  if (screen.damage.problem === "torn_record" && screen.writerPid !== undefined) {
+  if (screen.damage.problem === "torn_record" && screen.owner !== undefined) {
     return `${counted(screen.records, "record")}, every checksum right; the last record is being written`;
   }
   return style.bad(`${healthLine(screen)}\n${damageMeaning(screen)}`);
@@ -130,24 +136,30 @@ function nextCommands(screen: InspectScreen): [command: string, effect: string][
   const path = shown(shellWord(screen.path));
   const next: [string, string][] = [];
   if (screen.path === "-") return next;
-  const server = screen.execution ? shown(shellWord(screen.execution.server)) : "URL";
+  const { damage, owner, execution } = screen;
   // A worker cuts a torn record off and goes on; a log with any other damage it sets aside.
-  const isUsable = !screen.damage || screen.damage.problem === "torn_record";
-  if (screen.pending > 0 && screen.writerPid === undefined && !screen.archived && isUsable) {
+  const isUsable = !damage || damage.problem === "torn_record";
+  const isSendable = owner === undefined && isUsable && execution !== undefined;
+  if (screen.pending > 0 && isSendable) {
     next.push([
-      `airunner worker --server=${server}`,
-      "sends what is pending, if the log lies in its data directory",
+      `airunner wal replay ${path}`,
+      "sends what the server lacks; so does the next worker on this host",
     ]);
   }
-  if (screen.failed > 0) next.push([`airunner wal inspect ${path} --records`, "shows which events failed"]);
+  if (screen.failed > 0) {
+    next.push([`airunner wal inspect ${path} --status=failed`, "shows which events failed"]);
+    if (isSendable) {
+      next.push([`airunner wal replay --failed ${path}`, "offers them to the server once more"]);
+    }
+  }
   if (screen.events > 0) {
-    const what = screen.damage ? "writes the job's output from before the damage" : "writes the job's output";
+    const what = damage ? "writes the job's output from before the damage" : "writes the job's output";
     next.push([`airunner wal dump ${path} --raw`, what]);
   }
-  if (screen.damage && screen.writerPid === undefined) {
+  if (damage && owner === undefined) {
     next.push([
-      `cp ${path} ${shown(shellWord(`${screen.path}.backup`))}`,
-      "keeps the damaged bytes before anything else is tried",
+      `airunner wal recover --dry-run ${path}`,
+      "shows what can be saved from behind the damage; changes nothing",
     ]);
   }
   return next;
@@ -196,15 +208,15 @@ export function renderRecord(row: RecordRow, style: Style): string {
   return paint(recordLine(cells.map(String))) + "\n";
 }
 
+/** What happens to a log between its events, in the same place as the times. */
+export function renderNotice(text: string, paint: (text: string) => string): string {
+  return paint(" ".repeat(NOTICE_COLUMN) + text) + "\n";
+}
+
+const NOTICE_COLUMN = 45;
+
 function recordLine(cells: readonly string[]): string {
   return cells.map((cell, at) =>
     RECORD_COLUMNS[at].align === "right" ? cell.padStart(RECORD_WIDTHS[at]) : cell.padEnd(RECORD_WIDTHS[at])
   ).join("  ");
-}
-
-function exactTime(timestampMs: bigint): string {
-  const date = new Date(Number(timestampMs));
-  return Number.isNaN(date.getTime())
-    ? String(timestampMs)
-    : date.toISOString().replace("T", " ").replace("Z", " UTC");
 }

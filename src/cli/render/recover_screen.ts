@@ -5,7 +5,6 @@ import type { DamagedStretch } from "../../wal/repair.ts";
 import type { LostRange, RecoveredLog } from "../recovered_log.ts";
 import {
   counted,
-  formatBytes,
   formatCount,
   formatFields,
   formatNext,

@@ -49,7 +49,7 @@ export function renderReplayPlan(
     { title: "TO SEND", align: "right" as const },
     { title: "JOB" },
     { title: "SERVER" },
-    { title: "NOT SENT" },
+    { title: "WHY NOT" },
     { title: "FILE" },
   ];
   return formatTable(columns, rows, style) + "Nothing was sent (--dry-run)\n";
@@ -107,23 +107,25 @@ export function replayProblem(one: Replayed): string {
     case "obstacle":
       return plan.obstacle === undefined ? "" : obstacleProblem(plan, plan.obstacle);
     case "refused":
-      return `${left}: the server refuses them: ${shown(reason ?? "")}. ${safe}. ` +
+      return `${left}: the server refuses them: ${shown(reason ?? "")}.\n  ${safe}. ` +
         "It may have forgotten this execution, or be another server than the one that started the job: check --server";
     case "unreachable":
       return `${left}: the server does not answer: ${
         shown(reason ?? "")
-      }. ${safe}; run the same command again later`;
+      }.\n  ${safe}; run the same command again later`;
     case "authentication":
-      return `${left}: the server does not let us in: ${shown(reason ?? "")}. ${safe}. ` +
+      return `${left}: the server does not let us in: ${shown(reason ?? "")}.\n  ${safe}. ` +
         "Check --credential and the key pairs in ~/.airunner/credentials";
     case "interrupted":
-      return `${left}: interrupted. ${safe}; run the same command again to go on`;
+      return `${left}: interrupted.\n  ${safe}; run the same command again to go on`;
     case "failed":
-      return `${left}: ${shown(reason ?? "")}. ${safe}`;
+      return `${left}: ${shown(reason ?? "")}.\n  ${safe}`;
     default:
       return one.gaveUp === 0
         ? ""
-        : `${nameOf(plan)}: the server refuses ${counted(one.gaveUp, "event")} while it takes the others. ` +
+        : `${nameOf(plan)}: the server refuses ${
+          counted(one.gaveUp, "event")
+        } while it takes the others.\n  ` +
           `Next: airunner wal inspect ${word(one.archivePath ?? path)}`;
   }
 }
@@ -139,7 +141,7 @@ function obstacleProblem(plan: PlannedReplay, obstacle: Obstacle): string {
     case "damaged":
       return `${nameOf(plan)}: not sent: ${shown(path)} is damaged: ${
         shown(obstacle.reason)
-      }. It was not changed. ` +
+      }. It was not changed.\n  ` +
         `Next: airunner wal recover ${word(path)}`;
     case "unreadable":
       return `${nameOf(plan)}: not sent: ${shown(obstacle.reason)}`;
@@ -147,13 +149,13 @@ function obstacleProblem(plan: PlannedReplay, obstacle: Obstacle): string {
       return `${left}: ${
         shown(path)
       } lacks the record with the job's task token, and a server takes events with a token only. ` +
-        `The output is safe in it. Next: airunner wal dump --raw ${word(path)}`;
+        `The output is safe in it.\n  Next: airunner wal dump --raw ${word(path)}`;
     case "no_token":
       return `${left}: the task token is no longer in ${
         shown(path)
       }: it was removed when the server had everything, and a server ` +
         "takes events with a token only. If a copy of the log from before that exists, as in a backup of the logs, " +
-        `replay that file. The output is safe in this one. Next: airunner wal dump --raw ${word(path)}`;
+        `replay that file. The output is safe in this one.\n  Next: airunner wal dump --raw ${word(path)}`;
   }
 }
 

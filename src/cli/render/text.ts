@@ -72,6 +72,14 @@ export function formatTime(timestampMs: number | bigint): string {
   return date.toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }
 
+/** `2026-01-01 00:00:00.120 UTC`; the number itself when it is no date. */
+export function exactTime(timestampMs: number | bigint): string {
+  const date = new Date(Number(timestampMs));
+  return Number.isNaN(date.getTime())
+    ? String(timestampMs)
+    : date.toISOString().replace("T", " ").replace("Z", " UTC");
+}
+
 /** `2 h 10 min ago`; says so when the time lies ahead, because then a clock is wrong. */
 export function formatAge(timestampMs: number | bigint, nowMs: number): string {
   const ageMs = nowMs - Number(timestampMs);
@@ -101,8 +109,9 @@ export function formatTable(
   rows: readonly (readonly string[])[],
   style: Style,
 ): string {
+  // Not by spreading all rows into one call: a directory can have more logs than a call can have arguments.
   const widths = columns.map((column, at) =>
-    Math.max(column.title.length, ...rows.map((row) => row[at].length))
+    rows.reduce((width, row) => Math.max(width, row[at].length), column.title.length)
   );
   const line = (cells: readonly string[]) =>
     cells.map((cell, at) => {

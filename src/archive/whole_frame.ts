@@ -1,0 +1,63 @@
+/**
+ * The quick way through frames such as ours: small, and with size and checksum declared. A frame is decompressed in one
+ * go into memory that the next frame uses again. Block by block, the library takes new memory for each block and for
+ * each frame's window, and takes it faster than it is collected: 80 MB for a large log, instead of 2.
+ *
+ * The library does not say how much it wrote, so only content that its checksum vouches for is given out.
+ */
+import { decompress } from "fzstd";
+import { FRAME_CONTENT_BYTES_MAX } from "./compress.ts";
+import { loadFrameChecksum } from "./frame_checksum.ts";
+import { BLOCK_HEADER_BYTES, parseBlockHeader, type ZstdFrameHeader } from "./frames.ts";
+import { INPUT_BYTES_MAX, type InputBuffer } from "./input_buffer.ts";
+
+const CHECKSUM_BYTES = 4;
+
+export class WholeFrameDecoder {
+  #content = new Uint8Array(0);
+
+  /**
+   * Takes the frame that begins at the input's start and gives its content, which is valid until the next call. Undefined, with
+   * the input where it was, when the frame is of another kind or is damaged in whatever way: block by block it shows in
+   * which.
+   */
+  async take(input: InputBuffer, header: ZstdFrameHeader): Promise<Uint8Array | undefined> {
+    const { contentBytes, hasChecksum } = header;
+    if (!hasChecksum || contentBytes === undefined || contentBytes > FRAME_CONTENT_BYTES_MAX) {
+      return undefined;
+    }
+    const frameBytes = await measureFrame(input, header.headerBytes);
+    if (frameBytes === undefined) return undefined;
+    if (this.#content.length < contentBytes) this.#content = new Uint8Array(contentBytes);
+    const content = this.#content.subarray(0, contentBytes);
+    const frame = input.bytes.subarray(input.start, input.start + frameBytes);
+    try {
+      decompress(frame, content);
+    } catch {
+      // The library's errors do not say where; the slow way meets the same one, and does.
+      return undefined;
+    }
+    const checksum = (await loadFrameChecksum())();
+    checksum.update(content);
+    const stored = new DataView(frame.buffer).getUint32(frame.byteOffset + frameBytes - CHECKSUM_BYTES, true);
+    if (checksum.digest() !== stored) return undefined;
+    input.consume(frameBytes);
+    return content;
+  }
+}
+
+/** Buffers the whole frame, checksum included, and gives its length; undefined when it is cut off, impossible or too long. */
+async function measureFrame(input: InputBuffer, headerBytes: number): Promise<number | undefined> {
+  let bytes = headerBytes;
+  for (let last = false; !last;) {
+    if (bytes + BLOCK_HEADER_BYTES > INPUT_BYTES_MAX || !(await input.fill(bytes + BLOCK_HEADER_BYTES))) {
+      return undefined;
+    }
+    const block = parseBlockHeader(input.bytes, input.start + bytes);
+    if (block === undefined) return undefined;
+    last = block.last;
+    bytes += BLOCK_HEADER_BYTES + block.storedBytes;
+  }
+  bytes += CHECKSUM_BYTES;
+  return bytes <= INPUT_BYTES_MAX && await input.fill(bytes) ? bytes : undefined;
+}

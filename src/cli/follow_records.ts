@@ -1,0 +1,178 @@
+/**
+ * `wal inspect --follow`: the events of a log, then those that its worker appends, until nobody writes to it any more.
+ *
+ *     read what is there | owner, place, new records, wait | owner, place, new records, wait | …
+ *
+ * Owner and place are looked at before the records: whatever the worker wrote before it let go is then read in the same turn.
+ */
+import { decodeFailure } from "../wal/execution.ts";
+import type { WalRecord } from "../wal/format.ts";
+import type { Ledger } from "../wal/ledger.ts";
+import type { Damage } from "../wal/scanner.ts";
+import { CommandError } from "./command_error.ts";
+import type { Context } from "./context.ts";
+import { toJson } from "./json.ts";
+import { type EventRow, eventRow, readEvents, summarizeLog } from "./log_summary.ts";
+import { LogTail } from "./log_tail.ts";
+import type { RecordFilter } from "./record_filter.ts";
+import { recordJson } from "./record_json.ts";
+import { renderNotice, renderRecord, renderRecordHeader } from "./render/inspect_screen.ts";
+import { renderPayload } from "./render/payload_lines.ts";
+import { counted, shellWord, shown, type Style } from "./render/text.ts";
+import { readOwners } from "./writer.ts";
+
+export interface FollowOptions {
+  readonly path: string;
+  readonly archiveDir: string;
+  readonly filter: RecordFilter | undefined;
+  readonly json: boolean;
+  readonly payload: boolean;
+  readonly style: Style;
+}
+
+/** A person is watching: sooner is not seen, and looking costs next to nothing. */
+const POLL_MS = 200;
+
+/** A worker lets go of a log just before it archives it; a killed one's log may be taken up again. */
+const UNOWNED_TURNS_MAX = 15;
+
+/** A reader can see half of a write; what looks damaged so often in a row is damaged. */
+const DAMAGED_TURNS_MAX = 5;
+
+/** Resolves when the log has ended, or `--limit` is reached. @throws CommandError when it is damaged */
+export async function followRecords(
+  context: Pick<Context, "stdout" | "stderr" | "clock">,
+  options: FollowOptions,
+): Promise<void> {
+  const { path, json, style } = options;
+  using tail = await LogTail.open(path);
+  if (!json) await context.stdout.write(renderRecordHeader(style));
+  const shower = new RecordShower(context, options);
+  const { ledger, goodBytes } = await summarizeLog(tail.bytes());
+  await readEvents(tail.bytes(), ledger, (row) => shower.show(row));
+  tail.skipTo(goodBytes);
+  await context.stdout.flush();
+  if (shower.isFull) return;
+  const ended = await tailRecords(tail, ledger, shower, context, path);
+  if (ended === "full") return;
+  await context.stderr.write(await endingLine(options, ledger, ended));
+  await context.stderr.flush();
+}
+
+type Ended = "full" | "moved" | "unowned";
+
+async function tailRecords(
+  tail: LogTail,
+  ledger: Ledger,
+  shower: RecordShower,
+  { stdout, clock }: Pick<Context, "stdout" | "clock">,
+  path: string,
+): Promise<Ended> {
+  let wasOwned = false;
+  let unownedTurns = 0;
+  let damaged = { offset: -1, turns: 0 };
+  for (;;) {
+    const isOwned = readOwners()?.(tail.identity) !== undefined;
+    const isHere = await tail.isAt(path);
+    const { damage, isEnough } = await tail.read((record) => shower.take(record, ledger));
+    await stdout.flush();
+    if (isEnough) return "full";
+    if (!isHere) return "moved";
+    wasOwned ||= isOwned;
+    unownedTurns = isOwned ? 0 : unownedTurns + 1;
+    // A torn record is one that is being written, or what a killed worker left.
+    if (damage && damage.problem !== "torn_record" && damage.problem !== "short_header") {
+      damaged = { offset: damage.offset, turns: damaged.offset === damage.offset ? damaged.turns + 1 : 1 };
+      if (!isOwned || damaged.turns >= DAMAGED_TURNS_MAX) throw damageError(path, damage);
+    }
+    if (unownedTurns >= (wasOwned ? UNOWNED_TURNS_MAX : 1)) return "unowned";
+    await clock.sleep(POLL_MS);
+  }
+}
+
+/** Shows the events that were asked for, as many as were asked for. */
+class RecordShower {
+  #left: number;
+
+  constructor(readonly context: Pick<Context, "stdout">, readonly options: FollowOptions) {
+    this.#left = options.filter?.countMax ?? Infinity;
+  }
+
+  get isFull(): boolean {
+    return this.#left <= 0;
+  }
+
+  async show(row: EventRow): Promise<void | "enough"> {
+    const { filter, json, payload, style } = this.options;
+    if (this.isFull) return "enough";
+    if (filter !== undefined && !filter.matches(row)) return;
+    this.#left--;
+    const { stdout } = this.context;
+    if (json) await stdout.write(toJson({ schema_version: 1, ...recordJson(row, payload) }) + "\n");
+    else await stdout.write(renderRecord(row, style) + (payload ? renderPayload(row.payload, style) : ""));
+    if (this.isFull) return "enough";
+  }
+
+  /** An event as it was appended; what became of those before it as a line between them. */
+  async take(record: WalRecord, ledger: Ledger): Promise<void | "enough"> {
+    const kind = ledger.add(record);
+    if (kind === "event") return await this.show(eventRow(record, ledger.statusAt(ledger.events - 1)));
+    const { filter, json, style } = this.options;
+    // Who filters, or reads JSON, asked for events.
+    if (json || filter !== undefined || kind === "execution") return;
+    const { stdout } = this.context;
+    if (kind === "acknowledgement") {
+      await stdout.write(
+        renderNotice(`the server has everything up to sequence ${record.sequence}`, style.dim),
+      );
+    } else {
+      const reason = decodeFailure(record.payload);
+      const why = reason ? `: ${shown(reason.code)}: ${shown(reason.message)}` : "";
+      await stdout.write(renderNotice(`sequence ${record.sequence} failed${why}`, style.bad));
+    }
+  }
+}
+
+async function endingLine(
+  { path, archiveDir }: FollowOptions,
+  ledger: Ledger,
+  ended: Exclude<Ended, "full">,
+): Promise<string> {
+  const unsent = ledger.pending + ledger.failed;
+  const sent = unsent === 0 ? "the server has everything" : `${counted(unsent, "event")} not sent`;
+  if (ended === "unowned") {
+    const next = unsent === 0 ? "" : shown(`Next: airunner wal replay ${shellWord(path)}`) + "\n";
+    return shown(`No process is writing to ${path}; ${sent}. What is in it was shown.`) + "\n" + next;
+  }
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const archive = `${archiveDir}/${name}.zst`;
+  if (await isFile(archive)) {
+    return shown(`The log was archived, ${sent}: ${archive}`) + "\n" +
+      shown(`Next: airunner wal inspect ${shellWord(archive)}`) + "\n";
+  }
+  if (await isFile(`${path}.corrupt`)) {
+    throw new CommandError(
+      `The log was set aside as damaged: ${path}.corrupt. What it held before the damage was shown.`,
+      undefined,
+      `Next: airunner wal recover --dry-run ${shellWord(`${path}.corrupt`)}`,
+    );
+  }
+  return shown(`The log is not at ${path} any more; ${sent}. It was moved or deleted.`) + "\n";
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    // Not there, or not for us to see: either way there is nothing to name.
+    return false;
+  }
+}
+
+function damageError(path: string, { problem, offset }: Damage): CommandError {
+  return new CommandError(
+    `${path} is damaged: ${problem} at offset ${offset}. What comes before it was shown; the log was not changed.`,
+    undefined,
+    `Next: airunner wal verify ${shellWord(path)}`,
+  );
+}

@@ -1,0 +1,192 @@
+/**
+ * Scenarios of the runbook's part *Common issues*: each makes the trouble, types the diagnosis and the resolution, and ends with the
+ * server's bytes.
+ */
+import assert from "node:assert/strict";
+import type { Operator } from "../support/operator.ts";
+import { RefusingProxy } from "../support/refusing_proxy.ts";
+import { SmallDisk } from "../support/small_disk.ts";
+import { assertDelivered, leaveUnsentJob } from "../support/unsent_job.ts";
+import { assertBytes, namesIn, runQueue, startWorker, strand, submit, submitQuick } from "./situation.ts";
+
+/** Makes every sync take 25 ms longer: a disk in trouble. */
+const SLOW_DISK = [
+  "strace",
+  "-f",
+  "-qq",
+  "-o",
+  "/dev/null",
+  "-e",
+  "trace=fdatasync",
+  "-e",
+  "inject=fdatasync:delay_exit=25000",
+];
+
+export const ISSUES: Readonly<Record<string, (operator: Operator) => Promise<void>>> = {
+  async "High append latency"(operator) {
+    const { url } = await operator.startServer();
+    const job = await submitQuick(operator, url);
+    const worker = operator.startPasting(`airunner worker --server=${url} --log-level=debug`, {
+      under: SLOW_DISK,
+    });
+    await worker.waitFor(/Job completed/);
+    await worker.waitFor(/Serving metrics/);
+    const stats = await operator.type(0);
+    assert.match(stats.stdout, /p99 \d\d+ ms .*: slow/);
+
+    const slow = await operator.type(1, {}, { under: SLOW_DISK });
+    assert.match(slow.stdout, /warning +Sync time +fdatasync p50 2\d(\.\d+)? ms, p99 .* ms is the limit/);
+    assert.match(slow.stdout, /File system +\w+ for logs and archives/);
+    await worker.kill("SIGTERM");
+    const faster = `${operator.directory}/ssd`;
+    const moved = await operator.type(2, { DIR: faster });
+    assert.equal(moved.code, 0, moved.stderr);
+    assert.equal(Deno.readLinkSync(`${operator.dataDir}/wal`), `${faster}/wal`);
+
+    const next = await submitQuick(operator, url);
+    await runQueue(operator, url);
+    assert.deepEqual(namesIn(`${faster}/archive`).length, 2);
+    await assertBytes(operator, url, job);
+    await assertBytes(operator, url, next);
+  },
+
+  async "Pending events do not go away"(operator) {
+    const job = await strand(operator);
+    const list = await operator.type(0);
+    assert.match(list.stdout, new RegExp(`${job.jobId} +active`));
+    const away = await operator.type(1, { URL: job.url });
+    assert.equal(away.code, 3);
+    assert.match(away.stdout, /does not answer: Connection refused.*What is unsent stays on disk/);
+    await operator.type(2);
+
+    await operator.startServer(job.port);
+    await job.worker.waitFor(/Job completed/);
+    const settled = await operator.type(0);
+    assert.match(settled.stdout, /No log fits the filters/);
+    await assertBytes(operator, job.url, job);
+  },
+
+  async "The server limits the rate (429)"(operator) {
+    const { url } = await operator.startServer();
+    await using proxy = new RefusingProxy(url);
+    proxy.refusesWith = 429;
+    const job = await submitQuick(operator, url);
+    const hasty = startWorker(operator, proxy.url);
+    await hasty.waitFor(/Failed to send events - retrying[^\n]*429/);
+    const grep = await operator.type(0);
+    assert.match(grep.stdout, /Failed to send events - retrying.*429/);
+    await hasty.kill("SIGTERM");
+
+    const patient = operator.startTyping(1, { URL: proxy.url }, { env: { AIRUNNER_LOG_LEVEL: "debug" } });
+    const [, delayMs] = await patient.waitFor(/Failed to send events - retrying[^\n]*delay_ms=(\d+)/);
+    assert.ok(Number(delayMs) >= 2500, `the first wait is half of five seconds at least, not ${delayMs} ms`);
+    proxy.refusesWith = undefined;
+    await patient.waitFor(/Successfully sent records/);
+    await patient.waitFor(/Job completed/);
+    await assertBytes(operator, url, job);
+  },
+
+  async "Events that the server refused (failed)"(operator) {
+    const { url } = await operator.startServer();
+    const job = await leaveUnsentJob(operator, url, { outputs: 6, sent: 3, failed: 2 });
+    const list = await operator.type(0);
+    assert.match(list.stdout, new RegExp(`${job.jobId} +orphaned +8 +3 +2`));
+    const inspect = await operator.type(1, { JOB: job.jobId });
+    assert.match(inspect.stdout, /invalid_argument/);
+    const replay = await operator.type(2, { JOB: job.jobId });
+    assert.equal(replay.code, 0, replay.stderr);
+    assert.match(replay.stdout, /sent 5 events/);
+    await assertDelivered(operator, url, job);
+  },
+
+  async "Disk full: no space left on device"(operator) {
+    const { url } = await operator.startServer();
+    await using disk = await SmallDisk.mount("12m");
+    Deno.mkdirSync(operator.dataDir, { recursive: true });
+    for (const name of ["wal", "archive"]) {
+      Deno.mkdirSync(`${disk.path}/${name}`, { mode: 0o700 });
+      Deno.symlinkSync(`${disk.path}/${name}`, `${operator.dataDir}/${name}`);
+    }
+    // An old archive, a log of which the server has everything, and a job whose output finds no room.
+    await leaveUnsentJob(operator, url);
+    assert.equal((await operator.run(["wal", "replay", "--all"])).code, 0);
+    const settled = await leaveUnsentJob(operator, url, { outputs: 20, outputBytes: 50_000 });
+    disk.fill(300_000);
+    const jobId = await submit(operator, url, "head -c 3000000 /dev/zero | tr '\\0' 'y'; exit 9");
+    const worker = startWorker(operator, url, "--queue=default");
+    await worker.waitFor(/no space left on device/i);
+
+    const doctor = await operator.type(0);
+    assert.equal(doctor.code, 3);
+    assert.match(
+      doctor.stdout,
+      /PROBLEM +Free space +.*free for logs and archives: jobs' output is paused below .*Nothing is lost/,
+    );
+    assert.match(doctor.stdout, /warning +File system +tmpfs/);
+    const cleanup = await operator.type(1);
+    assert.equal(cleanup.code, 0, cleanup.stderr);
+    disk.clear();
+    const archive = await operator.type(2);
+    assert.equal(archive.code, 0, archive.stderr);
+    await worker.waitFor(/Job completed/);
+    await worker.kill("SIGTERM");
+    const { code, stdout } = await operator.run(["logs", jobId, "--raw", `--server=${url}`]);
+    assert.deepEqual([code, stdout.length], [9, 3_000_000]);
+    await assertDelivered(operator, url, settled);
+  },
+
+  async "Corrupt log: CRC64 mismatch"(operator) {
+    const { url } = await operator.startServer();
+    // Everything is acknowledged up to the middle, and a bit flips in what the server has.
+    const job = await leaveUnsentJob(operator, url, { outputs: 20, sent: 12 });
+    const bytes = Deno.readFileSync(job.path);
+    bytes[1500] ^= 0x10;
+    Deno.writeFileSync(job.path, bytes);
+
+    const verify = await operator.type(0);
+    assert.equal(verify.code, 3);
+    assert.match(verify.stdout, /crc_mismatch at offset [\d,]+/);
+    const recover = await operator.type(1, { JOB: job.jobId });
+    assert.equal(recover.code, 0, recover.stderr);
+    assert.deepEqual(Deno.readFileSync(job.path), bytes, "the damaged file is as it was");
+    const replay = await operator.type(2, { JOB: job.jobId });
+    assert.match(replay.stdout, /job completed/);
+    await assertDelivered(operator, url, job);
+  },
+
+  async "Archive cleanup does not run"(operator) {
+    const { url } = await operator.startServer();
+    const old = await leaveUnsentJob(operator, url);
+    assert.equal((await operator.run(["wal", "replay", "--all"])).code, 0);
+    const recent = await submitQuick(operator, url);
+    await runQueueWithoutRetention(operator, url);
+    Deno.writeTextFileSync(`${operator.dataDir}/config.yaml`, "RetentionDays: 30\n", { mode: 0o600 });
+    assert.deepEqual(namesIn(`${operator.dataDir}/archive`).length, 2);
+
+    const doctor = await operator.type(0);
+    assert.match(
+      doctor.stdout,
+      /warning +Retention +2 archives, the oldest from .* ago, kept for 30 days\. 1 should have gone/,
+    );
+    const config = await operator.type(1);
+    assert.match(config.stdout, /RetentionDays +30 .*config\.yaml line 1/);
+    const cleanup = await operator.type(2);
+    assert.match(cleanup.stdout, /Deleted 1 archive/);
+    assert.deepEqual(namesIn(`${operator.dataDir}/archive`), [`${recent.jobId}.wal.zst`]);
+    assert.match((await operator.type(0)).stdout, /ok +Retention +1 archive/);
+    await assertDelivered(operator, url, old);
+    await assertBytes(operator, url, recent);
+  },
+};
+
+/** The worker would clean up at its start. */
+async function runQueueWithoutRetention(operator: Operator, url: string): Promise<void> {
+  const { code, stderr } = await operator.run([
+    "worker",
+    `--server=${url}`,
+    "--once",
+    "--metrics-listen=off",
+    "--retention-days=36500",
+  ]);
+  assert.equal(code, 0, stderr);
+}

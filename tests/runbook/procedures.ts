@@ -1,0 +1,99 @@
+/**
+ * Scenarios of the runbook's part *Troubleshooting procedures*, and of tuning.
+ */
+import assert from "node:assert/strict";
+import type { Operator } from "../support/operator.ts";
+import { assertDelivered, leaveUnsentJob } from "../support/unsent_job.ts";
+import { assertBytes, namesIn, runQueue, submit, submitQuick } from "./situation.ts";
+
+export const PROCEDURES: Readonly<Record<string, (operator: Operator) => Promise<void>>> = {
+  async "Debug logging"(operator) {
+    const { url } = await operator.startServer();
+    const job = await submitQuick(operator, url);
+    const { code, stderr } = await operator.type(0, { URL: url });
+    assert.equal(code, 0);
+    assert.ok(stderr.includes(`DBG WAL created job_id=${job.jobId}`), stderr);
+    await assertBytes(operator, url, job);
+  },
+
+  async "Inspect a log"(operator) {
+    const { url } = await operator.startServer();
+    const job = await leaveUnsentJob(operator, url, { outputs: 3, sent: 2 });
+    const words = { JOB: job.jobId };
+    const summary = await operator.type(0, words);
+    assert.match(summary.stdout, new RegExp(job.jobId));
+    assert.match(summary.stdout, /3 pending|pending +3/i);
+    const records = await operator.type(1, words);
+    assert.match(records.stdout, /PROCESS_START[^]*OUTPUT_BATCH[^]*PROCESS_END/);
+    const output = await operator.type(2, words);
+    assert.equal(output.code, 0, output.stderr);
+    assert.doesNotMatch(summary.stdout + records.stdout + output.stdout, /task_token/);
+    // Looking changed nothing.
+    assert.equal((await operator.run(["wal", "replay", job.jobId])).code, 0);
+    await assertDelivered(operator, url, job);
+  },
+
+  async "Inspect an archive"(operator) {
+    const { url } = await operator.startServer();
+    const job = await submitQuick(operator, url);
+    await runQueue(operator, url);
+    const words = { JOB: job.jobId };
+    const summary = await operator.type(0, words);
+    assert.equal(summary.code, 0, summary.stderr);
+    const listed = await operator.type(1, words);
+    assert.equal(listed.code, 0, listed.stderr);
+    const decompressed = await operator.type(2, words);
+    assert.equal(decompressed.code, 0, decompressed.stderr);
+    assert.match((await operator.type(3, words)).stdout, /whole: /);
+    const dump = await operator.paste(`airunner wal dump --raw ${operator.directory}/${job.jobId}.wal`);
+    assert.equal(dump.stdout, job.output);
+  },
+
+  async "Network failure simulation"(operator) {
+    const first = await operator.startServer();
+    const go = `${operator.directory}/go`;
+    const script = `echo before; while [ ! -e ${go} ]; do sleep 0.05; done; echo after; exit 4`;
+    const jobId = await submit(operator, first.url, script);
+    const worker = operator.startTyping(0, { URL: first.url });
+    await worker.waitFor(/Successfully sent records/);
+    await first.program.kill("SIGKILL");
+    Deno.writeTextFileSync(go, "");
+    await worker.waitFor(/Failed to send events - retrying/);
+    const failedAt = worker.stderr.length;
+    await operator.startServer(first.port);
+    await worker.waitFor(/Successfully sent records/, failedAt);
+    assert.equal((await worker.end()).code, 0);
+    await assertBytes(operator, first.url, { jobId, output: "before\nafter\n", exitCode: 4 });
+  },
+
+  async "Tune sync, retries, compression"(operator) {
+    assert.equal((await operator.type(0)).code, 0);
+    const path = `${operator.dataDir}/config.yaml`;
+    const written = Deno.readTextFileSync(path);
+    for (
+      const key of ["RetryBackoff", "InitialInterval", "CompressionLevel", "Sync", "RetentionDays", "WALDir"]
+    ) {
+      assert.ok(written.includes(key), `${key} is explained`);
+    }
+    Deno.writeTextFileSync(
+      path,
+      "RetryBackoff:\n  InitialInterval: 5s\n  MaxInterval: 120s\nCompresionLevel: 1\n",
+    );
+    const wrong = await operator.type(1);
+    assert.equal(wrong.code, 78);
+    assert.match(wrong.stdout + wrong.stderr, /CompressionLevel/, "the nearest known key is named");
+    Deno.writeTextFileSync(
+      path,
+      "RetryBackoff:\n  InitialInterval: 5s\n  MaxInterval: 120s\nCompressionLevel: 1\n",
+    );
+    assert.equal((await operator.type(1)).code, 0);
+    const shown = await operator.type(2);
+    assert.match(shown.stdout, /InitialInterval +5s .*config\.yaml line 2/);
+
+    const { url } = await operator.startServer();
+    const job = await submitQuick(operator, url);
+    await runQueue(operator, url);
+    await assertBytes(operator, url, job);
+    assert.deepEqual(namesIn(`${operator.dataDir}/archive`), [`${job.jobId}.wal.zst`]);
+  },
+};
