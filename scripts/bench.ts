@@ -3,6 +3,7 @@
  * the machine's disk stands beside a bare loop on the same disk in the same run: the ratio is the claim.
  */
 import { benchArchive } from "./bench_archive.ts";
+import { benchLs } from "./bench_ls.ts";
 import { benchMemory } from "./bench_memory.ts";
 import { benchServer } from "./bench_server.ts";
 import { benchWal } from "./bench_wal.ts";
@@ -13,6 +14,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   archive: benchArchive,
   server: benchServer,
   memory: benchMemory,
+  ls: benchLs,
 };
 
 const chosen = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);

@@ -37,7 +37,8 @@ const RUNTIME_PACKAGE = {
  * - run: jobs are other programs;
  * - env: settings (AIRUNNER_…), and the environment that jobs inherit;
  * - sys: host name for the execution record, room on a file system, and whose a file is;
- * - ffi: flock(2), which the runtime offers only in its blocking form.
+ * - ffi: flock(2), which the runtime offers only in its blocking form; /proc, to name the owner of a lock and to find what a
+ *   killed worker's job left running; the service manager's datagram socket.
  */
 const PERMISSIONS = [
   "--allow-read",

@@ -17,6 +17,13 @@ const SCENARIOS: Readonly<Record<string, (operator: Operator) => Promise<void>>>
   ...PROCEDURES,
   ...RECOVERY,
 };
+/** Rows with jobs that really run: how many events and acknowledgements they have differs from run to run. */
+const VARYING: ReadonlySet<string> = new Set([
+  "Inspect a log",
+  "Inspect an archive",
+  "Pending events do not go away",
+  "Disaster recovery: worker lost",
+]);
 const rows = readOperationsTable(Deno.readTextFileSync(README));
 
 Deno.test("each row of README's Operations table has its scenario, and each scenario its row", () => {
@@ -30,5 +37,21 @@ for (const row of rows) {
     await using operator = new Operator(row);
     await scenario(operator);
     await operator.assertAllSeen();
+    const screen = operator.transcript(VARYING.has(row.when));
+    if (screen !== "") assertScreen(`${slug(row.when)}.txt`, screen);
   });
+}
+
+/**
+ * Compares with tests/testdata/screens/runbook/NAME. `UPDATE_SCREENS=NAME,…` writes these, and only these: a screen that changed
+ * is to be read before it is accepted.
+ */
+function assertScreen(name: string, screen: string): void {
+  const path = new URL(`testdata/screens/runbook/${name}`, import.meta.url);
+  if ((Deno.env.get("UPDATE_SCREENS") ?? "").split(",").includes(name)) Deno.writeTextFileSync(path, screen);
+  assert.equal(screen, Deno.readTextFileSync(path));
+}
+
+function slug(when: string): string {
+  return when.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "");
 }

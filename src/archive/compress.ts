@@ -24,7 +24,12 @@ type FrameEncoder = (content: Uint8Array) => Uint8Array<ArrayBuffer>;
  * The module must be initialised once in a process: a second time it mixes two memories, and what it writes
  * is garbage. So nobody else imports it.
  */
-let loading: Promise<typeof import("@bokuweb/zstd-wasm")> | undefined;
+let loading: ReturnType<typeof load> | undefined;
+
+/** The module, initialised. */
+export function loadZstd(): ReturnType<typeof load> {
+  return loading ??= load();
+}
 
 async function load() {
   const zstd = await import("@bokuweb/zstd-wasm");
@@ -37,18 +42,26 @@ async function loadFrameEncoder(level: number): Promise<FrameEncoder> {
   if (!Number.isInteger(level) || level < LEVEL_MIN || level > LEVEL_MAX) {
     throw new RangeError(`A compression level is ${LEVEL_MIN} to ${LEVEL_MAX}, not ${level}`);
   }
-  const zstd = await (loading ??= load());
+  const zstd = await loadZstd();
   const startChecksum = await loadFrameChecksum();
   let sealed = new Uint8Array(0);
   return (content) => {
-    const frame = zstd.compress(content, level) as Uint8Array<ArrayBuffer>;
+    const frame = zstd.compress(content, level);
     const sealedBytes = frame.length + CHECKSUM_BYTES;
     if (sealed.length < sealedBytes) sealed = new Uint8Array(sealedBytes);
     sealFrame(frame, content, startChecksum(), sealed.subarray(0, sealedBytes));
-    // Gives the memory back now. Left to the collector, a log's frames pile up to tens of megabytes first.
-    frame.buffer.transfer(0);
+    release(frame);
     return sealed.subarray(0, sealedBytes);
   };
+}
+
+/**
+ * Gives an array's memory back now. The module takes new memory for every result, and left to the collector a log's
+ * results pile up to tens of megabytes first.
+ */
+export function release(array: Uint8Array): void {
+  // Moved into an empty buffer, which is then forgotten.
+  if (array.buffer instanceof ArrayBuffer) array.buffer.transfer(0);
 }
 
 const CHECKSUM_BYTES = 4;

@@ -58,9 +58,11 @@ export class ArchiveUnsupportedError extends Error {
  */
 export async function* decompressStream(source: AsyncIterable<Uint8Array>, path = "-"): LogBytes {
   const input = new InputBuffer(source);
+  const decompression = new Decompression(input, path);
   try {
-    yield* new Decompression(input, path).run();
+    yield* decompression.run();
   } finally {
+    decompression.close();
     await input.close();
   }
 }
@@ -93,6 +95,10 @@ class Decompression {
     }
     this.#keepPromise();
     if (this.#deferred !== undefined) throw this.#deferred;
+  }
+
+  close(): void {
+    this.#wholeFrames.close();
   }
 
   async #skipFrame(header: SkippableFrameHeader): Promise<void> {

@@ -48,8 +48,9 @@ export async function followRecords(
   using tail = await LogTail.open(path);
   if (!json) await context.stdout.write(renderRecordHeader(style));
   const shower = new RecordShower(context, options);
-  const { ledger, goodBytes } = await summarizeLog(tail.bytes());
-  await readEvents(tail.bytes(), ledger, (row) => shower.show(row));
+  const known = await summarizeLog(tail.bytes());
+  const { ledger, goodBytes } = known;
+  await readEvents(tail.bytes(), known, (row) => shower.show(row));
   tail.skipTo(goodBytes);
   await context.stdout.flush();
   if (shower.isFull) return;

@@ -65,7 +65,8 @@ function readFailure(error: unknown): string {
  * the log is read twice, which a pipe cannot be. Kept in the temporary directory until the program ends.
  */
 export async function spoolStdin(context: Context): Promise<string> {
-  const path = await Deno.makeTempFile({ prefix: "airunner-stdin-" });
+  // At once: a signal between making the file and promising to remove it would leave it behind.
+  const path = Deno.makeTempFileSync({ prefix: "airunner-stdin-" });
   const ended = new AbortController();
   context.atExit(() => {
     ended.abort();

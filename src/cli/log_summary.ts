@@ -4,8 +4,9 @@
 import { decodeEvent } from "../events/event.ts";
 import { decodeExecution, decodeFailure, type Execution, type Failure } from "../wal/execution.ts";
 import type { WalRecord } from "../wal/format.ts";
-import type { EffectiveStatus, Ledger, RecordKind } from "../wal/ledger.ts";
+import type { EffectiveStatus, RecordKind } from "../wal/ledger.ts";
 import type { LogBytes } from "../wal/reader.ts";
+import { Scanner } from "../wal/scanner.ts";
 import { payloadTypeName } from "./event_type.ts";
 import { type LogScan, scanBytes } from "./log_scan.ts";
 
@@ -28,11 +29,16 @@ export interface LogSummary extends LogScan {
   readonly failures: readonly (Failure & { sequence: bigint })[];
   /** The exit code of the command, once it has ended. */
   readonly exitCode: number | undefined;
+  readonly marks: EventMarks;
 }
 
 export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
   const tally = new Tally();
-  const scan = await scanBytes(bytes, (record, kind) => tally.add(record, kind));
+  const marks = new EventMarks();
+  const scan = await scanBytes(bytes, (record, kind) => {
+    marks.add(kind === "event");
+    tally.add(record, kind);
+  });
   const { events, pending, sent, failed } = scan.ledger;
   const { eventsByType, firstTimestampMs, lastTimestampMs, execution, failures, exitCode } = tally;
   return {
@@ -47,6 +53,7 @@ export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
     execution,
     failures,
     exitCode,
+    marks,
   };
 }
 
@@ -97,47 +104,72 @@ export function eventRow(record: WalRecord, status: EffectiveStatus): EventRow {
   return { offset, length, sequence, status, timestampMs, payloadBytes: payload.length, eventType, payload };
 }
 
+/** What an earlier pass over a log found out, and a later one needs to tell its events and their statuses. */
+export type KnownLog = Pick<LogSummary, "ledger" | "marks">;
+
 /**
- * The events of a log in file order, until `onEvent` says that it has enough. `ledger` is that of an earlier pass over the same log:
- * events appended since then are left out, because their statuses are not known.
+ * The events of a log in file order, until `onEvent` says that it has enough. `known` is from an earlier pass over the same log: events
+ * appended since then are left out, because their statuses are not known.
  */
 export async function readEvents(
   bytes: LogBytes,
-  ledger: Ledger,
-  onEvent: (row: EventRow) => Promise<void | "enough"> | void,
+  { ledger, marks }: KnownLog,
+  onEvent: (row: EventRow) => Promise<void | "enough"> | void | "enough",
 ): Promise<void> {
-  let index = 0;
-  let isEnough = false;
-  const whileWanted = (async function* () {
+  const scanner = new Scanner();
+  let recordIndex = 0;
+  let eventIndex = 0;
+  try {
     for await (const chunk of bytes) {
-      yield chunk;
-      if (isEnough || index >= ledger.events) return;
+      for (const record of scanner.push(chunk)) {
+        if (eventIndex === ledger.events) return;
+        if (!marks.isEvent(recordIndex++)) continue;
+        const told = onEvent(eventRow(record, ledger.statusAt(eventIndex++)));
+        if (told === "enough" || (told !== undefined && await told === "enough")) return;
+      }
     }
-  })();
-  await scanBytes(whileWanted, async (record, kind) => {
-    if (kind !== "event" || isEnough || index >= ledger.events) return;
-    isEnough = await onEvent(eventRow(record, ledger.statusAt(index++))) === "enough";
-  });
+  } catch (error) {
+    // The earlier pass has come just as far, and has reported it.
+    if (!(error instanceof Error && error.name === "ArchiveDamagedError")) throw error;
+  }
 }
 
 /** When the oldest event that the server lacks was appended; undefined when it has everything. */
 export async function oldestUnsentMs(
   open: () => Promise<LogBytes>,
-  ledger: Ledger,
+  known: KnownLog,
 ): Promise<bigint | undefined> {
+  const { ledger } = known;
   let wanted = 0;
   while (wanted < ledger.events && ledger.statusAt(wanted) !== "pending") wanted++;
   if (wanted === ledger.events) return undefined;
   let found: bigint | undefined;
   let index = 0;
-  const untilFound = (async function* () {
-    for await (const chunk of await open()) {
-      yield chunk;
-      if (found !== undefined) return;
-    }
-  })();
-  await scanBytes(untilFound, (record, kind) => {
-    if (kind === "event" && index++ === wanted) found = record.timestampMs;
+  await readEvents(await open(), known, ({ timestampMs }) => {
+    if (index++ !== wanted) return;
+    found = timestampMs;
+    return "enough";
   });
   return found;
+}
+
+/** Which records of a log are events, a bit for each: a second ledger in a second pass would cost a hundred times as much. */
+export class EventMarks {
+  #bits = new Uint8Array(1024);
+  #records = 0;
+
+  add(isEvent: boolean): void {
+    const at = this.#records++;
+    if (at >> 3 === this.#bits.length) {
+      const larger = new Uint8Array(2 * this.#bits.length);
+      larger.set(this.#bits);
+      this.#bits = larger;
+    }
+    if (isEvent) this.#bits[at >> 3] |= 1 << (at & 7);
+  }
+
+  /** `record` counts all records of the log from 0. */
+  isEvent(record: number): boolean {
+    return record < this.#records && (this.#bits[record >> 3] & 1 << (record & 7)) !== 0;
+  }
 }

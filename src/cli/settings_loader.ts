@@ -8,6 +8,7 @@ import {
   flagSource,
   type Resolved,
   resolveSettings,
+  SettingError,
   type Source,
 } from "../config/resolve.ts";
 import type { SettingName } from "../config/settings.ts";
@@ -49,7 +50,13 @@ export class SettingsLoader<N extends SettingName> {
       const { fileSource } = await import("../config/config_file.ts");
       sources.push(fileSource(file));
     }
-    return { ...resolveSettings(names, sources, home), file, locations };
+    try {
+      return { ...resolveSettings(names, sources, home), file, locations };
+    } catch (error) {
+      if (readsFile || !(error instanceof SettingError) || error.origin === "flag") throw error;
+      // Version, help to mend and the like: what the environment lacks or has wrong is not what they were asked about.
+      return { ...resolveSettings(names, sources.slice(0, 1), home ?? "/"), file, locations };
+    }
   }
 }
 

@@ -153,9 +153,13 @@ export class TestData implements Disposable {
   }
 }
 
-/** Compares with tests/testdata/screens/NAME; UPDATE_SCREENS=1 writes it. */
+/**
+ * Compares with tests/testdata/screens/NAME. `UPDATE_SCREENS=ls.txt,stats.txt` writes these, and only these: a screen that changed
+ * without anybody meaning it to has to fail, whoever else is updating theirs.
+ */
 export function assertScreen(name: string, actual: string): void {
   const path = new URL(`../../tests/testdata/screens/${name}`, import.meta.url).pathname;
-  if (Deno.env.get("UPDATE_SCREENS")) Deno.writeTextFileSync(path, actual);
+  const updated = (Deno.env.get("UPDATE_SCREENS") ?? "").split(",");
+  if (updated.includes(name)) Deno.writeTextFileSync(path, actual);
   assert.equal(actual, Deno.readTextFileSync(path));
 }

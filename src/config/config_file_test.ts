@@ -173,8 +173,8 @@ Deno.test("documents made to exhaust a parser are refused like any other", () =>
     }),
   ].join("\n");
   assert.match(problemsOf(bomb)[0], /^1:1 Unknown key "a"/);
-  assert.match(problemsOf("[".repeat(100_000))[0], /^1:1 .*found a list, expected keys and values/);
-  assert.equal(problemsOf("x: 1\n".repeat(50_000)).length, 100);
+  assert.match(problemsOf("[".repeat(20_000))[0], /^1:1 .*found a list, expected keys and values/);
+  assert.equal(problemsOf("x: 1\n".repeat(5000)).length, 100);
 });
 
 Deno.test("the excerpt points at the place, in long lines and behind tabs and carriage returns as well", () => {

@@ -11,7 +11,7 @@ Deno.test("every setting is in one section", () => {
 
 Deno.test("the template sets nothing, and everything once the signs are taken away, to what it is anyway", () => {
   assert.equal(parseConfigFile(configTemplate(), "config.yaml").places.size, 0);
-  const uncommented = configTemplate().replaceAll(/^#(?=(  )?\w+:)/gm, "");
+  const uncommented = configTemplate().replaceAll(/^#(?=( {2})?\w+:)/gm, "");
   const file = parseConfigFile(uncommented, "/etc/config.yaml");
   assert.equal(file.places.size, SETTING_NAMES.length);
   const { values } = resolveSettings(SETTING_NAMES, [fileSource(file)], "/home/ci");

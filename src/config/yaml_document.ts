@@ -170,6 +170,8 @@ class Reader {
     const result: { [key: string]: YamlValue } = Object.create(null);
     const seen = new Map<string, { name: string; line: number }>();
     for (const pair of map.items as Pair<Node, Node | null>[]) {
+      // Looking for what was meant takes time, and a file that is no configuration has many keys.
+      if (this.problems.length >= PROBLEMS_MAX) break;
       const offset = pair.key?.range?.[0] ?? 0;
       if (!isScalar(pair.key)) {
         this.#problem(offset, `A key of ${label(key)} is not text`);

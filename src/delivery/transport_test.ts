@@ -148,23 +148,52 @@ Deno.test("transport ends a call at its deadline when the server never answers",
     assert.equal(error.code, Code.DeadlineExceeded);
   }));
 
-Deno.test("transport ends a call when it is aborted, before and while the request is sent", () =>
+Deno.test("transport ends a call when it is aborted, while it is made, while the server is silent, and before", () =>
   withServer(async (client, server) => {
     const open = Promise.withResolvers<void>();
-    const stop = new AbortController();
+    const making = new AbortController();
     async function* endless() {
       yield { taskToken: "first" };
+      making.abort();
       await open.promise;
     }
-    const call = errorOf(client.publishJobEvents(endless(), { signal: stop.signal }));
-    await server.arrived("PublishJobEvents", 1);
-    stop.abort();
-    assert.equal((await call).code, Code.Canceled);
+    assert.equal(
+      (await errorOf(client.publishJobEvents(endless(), { signal: making.signal }))).code,
+      Code.Canceled,
+    );
     open.resolve();
-    const again = await errorOf(client.publishJobEvents(requests(1n), { signal: stop.signal }));
-    assert.equal(again.code, Code.Canceled);
-    assert.deepEqual(server.received, []);
+
+    server.failNext("PublishJobEvents", { kind: "silence" });
+    const waiting = new AbortController();
+    const call = errorOf(client.publishJobEvents(requests(1n), { signal: waiting.signal }));
+    await server.arrived("PublishJobEvents", 1);
+    waiting.abort();
+    assert.equal((await call).code, Code.Canceled);
+
+    const before = errorOf(client.publishJobEvents(requests(1n), { signal: waiting.signal }));
+    assert.equal((await before).code, Code.Canceled);
+    assert.equal(server.calls.get("PublishJobEvents"), 1);
   }));
+
+Deno.test("transport sends a body of known length, which every server takes", async () => {
+  const lengths: (string | null)[] = [];
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    lengths.push(request.headers.get("content-length"), request.headers.get("transfer-encoding"));
+    await request.arrayBuffer();
+    return new Response("no", { status: 503 });
+  });
+  const transport = createServerTransport({
+    server: `http://127.0.0.1:${server.addr.port}`,
+    clock: systemClock,
+  });
+  try {
+    await errorOf(createClient(JobEventsService, transport).publishJobEvents(requests(1n)));
+  } finally {
+    transport.close();
+  }
+  assert.match(lengths[0] ?? "", /^[1-9]\d*$/);
+  assert.equal(lengths[1], null);
+});
 
 Deno.test("transport sends a token with each call, and has a refused one replaced", () => {
   let issued = 0;

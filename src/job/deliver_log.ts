@@ -126,7 +126,8 @@ export class LogDelivery {
     const over = new AbortController();
     const leave = leaveSignal(context, over.signal);
     try {
-      let isDelivered = log.sealed === undefined && await this.#sender.flushed(leave);
+      let isDelivered = log.sealed === undefined && await this.#synced() &&
+        await this.#sender.flushed(leave);
       // Also when it was sealed while it was being delivered, which ends the sender.
       if (!isDelivered && log.sealed !== undefined && !leave.aborted) {
         isDelivered = await this.#deliverSealed(leave);
@@ -136,6 +137,7 @@ export class LogDelivery {
         this.#givenBack.abort();
         await this.#keeping;
         await releaseJob({ server: context.jobServer, queue, taskToken, logger }, leave);
+        context.onReleased();
         return "released";
       }
       const { jobServer: server, clock, random } = context;
@@ -152,6 +154,21 @@ export class LogDelivery {
       return completion === "aborted" ? this.#left() : "completed";
     } finally {
       over.abort();
+    }
+  }
+
+  /**
+   * What is not durable yet (`Sync: interval`) is not given to the sender either, so that nothing would seem to be pending and the
+   * job would be completed without its last events. False when the log was sealed over it.
+   */
+  async #synced(): Promise<boolean> {
+    const { log } = this.#options;
+    try {
+      await log.sync();
+      return true;
+    } catch (error) {
+      if (log.sealed === undefined) throw error;
+      return false;
     }
   }
 

@@ -99,3 +99,15 @@ Deno.test("waiting ends when the signal aborts", async () => {
   stop.abort();
   await waiting;
 });
+
+Deno.test("other limits hold at once, also for who waits already", async () => {
+  const { budget, space } = setup();
+  space.freeBytes = 2 * GIB;
+  budget.account().stored(1000);
+  const waiting = budget.waitForRoom(never);
+  assert.ok(!await isSettled(waiting));
+  budget.setLimits({ unsentBytesMax: 2000, freeBytesMin: GIB });
+  await waiting;
+  budget.setLimits({ unsentBytesMax: 2000, freeBytesMin: 4 * GIB });
+  assert.match(await budget.lack() ?? "", /no space left on device/);
+});

@@ -89,6 +89,8 @@ export interface JobContext {
   logsInHand: Set<string>;
   /** Logs that only their archiving is left to do for, with how their jobs ended. */
   logsToArchive: Map<string, JobEnd | undefined>;
+  /** Told when a job was given back, to be in its queue again a second later. */
+  onReleased(): void;
   clock: Clock;
   random: Random;
   logger: Logger;

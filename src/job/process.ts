@@ -48,13 +48,16 @@ export class SpawnError extends Error {
 /** Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager. */
 const WORKER_VARIABLES = /^(AIRUNNER_|NOTIFY_SOCKET$|WATCHDOG_(PID|USEC)$)/;
 
+/** What every process of a job can be told by, unless it has cleared its environment. */
+export const JOB_ID_VARIABLE = "AIRUNNER_JOB_ID";
+
 export function jobEnvironment(
   workers: Readonly<Record<string, string>>,
   jobs: Readonly<Record<string, string>>,
   jobId: string,
 ): Record<string, string> {
   const inherited = Object.entries(workers).filter(([name]) => !WORKER_VARIABLES.test(name));
-  return { ...Object.fromEntries(inherited), CI: "true", ...jobs, AIRUNNER_JOB_ID: jobId };
+  return { ...Object.fromEntries(inherited), CI: "true", ...jobs, [JOB_ID_VARIABLE]: jobId };
 }
 
 /** Starts the command. Throws SpawnError when it cannot be started. */
@@ -90,7 +93,7 @@ export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
  * process while it does; a caller stops signalling soon after the leader's end, so that a number that
  * became free is not met again.
  */
-function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+export function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
   try {
     Deno.kill(-pid, signal);
   } catch (error) {

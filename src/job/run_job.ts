@@ -187,5 +187,6 @@ async function withoutLog(
     error: errorMessage,
   });
   await releaseJob({ server, queue, taskToken, logger }, stop);
+  context.onReleased();
   return "not_started";
 }

@@ -4,13 +4,16 @@
  * left as it is; it never keeps the worker from anything else.
  */
 import { decodeEvent, type JobEvent } from "../events/event.ts";
+import type { Logger } from "../platform/logger.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
+import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
 import { parseLogName } from "../wal/log_name.ts";
 import type { JobEnd } from "./complete_job.ts";
 import { archiveDelivered, LogDelivery } from "./deliver_log.ts";
 import { TIMED_OUT } from "./execute_job.ts";
 import type { JobContext } from "./job_context.ts";
+import { endLeftover } from "./leftover.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
 const TAKEN_UP_MAX = 8;
@@ -39,18 +42,26 @@ export class Story {
   #firstError: string | undefined;
   #timedOut = false;
   #startedAtMs: number | undefined;
+  #pid: number | undefined;
   #end: { exitCode: number; endedAtMs: number } | undefined;
 
   add(event: JobEvent): void {
     const { eventData, timestamp } = event;
     const atMs = timestamp === undefined ? 0 : Number(timestamp.seconds) * 1000 + timestamp.nanos / 1e6;
     this.#startedAtMs ??= atMs;
-    if (eventData.case === "processError") {
+    if (eventData.case === "processStart") {
+      this.#pid = eventData.value.pid;
+    } else if (eventData.case === "processError") {
       this.#firstError ??= eventData.value.errorMessage;
       this.#timedOut ||= eventData.value.errorMessage.startsWith(TIMED_OUT);
     } else if (eventData.case === "processEnd") {
       this.#end = { exitCode: eventData.value.exitCode, endedAtMs: atMs };
     }
+  }
+
+  /** The process that was started, if one was. */
+  get pid(): number | undefined {
+    return this.#pid;
   }
 
   /** Undefined when the job had not ended. */
@@ -97,11 +108,12 @@ async function openAndFinish(context: JobContext, path: string): Promise<boolean
   } catch (error) {
     return reportUnopened(context, path, error);
   }
-  return await isLeftAlone(context, log) || await finish(context, log, story.end);
+  return await isLeftAlone(context, log) || await finish(context, log, story);
 }
 
-async function finish(context: JobContext, log: Log, end: JobEnd | undefined): Promise<boolean> {
+async function finish(context: JobContext, log: Log, story: Story): Promise<boolean> {
   const { execution, counts, path } = log;
+  const { end } = story;
   if (execution?.task_token === undefined) {
     await log.close();
     await archiveDelivered(context, path, end, context.logger);
@@ -113,6 +125,11 @@ async function finish(context: JobContext, log: Log, end: JobEnd | undefined): P
     pending: counts.pending,
     ended: end !== undefined,
   });
+  // Before the job is given back: it must not run twice at once.
+  if (!(await isOver(context, execution, story, logger))) {
+    await log.close();
+    return false;
+  }
   const delivery = new LogDelivery({
     context,
     log,
@@ -130,6 +147,18 @@ async function finish(context: JobContext, log: Log, end: JobEnd | undefined): P
   if (log.sealed !== undefined) return true;
   await archiveDelivered(context, path, end, logger);
   return true;
+}
+
+/** Whether nothing of the job runs any more on this host; whatever was left of it is ended first. */
+async function isOver(
+  { workerName, settings: { killGraceMs }, clock, stop }: JobContext,
+  execution: Execution,
+  { pid, end }: Story,
+  logger: Logger,
+): Promise<boolean> {
+  // On another host, or in another container, the number is somebody else's.
+  if (end !== undefined || pid === undefined || execution.worker !== workerName) return true;
+  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, clock, logger, stop });
 }
 
 /** Whether the log is not for us to send; it is closed then. */

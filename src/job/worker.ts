@@ -5,8 +5,6 @@
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
 import type { Transport } from "@connectrpc/connect";
-import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
-import { removeStaleTemporaryFiles } from "../archive/stale_files.ts";
 import { nextDelayMs } from "../delivery/backoff.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemFiles } from "../platform/files.ts";
@@ -14,25 +12,21 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { aborted } from "./aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";
-import {
-  DEFAULT_JOB_SETTINGS,
-  type JobContext,
-  type JobObserver,
-  type JobSettings,
-  type WorkerState,
-} from "./job_context.ts";
+import { DEFAULT_JOB_SETTINGS, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
 import { createJobServer, type DequeuedJob, JobServerError } from "./job_server.ts";
 import { announcePresence } from "./presence.ts";
 import { releaseJob } from "./keep_visible.ts";
+import { DAY_MS, removeOldArchives } from "./remove_old_archives.ts";
 import { runJob } from "./run_job.ts";
 import { takeUpLogs } from "./take_up.ts";
+import { workerState } from "./worker_state.ts";
 
 export interface WorkerSettings extends JobSettings {
   /** How long one request for jobs waits for them; clients use 90 s (wire contract). */
   dequeueWaitMs: number;
-  /** The same for `once`: longer than the second that a released job takes to be back in its queue. */
+  /** The same for `once`: long enough for an answer. After a job was released it is `RELEASED_WAIT_MS` from then. */
   onceWaitMs: number;
-  /** `once` gives up when the server has not been reached at all for this long. */
+  /** `once` gives up when nothing is unsent and the server has not been reached at all for this long. */
   onceConnectMs: number;
   /** How often the directory is searched for logs that a dead worker left. */
   takeUpIntervalMs: number;
@@ -44,7 +38,7 @@ export interface WorkerSettings extends JobSettings {
 export const DEFAULT_WORKER_SETTINGS: Readonly<WorkerSettings> = {
   ...DEFAULT_JOB_SETTINGS,
   dequeueWaitMs: 90_000,
-  onceWaitMs: 2500,
+  onceWaitMs: 300,
   onceConnectMs: 30_000,
   takeUpIntervalMs: 60_000,
   retentionDays: 30,
@@ -67,6 +61,11 @@ export type WorkerChanges =
     | "freeBytesMin"
   >
   & { concurrency: number };
+
+/** A released job is in its queue again after a second, which the server may notice a little later. */
+const RELEASED_WAIT_MS = 2000;
+/** A slow server's job must not come just when nobody waits for it any more: so many of its answers are waited for. */
+const ONCE_WAIT_ANSWERS = 4;
 
 /** A server that ends empty answers at once is asked again no faster than this. */
 const EMPTY_ANSWER_MS = 1000;
@@ -136,6 +135,9 @@ class Worker {
   #processes = 0;
   #takingUp = true;
   #startFailures = 0;
+  #releasedAtMs = -Infinity;
+  /** How long the server took for its first answer; asked for in runs that end by themselves. */
+  #answerMs: number | undefined;
   /** Aborts, and is replaced, whenever a slot or a delivery is over. */
   #changed = new AbortController();
   readonly #result: WorkerResult = { end: "drained", jobsCompleted: 0, jobsLeft: 0 };
@@ -168,6 +170,7 @@ class Worker {
       }),
       logsInHand: new Set(),
       logsToArchive: new Map(),
+      onReleased: () => this.#releasedAtMs = clock.elapsedMs(),
       drain: stopping,
     };
   }
@@ -185,17 +188,16 @@ class Worker {
 
   async run(): Promise<WorkerResult> {
     this.#options.onChangeable?.((changes) => this.#change(changes));
-    const { walDir, archiveDir, queue, concurrency, serverUrl, logger, stop } = this.#options;
+    const { walDir, archiveDir, logger, stop } = this.#options;
     for (const directory of [walDir, archiveDir]) {
       await systemFiles.makeDirectory(directory);
     }
     using _presence = announcePresence(walDir);
-    logger.info("Worker started", { server: serverUrl, queue, concurrency });
     const { drain, budget, observe } = this.#context;
     observe.workerStarted?.(workerState(() => this.#processes, drain, budget));
     const announced = aborted(drain).then(() => {
       const running = this.#processes;
-      if (!this.#closing.signal.aborted) logger.info("Stopping: no new jobs are taken", { running });
+      if (!this.#closing.signal.aborted) logger.debug("No new jobs are taken", { running });
     });
     const beside = [announced, this.#takeUpRepeatedly(), this.#retainRepeatedly()];
     this.#result.end = await this.#takeJobs();
@@ -229,9 +231,11 @@ class Worker {
       } catch (error) {
         if (!(error instanceof JobServerError)) throw error;
         if (drain.aborted) break;
+        // With something unsent it goes on for as long as it takes.
+        if (!this.#isQuiet) reachedAtMs = clock.elapsedMs();
         const awayMs = clock.elapsedMs() - reachedAtMs;
         if (error.kind === "authentication" && !wasReached) return this.#endWith("authentication", error);
-        if (once && (!wasReached || this.#isQuiet) && awayMs >= this.#settings.onceConnectMs) {
+        if (once && this.#isQuiet && awayMs >= this.#settings.onceConnectMs) {
           return this.#endWith("unreachable", error);
         }
         const delayMs = nextDelayMs(++failures, this.#settings.backoff, random, error.retryAfterMs);
@@ -258,10 +262,9 @@ class Worker {
   async #dequeue(): Promise<number> {
     const { clock, queue, once } = this.#options;
     const { jobServer, drain } = this.#context;
-    const { dequeueWaitMs, onceWaitMs } = this.#settings;
+    const waitMs = once ? await this.#onceWaitMs() : this.#settings.dequeueWaitMs;
     const askedAtMs = clock.elapsedMs();
     let taken = 0;
-    const waitMs = once ? onceWaitMs : dequeueWaitMs;
     for await (
       const dequeued of jobServer.dequeue(queue, this.#concurrency - this.#processes, waitMs, drain)
     ) {
@@ -272,6 +275,19 @@ class Worker {
     const pauseMs = Math.min(waitMs, EMPTY_ANSWER_MS) - waitedMs;
     if (taken === 0 && pauseMs > 0) await clock.sleep(pauseMs, drain);
     return taken;
+  }
+
+  /** How long a run that ends by itself waits for jobs until it takes the queue for empty. */
+  async #onceWaitMs(): Promise<number> {
+    const { clock } = this.#options;
+    const { jobServer, drain } = this.#context;
+    if (this.#answerMs === undefined) {
+      const askedAtMs = clock.elapsedMs();
+      await jobServer.ping(drain);
+      this.#answerMs = clock.elapsedMs() - askedAtMs;
+    }
+    const releasedWaitMs = this.#releasedAtMs + RELEASED_WAIT_MS - clock.elapsedMs();
+    return Math.max(this.#settings.onceWaitMs, ONCE_WAIT_ANSWERS * this.#answerMs, releasedWaitMs);
   }
 
   async #start(dequeued: DequeuedJob): Promise<void> {
@@ -365,7 +381,7 @@ class Worker {
     while (!drain.aborted) {
       const reconfigured = this.#reconfigured.signal;
       try {
-        await retain(archiveDir, this.#settings.retentionDays, clock.nowMs(), logger);
+        await removeOldArchives(archiveDir, this.#settings.retentionDays, clock.nowMs(), logger);
       } catch (error) {
         logger.error("Cannot remove old archives - retrying tomorrow", {
           path: archiveDir,
@@ -375,27 +391,6 @@ class Worker {
       await clock.sleep(DAY_MS, AbortSignal.any([drain, reconfigured]));
     }
   }
-}
-
-function workerState(jobsRunning: () => number, drain: AbortSignal, budget: DiskBudget): WorkerState {
-  return {
-    get jobsRunning() {
-      return jobsRunning();
-    },
-    get isStopping() {
-      return drain.aborted;
-    },
-    lackOfRoom: () => budget.lack(),
-  };
-}
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-
-async function retain(archiveDir: string, days: number, nowMs: number, logger: Logger): Promise<void> {
-  await removeStaleTemporaryFiles(archiveDir, { logger });
-  const policy = { olderThanMs: days * DAY_MS };
-  const entries = await Array.fromAsync(readRetentionEntries(archiveDir, policy, nowMs));
-  await applyRetention(planRetention(entries, policy, nowMs), { logger });
 }
 
 function messageOf(error: unknown): string {

@@ -37,6 +37,8 @@ Deno.test("a job goes from its queue through the log to the server and into the 
   for (const what of told) {
     assert.ok(worker.lines.some((line) => line.includes(what) && line.includes(jobId)), what);
   }
+  const appended = worker.lines.filter((line) => /Appending record sequence=\d+ offset=\d+/.test(line));
+  assert.equal(appended.length, events.length);
   assert.equal((await worker.result).jobsCompleted, 1);
   assert.ok(!worker.lines.some((line) => line.includes("task_token")));
 });
@@ -89,7 +91,7 @@ Deno.test("a job that was killed with its worker is given back and runs again un
   assert.equal((await first.result).end, "stopped");
   assert.deepEqual(fixture.files(fixture.walDir), [`${jobId}.wal`]);
 
-  const second = fixture.startWorker({ once: true, settings: { onceWaitMs: 1500 } });
+  const second = fixture.startWorker({ once: true });
   await second.waitFor(/Taking up a log of an earlier run.*ended=false/);
   await second.waitFor(/Job released to its queue/);
   await second.waitFor(/Job started/);
@@ -107,7 +109,7 @@ Deno.test("a stopping worker takes no new job and lets the running one end", asy
   await worker.waitFor(/Job started/);
   const waiting = await fixture.submitScript("true");
   worker.drain.abort();
-  await worker.waitFor(/Stopping/);
+  await worker.waitFor(/No new jobs are taken/);
   go();
   assert.deepEqual(await worker.result, { end: "drained", jobsCompleted: 1, jobsLeft: 0 });
   assert.equal(outputText(await fixture.events(running)), "first\nsecond\n");
@@ -133,7 +135,7 @@ Deno.test("a worker that is stopped twice kills its jobs, and leaves their logs 
   const worker = fixture.startWorker();
   const started = await worker.waitFor(/Job started/);
   worker.drain.abort();
-  await worker.waitFor(/Stopping/);
+  await worker.waitFor(/No new jobs are taken/);
   worker.stop.abort();
   assert.equal((await worker.result).end, "stopped");
   assert.deepEqual(fixture.files(fixture.walDir), [`${jobId}.wal`]);
@@ -189,4 +191,24 @@ Deno.test("a worker that runs once gives up on a server that it has never reache
   await fixture.takeDown();
   const worker = fixture.startWorker({ once: true, settings: { onceConnectMs: 30 } });
   assert.equal((await worker.result).end, "unreachable");
+});
+
+Deno.test("a worker that runs once goes on while something is unsent, however long the server is away", async () => {
+  await using fixture = await WorkerFixture.start();
+  const { script, go } = twoLines(fixture);
+  await fixture.submitScript(script);
+  const first = fixture.startWorker();
+  await first.waitFor(/Successfully sent records/);
+  await fixture.takeDown();
+  go();
+  await first.waitFor(/Job ended/);
+  first.stop.abort();
+  await first.result;
+
+  const second = fixture.startWorker({ once: true, settings: { onceConnectMs: 30 } });
+  // By then it has been away for longer than that.
+  await second.waitFor(/Failed to take jobs.*delay_ms=100/);
+  await fixture.bringUp();
+  assert.deepEqual(await second.result, { end: "idle", jobsCompleted: 0, jobsLeft: 0 });
+  assert.deepEqual(fixture.files(fixture.walDir), []);
 });

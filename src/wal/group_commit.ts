@@ -117,6 +117,16 @@ export class GroupCommit {
     return this.#flush();
   }
 
+  /** Resolves when all that was written is durable, as it is at once unless the mode is `interval`. */
+  async sync(): Promise<void> {
+    if (this.options.sync.mode === "always") return;
+    // A group that was under way may take the sync for itself, and leave out what gathered meanwhile.
+    do {
+      this.#syncDue = true;
+      await this.flush();
+    } while (this.durableBytes < this.writtenBytes);
+  }
+
   #flush(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#flushes.push({ resolve, reject });

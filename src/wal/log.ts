@@ -228,6 +228,15 @@ export class Log {
   }
 
   /**
+   * Resolves when every event that was appended is on stable storage, and so among what `pending` gives. In interval mode that is
+   * sooner than by itself; whoever wants to know that nothing is pending has to ask for it first.
+   * @throws {LogSealedError} when the log takes no more
+   */
+  sync(): Promise<void> {
+    return this.#commit.sync();
+  }
+
+  /**
    * The oldest pending events in file order, read from the disk: as many as `limit` allows, and at least one if any is pending. They
    * stay pending, and are given out again, until they are acknowledged or failed.
    * @throws {LogReadError} when they do not read back as they were written

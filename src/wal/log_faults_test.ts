@@ -232,6 +232,25 @@ Deno.test("interval mode answers after the write, and syncs and gives out when t
   assert.deepEqual(eventsIn(files.crash(() => false).content(PATH)), [1, 2, 3], "closing syncs");
 });
 
+Deno.test("interval mode syncs and gives out at once when it is asked to, also what gathers meanwhile", async () => {
+  const files = new FaultyFiles();
+  const log = await createLog(files, {
+    clock: new ManualClock(),
+    sync: { mode: "interval", intervalMs: 100 },
+  });
+  await log.append(event(1));
+  const later = log.append(event(2));
+  await log.sync();
+  await later;
+  assert.deepEqual(sequences(await log.pending(ALL)), [1, 2]);
+  assert.deepEqual(eventsIn(files.restart().content(PATH)), [1, 2]);
+  files.calls.length = 0;
+  await log.sync();
+  assert.ok(!files.calls.includes(`write ${PATH}`));
+  await log.close();
+  assert.ok(await errorOf(log.sync()) instanceof LogSealedError);
+});
+
 Deno.test("interval mode is sealed by a sync that fails behind its back", async () => {
   const files = new FaultyFiles();
   const clock = new ManualClock();

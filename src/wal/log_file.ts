@@ -191,14 +191,6 @@ async function recover(
   const quarantinePath = await quarantine(context.files, path);
   const { pending, sent, failed } = ledger;
   const counts = { records: end.records, goodBytes, pending, sent, failed, salvageable };
-  context.logger.error("WAL quarantined", {
-    path: quarantinePath,
-    problem: damage.problem,
-    offset: damage.offset,
-    records: end.records,
-    pending,
-    salvageable,
-  });
   throw new LogQuarantinedError(path, quarantinePath, damage, counts);
 }
 

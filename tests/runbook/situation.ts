@@ -94,3 +94,8 @@ export function namesIn(directory: string): string[] {
   return [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) => !name.startsWith("."))
     .sort();
 }
+
+/** As assert.match, but shows all of the screen when it is another. */
+export function sees(screen: string, pattern: RegExp): void {
+  assert.ok(pattern.test(screen), `Expected ${pattern} on this screen:\n${screen}`);
+}

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { BINARY, Program, Sandbox } from "./airunner.ts";
 import type { OperationsRow } from "./operations_table.ts";
+import { normalizeScreen } from "./transcript.ts";
 
 export interface Screen {
   readonly code: number;
@@ -20,6 +21,9 @@ export interface TypeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Commands whose screens depend on the logs alone; others show the machine, or what happens just then. */
+const KEPT = /^airunner wal (?!stats)/;
+
 /** The sandbox's data directory is the default one: commands of the table name `~/.airunner`. */
 export class Operator extends Sandbox {
   override readonly dataDir = `${this.directory}/.airunner`;
@@ -28,6 +32,7 @@ export class Operator extends Sandbox {
   readonly #typed = new Set<number>();
   readonly #started: Program[] = [];
   #screens = "";
+  #transcript = "";
 
   constructor(row: OperationsRow) {
     super();
@@ -44,6 +49,11 @@ export class Operator extends Sandbox {
       stderr: new TextDecoder().decode(output.stderr),
     };
     this.#screens += screen.stdout + screen.stderr;
+    if (KEPT.test(this.#row.commands[index])) {
+      this.#transcript += `$ ${this.#row.commands[index]}\n${screen.stdout}${screen.stderr}`;
+      if (screen.code !== 0) this.#transcript += `[exit code ${screen.code}]\n`;
+      this.#transcript += "\n";
+    }
     return screen;
   }
 
@@ -81,6 +91,11 @@ export class Operator extends Sandbox {
         `README says that one sees ${text}, but the screens are:\n${this.#screens}`,
       );
     }
+  }
+
+  /** What was typed and seen, for comparison with what is expected; empty when nothing of it is the same in every run. */
+  transcript(isVarying: boolean): string {
+    return normalizeScreen(this.#transcript, { home: this.directory, isVarying });
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {

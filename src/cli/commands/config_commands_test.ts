@@ -185,6 +185,20 @@ Deno.test("a file that cannot be used is refused with the reason and the way out
   });
 });
 
+Deno.test("without a home directory config init has to be told where to write", async () => {
+  const { exitCode, stderr } = await runInMemory(["config", "init"], { env: { HOME: "" } });
+  assert.equal(exitCode, 78);
+  assert.match(stderr, /^Cannot tell where to write: .*\nSet HOME, or add --config=FILE\.\n$/);
+});
+
+Deno.test("config validate tells of a wrong variable that every command has, instead of stumbling over it", async () => {
+  await withHome({}, async (home) => {
+    const { exitCode, stdout } = await home.run("config validate", { env: { AIRUNNER_LOG_LEVEL: "loud" } });
+    assert.equal(exitCode, 78);
+    assert.match(stdout, /^Cannot read AIRUNNER_LOG_LEVEL: .*found "loud"/);
+  });
+});
+
 Deno.test("--config of submit is the job's file, and AIRUNNER_CONFIG still names the program's", async () => {
   await withHome(
     { "job.yaml": "command: ls\n", "other.yaml": "Server: http://127.0.0.1:9\n" },

@@ -11,8 +11,14 @@ import { shellWord, shown } from "../render/text.ts";
 type Init = Call<[], { force?: true }>;
 
 export async function run({ context, options, loaded: { locations } }: Init): Promise<number> {
-  // A data directory always gives a candidate, and without any the settings were refused.
   const path = locations.named?.path ?? locations.candidates[0];
+  if (path === undefined) {
+    throw new CommandError(
+      "Cannot tell where to write: there is no home directory",
+      ExitCode.CONFIGURATION,
+      "Set HOME, or add --config=FILE.",
+    );
+  }
   const word = shellWord(path);
   const named = locations.named === undefined ? "" : ` --config=${word}`;
   let isWritten: boolean;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type MemoryOptions, runInMemory } from "../memory_context.ts";
+import { assertScreen } from "../test_logs.ts";
 import { createEvent, encodeEvent, StreamType } from "../../events/event.ts";
 import { encodeExecution, encodeFailure, type Execution } from "../../wal/execution.ts";
 import { encodeHeader, encodeRecord, Status } from "../../wal/format.ts";
@@ -206,13 +207,6 @@ async function withLogs(files: Record<string, Uint8Array>, args: string[], optio
   } finally {
     Deno.removeSync(dataDir, { recursive: true });
   }
-}
-
-/** Compares with tests/testdata/screens/NAME; UPDATE_SCREENS=1 writes it. */
-function assertScreen(name: string, actual: string): void {
-  const path = `${TESTDATA}screens/${name}`;
-  if (Deno.env.get("UPDATE_SCREENS")) Deno.writeTextFileSync(path, actual);
-  assert.equal(actual, Deno.readTextFileSync(path));
 }
 
 const LOG = `wal/${EXECUTION.job_id}.wal`;

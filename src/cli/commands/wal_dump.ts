@@ -105,7 +105,7 @@ async function dumpEvents(
   { stdout }: Pick<Context, "stdout">,
 ): Promise<Dumped> {
   const scan = await summarizeLog((await openLog(file)).bytes);
-  await readEvents((await openLog(file)).bytes, scan.ledger, async (row) => {
+  await readEvents((await openLog(file)).bytes, scan, async (row) => {
     if (!isWithin(row.sequence, bounds)) return;
     const event = decodeEvent(row.payload);
     const chosen = event === undefined || streams === undefined ? event : withStreams(event, streams);

@@ -11,6 +11,7 @@ import { toJson } from "../json.ts";
 import { cannotRead, openLog } from "../log_source.ts";
 import { type EventRow, type LogSummary, oldestUnsentMs, readEvents, summarizeLog } from "../log_summary.ts";
 import { findTarget, type LogTarget } from "../log_target.ts";
+import type { Output } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { type FilterOptions, parseFilter, type RecordFilter } from "../record_filter.ts";
 import { recordJson } from "../record_json.ts";
@@ -104,9 +105,10 @@ async function writeJson(
   };
   await stdout.write(`${toJson(head).slice(0, -1)},"records":[`);
   let separator = "";
-  await eachEvent(inspected, filter, async (row) => {
-    await stdout.write(separator + toJson(recordJson(row, options.payload ?? false)));
+  await eachText(inspected, filter, stdout, (row) => {
+    const text = separator + toJson(recordJson(row, options.payload ?? false));
     separator = ",";
+    return text;
   });
   const { pending, sent, failed, damage } = summary;
   const tail = {
@@ -125,11 +127,8 @@ async function writeRecords(
   { context: { stdout, stderr }, options, style }: Inspect,
 ): Promise<void> {
   await stdout.write(renderRecordHeader(style));
-  let shownCount = 0;
-  await eachEvent(inspected, filter, async (row) => {
-    shownCount++;
-    await stdout.write(renderRecord(row, style));
-    if (options.payload) await stdout.write(renderPayload(row.payload, style));
+  const shownCount = await eachText(inspected, filter, stdout, (row) => {
+    return renderRecord(row, style) + (options.payload ? renderPayload(row.payload, style) : "");
   });
   if (filter === undefined) return;
   await stdout.flush();
@@ -138,23 +137,37 @@ async function writeRecords(
   await stderr.flush();
 }
 
-async function eachEvent(
+/** A million events are written in some thousand pieces: one wait for each would cost more than the rest of the work. */
+const PIECE_CHARACTERS = 16 * 1024;
+
+/** Writes what `render` makes of each event that the filter lets through, and returns how many there were. */
+async function eachText(
   { summary, open }: Inspected,
   filter: RecordFilter | undefined,
-  onEvent: (row: EventRow) => Promise<void>,
-): Promise<void> {
-  let left = filter?.countMax ?? Infinity;
-  if (left === 0) return;
-  await readEvents(await open(), summary.ledger, async (row) => {
-    if (filter !== undefined && !filter.matches(row)) return;
-    await onEvent(row);
-    if (--left === 0) return "enough";
-  });
+  stdout: Output,
+  render: (row: EventRow) => string,
+): Promise<number> {
+  const countMax = filter?.countMax ?? Infinity;
+  let count = 0;
+  let piece = "";
+  if (countMax > 0) {
+    await readEvents(await open(), summary, (row) => {
+      if (filter !== undefined && !filter.matches(row)) return;
+      piece += render(row);
+      if (++count === countMax) return "enough";
+      if (piece.length < PIECE_CHARACTERS) return;
+      const full = piece;
+      piece = "";
+      return stdout.write(full);
+    });
+  }
+  await stdout.write(piece);
+  return count;
 }
 
 async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScreen> {
   const { path, file, archived, summary, open } = inspected;
-  const { execution, ledger, ...rest } = summary;
+  const { execution, ledger: _ledger, marks: _marks, ...rest } = summary;
   // The token goes no further than this line.
   const { task_token: _secret, ...shownExecution } = execution ?? {};
   return {
@@ -164,7 +177,7 @@ async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScr
     fileBytes: (await Deno.stat(file)).size,
     jobId: jobIdOf(inspected),
     execution: execution && shownExecution as InspectScreen["execution"],
-    oldestPendingMs: await oldestUnsentMs(open, ledger),
+    oldestPendingMs: await oldestUnsentMs(open, summary),
     owner: path === "-" || archived ? undefined : await ownerOf(file),
     nowMs,
   };

@@ -26,14 +26,6 @@ export async function run(call: Worker): Promise<number> {
   for (const directory of [settings.dataDir, settings.walDir, settings.archiveDir]) {
     await createDirectory(directory);
   }
-  logger.info("Starting worker", {
-    version: VERSION,
-    server,
-    queue: settings.queue,
-    concurrency: settings.concurrency,
-    data_dir: settings.dataDir,
-    config_file: call.loaded.file?.path,
-  });
   if (settings.sync === "interval") {
     logger.warn("Sync is interval: a power failure can lose the last output. Sync: always loses none", {
       interval_ms: SYNC_INTERVAL_MS,
@@ -67,6 +59,14 @@ export async function run(call: Worker): Promise<number> {
       observe: {
         ...metrics?.observe,
         workerStarted(state) {
+          logger.info("Worker started", {
+            version: VERSION,
+            server,
+            queue: settings.queue,
+            concurrency: settings.concurrency,
+            data_dir: settings.dataDir,
+            config_file: call.loaded.file?.path,
+          });
           metrics?.observe.workerStarted?.(state);
           // Whether the server answers does not matter: a worker that waits for it is as ready as it can be.
           tellServiceManager("ready", context, logger);

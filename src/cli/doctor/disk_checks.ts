@@ -155,13 +155,13 @@ export function judgeSync({ durationsMs, isHanging }: SyncFacts, cures: readonly
   const slow = (found: string, measured: Finding["measured"]) =>
     warning(`${found}: output waits for it, and jobs take longer than they should`, measured, ...cures);
   if (durationsMs.length === 0) {
-    return slow("one fdatasync took longer than there was time for", { samples: 0 });
+    return slow("one fdatasync took longer than half a second", { samples: 0 });
   }
   const p50 = percentile(durationsMs, 0.5);
   const p99 = percentile(durationsMs, 0.99);
   const measured = { samples: durationsMs.length, p50_ms: rounded(p50), p99_ms: rounded(p99) };
   const found = `fdatasync p50 ${rounded(p50)} ms, p99 ${rounded(p99)} ms (${durationsMs.length} measured)`;
-  if (isHanging) return slow(`${found}, and one that did not end in time`, measured);
+  if (isHanging) return slow(`${found}, and one that took longer than half a second`, measured);
   return p99 > SYNC_P99_MS_MAX
     ? slow(`${found}, and ${SYNC_P99_MS_MAX} ms is the limit`, measured)
     : ok(found, measured);

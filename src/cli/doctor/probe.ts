@@ -81,7 +81,7 @@ export interface FileSystemFacts {
 export interface SyncFacts {
   /** In order of their size; empty when none ended in time. */
   readonly durationsMs: readonly number[];
-  /** The last one had not ended when the time was up. */
+  /** The last one had not ended when everybody would have given up. */
   readonly isHanging: boolean;
 }
 
@@ -118,7 +118,8 @@ export type ServerAnswer =
 
 export type SignInAnswer =
   | { readonly kind: "accepted"; readonly isSigned: boolean }
-  | { readonly kind: "refused" | "unreachable" | "other"; readonly why: string };
+  | { readonly kind: "refused"; readonly why: string; readonly credentialsFile: string | undefined }
+  | { readonly kind: "unreachable" | "other"; readonly why: string };
 
 export type WorkerAnswer =
   | { readonly kind: "none" }

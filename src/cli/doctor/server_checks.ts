@@ -83,10 +83,15 @@ export function judgeSignIn(answer: SignInAnswer, dataDir: string): Finding {
       return problem(
         `not accepted: ${shown(answer.why)}. What is unsent stays on disk`,
         { accepted: false },
-        [
-          `cat ${shellWord(`${dataDir}/credentials/config.json`)}`,
-          "lists the key pairs; the server must know the public key of the one that is used (--credential)",
-        ],
+        answer.credentialsFile === undefined
+          ? [
+            `ls -la ${shellWord(`${dataDir}/credentials`)}`,
+            "should show a key pair and config.json, and they are not there",
+          ]
+          : [
+            `cat ${shellWord(answer.credentialsFile)}`,
+            "lists the key pairs; the server has to know the public key of the one that is used (--credential)",
+          ],
       );
     case "unreachable":
       return skipped(`a call is not answered: ${shown(answer.why)}`);

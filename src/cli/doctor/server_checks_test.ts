@@ -21,7 +21,13 @@ Deno.test("a server that answers is reached, whatever it thinks of the path", ()
 
 Deno.test("a refused sign-in is a problem, and a call that fails in another way is not mistaken for one", () => {
   assert.equal(judgeSignIn({ kind: "accepted", isSigned: false }, "/data").level, "ok");
-  assert.equal(judgeSignIn({ kind: "refused", why: "unknown key" }, "/data").level, "problem");
+  const refused = { kind: "refused", why: "unknown key" } as const;
+  const unknown = judgeSignIn({ ...refused, credentialsFile: "/home/credentials/config.json" }, "/data");
+  assert.equal(unknown.level, "problem");
+  assert.deepEqual(commandsOf(unknown), ["cat /home/credentials/config.json"]);
+  assert.deepEqual(commandsOf(judgeSignIn({ ...refused, credentialsFile: undefined }, "/data")), [
+    "ls -la /data/credentials",
+  ]);
   assert.equal(judgeSignIn({ kind: "unreachable", why: "reset" }, "/data").level, "skipped");
   assert.equal(judgeSignIn({ kind: "other", why: "database" }, "/data").level, "warning");
 });

@@ -74,24 +74,28 @@ export async function signIn(
     await client.call((jobs, options) =>
       jobs.listJobs({ queue: settings.queue, page: 1, pageSize: 1 }, options)
     );
-    return { kind: "accepted", isSigned: await hasCredentials(settings, context) };
+    return { kind: "accepted", isSigned: await credentialsFile(settings, context) !== undefined };
   } catch (error) {
-    return { kind: kindOf(error), why: error instanceof Error ? error.message : String(error) };
+    const why = error instanceof Error ? error.message : String(error);
+    const kind = kindOf(error);
+    if (kind !== "refused") return { kind, why };
+    return { kind, why, credentialsFile: await credentialsFile(settings, context) };
   }
 }
 
-/** Where the client looks for them as well. */
-async function hasCredentials({ dataDir }: ServerSettings, context: Context): Promise<boolean> {
+/** The list of key pairs that the client goes by: the data directory's own, or else the one in the home directory. */
+async function credentialsFile({ dataDir }: ServerSettings, context: Context): Promise<string | undefined> {
   const home = context.env("HOME");
   for (const directory of [dataDir, ...(home ? [`${home}/.airunner`] : [])]) {
+    const path = `${directory}/credentials/config.json`;
     try {
-      await Deno.stat(`${directory}/credentials/config.json`);
-      return true;
+      await Deno.stat(path);
+      return path;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  return false;
+  return undefined;
 }
 
 function kindOf(error: unknown): "refused" | "unreachable" | "other" {

@@ -2,14 +2,17 @@
  * Measures how long the disk takes to make a little data durable, as it must for each append.
  */
 import type { Clock } from "../../platform/clock.ts";
+import { isNoSpaceError } from "../../platform/files.ts";
 import type { SyncFacts } from "./probe.ts";
 
 /** Enough for a p99, and some tens of milliseconds on a good disk. */
 const SAMPLES_MAX = 200;
-/** As much as a small group of output events. */
-const WRITE_BYTES = 4096;
-/** However slow the disk is, whoever asked gets an answer. */
-const MEASURE_MS = 800;
+/** All samples together stay so small that a disk that is nearly full is not filled by being looked at. */
+const WRITE_BYTES = 512;
+/** No sync is begun after this time. */
+const MEASURE_MS = 500;
+/** However slow the disk is, whoever asked gets an answer: a sync that has not ended by then took half a second at least. */
+const GIVE_UP_MS = 1000;
 
 export interface SyncProbeOptions {
   readonly directory: string;
@@ -35,13 +38,13 @@ async function measure(file: Deno.FsFile, clock: Clock): Promise<SyncFacts> {
   const bytes = new Uint8Array(WRITE_BYTES).fill(0x61);
   const durationsMs: number[] = [];
   const timeUp = new AbortController();
-  const deadline = clock.sleep(MEASURE_MS, timeUp.signal).then(() => "time_up" as const);
+  const deadline = clock.sleep(GIVE_UP_MS, timeUp.signal).then(() => "time_up" as const);
   let underWay: Promise<void> = Promise.resolve();
   let isHanging = false;
   try {
     const startedAtMs = clock.elapsedMs();
     while (durationsMs.length < SAMPLES_MAX && clock.elapsedMs() - startedAtMs < MEASURE_MS) {
-      if (file.writeSync(bytes) < bytes.length) throw new Error("no space left on device");
+      if (!hasRoomFor(bytes, file, durationsMs.length > 0)) break;
       const syncedAtMs = clock.elapsedMs();
       underWay = file.syncData();
       if (await Promise.race([underWay, deadline]) === "time_up") {
@@ -58,6 +61,17 @@ async function measure(file: Deno.FsFile, clock: Clock): Promise<SyncFacts> {
     else close();
   }
   return { durationsMs: durationsMs.sort((one, other) => one - other), isHanging };
+}
+
+/** False when the disk has become full after it took some writes: what was measured by then says enough. @throws at the first */
+function hasRoomFor(bytes: Uint8Array, file: Deno.FsFile, hasMeasured: boolean): boolean {
+  try {
+    if (file.writeSync(bytes) === bytes.length) return true;
+    if (!hasMeasured) throw new Error("no space left on device");
+  } catch (error) {
+    if (!hasMeasured || !isNoSpaceError(error)) throw error;
+  }
+  return false;
 }
 
 function removeFile(path: string): void {

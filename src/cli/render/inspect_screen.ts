@@ -68,7 +68,8 @@ export function renderInspect(screen: InspectScreen, style: Style): string {
 
 function fileSize({ archived, fileBytes, logBytes }: InspectScreen): string {
   if (!archived) return formatBytes(fileBytes);
-  const saved = logBytes > 0 ? `, ${Math.round(100 * (1 - fileBytes / logBytes))}% saved` : "";
+  // The summary makes the archive of a tiny log larger than the log.
+  const saved = logBytes > fileBytes ? `, ${Math.round(100 * (1 - fileBytes / logBytes))}% saved` : "";
   return `${formatBytes(fileBytes)}, archive of ${formatBytes(logBytes)}${saved}`;
 }
 

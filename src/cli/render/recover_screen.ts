@@ -117,15 +117,21 @@ function nextSteps({ path, output, dryRun, log, records }: RecoverScreen): [stri
     `airunner wal dump --raw ${word(output)}`,
     "writes the output that was saved",
   ];
-  if (log.execution?.task_token === undefined || log.pending + log.failed === 0) return [look];
-  const failedOnly = log.pending === 0 ? " --failed" : "";
-  return [
-    [
+  const steps = [look];
+  if (log.execution?.task_token !== undefined && log.pending + log.failed > 0) {
+    const failedOnly = log.pending === 0 ? " --failed" : "";
+    steps.unshift([
       `airunner wal replay${failedOnly} ${word(output)}`,
       `sends the ${counted(log.pending || log.failed, "event")} that the server lacks`,
-    ],
-    look,
-  ];
+    ]);
+  }
+  if (path.endsWith(".corrupt")) {
+    steps.push([
+      `mv ${word(path)} DIR`,
+      "keeps the damaged file elsewhere; as long as it stays, it is reported",
+    ]);
+  }
+  return steps;
 }
 
 function word(path: string): string {

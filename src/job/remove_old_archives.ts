@@ -1,0 +1,20 @@
+/**
+ * What a worker removes of its archives: those past their retention, and what crashes left half written.
+ */
+import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
+import { removeStaleTemporaryFiles } from "../archive/stale_files.ts";
+import type { Logger } from "../platform/logger.ts";
+
+export const DAY_MS = 24 * 60 * 60 * 1000;
+
+export async function removeOldArchives(
+  archiveDir: string,
+  days: number,
+  nowMs: number,
+  logger: Logger,
+): Promise<void> {
+  await removeStaleTemporaryFiles(archiveDir, { logger });
+  const policy = { olderThanMs: days * DAY_MS };
+  const entries = await Array.fromAsync(readRetentionEntries(archiveDir, policy, nowMs));
+  await applyRetention(planRetention(entries, policy, nowMs), { logger });
+}
