@@ -4,6 +4,7 @@
  */
 import { benchArchive } from "./bench_archive.ts";
 import { benchLs } from "./bench_ls.ts";
+import { benchIdle } from "./bench_idle.ts";
 import { benchMemory } from "./bench_memory.ts";
 import { benchServer } from "./bench_server.ts";
 import { benchWal } from "./bench_wal.ts";
@@ -14,6 +15,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   archive: benchArchive,
   server: benchServer,
   memory: benchMemory,
+  idle: benchIdle,
   ls: benchLs,
 };
 

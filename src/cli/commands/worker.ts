@@ -3,6 +3,7 @@
  */
 import { runWorker, type WorkerChanges, type WorkerResult } from "../../job/worker.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { returnFreedMemory } from "../../platform/freed_memory.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
@@ -58,6 +59,10 @@ export async function run(call: Worker): Promise<number> {
       logger,
       observe: {
         ...metrics?.observe,
+        archived(rawBytes) {
+          metrics?.observe.archived?.(rawBytes);
+          returnFreedMemory();
+        },
         workerStarted(state) {
           logger.info("Worker started", {
             version: VERSION,
