@@ -46,7 +46,7 @@ export function createProgram(context: Context, logSink: (line: string) => void)
     entry.define(command);
     addSettingOptions(command, entry.settings.filter((name) => !isCommon(name)), "Settings:");
     addCommonOptions(command);
-    command.addHelpText("after", () => helpAfter(entry));
+    command.addHelpText("after", () => helpAfter(entry, command));
     command.action(async (...params: unknown[]) => {
       exitCode = await runEntry(context, entry, params, logSink);
     });
@@ -163,9 +163,11 @@ function pathOf(command: Command): string {
   return command.parent ? `${pathOf(command.parent as Command)} ${command.name()}` : "";
 }
 
-function helpAfter(entry: CommandEntry): string {
+function helpAfter(entry: CommandEntry, command: Command): string {
   const examples = entry.examples.map(([line, effect]) => `  ${line}\n      ${effect}`).join("\n");
-  return `\nExamples:\n${examples}\n\nExit codes: ${entry.exitCodes}`;
+  const columns = command.configureOutput().getOutHelpWidth?.() ?? HELP_COLUMNS;
+  const exitCodes = command.createHelp().boxWrap(`Exit codes: ${entry.exitCodes}`, columns);
+  return `\nExamples:\n${examples}\n\n${exitCodes}`;
 }
 
 function sentence(text: string): string {
