@@ -154,7 +154,9 @@ class Migration {
     const { name, source, target } = directory;
     const { files } = this;
     this.options.signal.throwIfAborted();
-    const link = `${source}.link-${crypto.randomUUID()}`;
+    // Always the same name, so that one which a killed run left is found here and taken away.
+    const link = `${source}.link`;
+    await removeLink(link);
     if (directory.where === "old") await this.#setAside(source, this.#retired.get(name)!);
     // Renamed into place: that also replaces an older link, and never a directory.
     await Deno.symlink(await Deno.realPath(target), link);
@@ -231,6 +233,16 @@ class Migration {
 
   async #isLink(path: string): Promise<boolean> {
     return (await Deno.lstat(path)).isSymlink;
+  }
+}
+
+/** Only a link: anything else of that name is somebody's, and keeps the new link from being made. */
+async function removeLink(path: string): Promise<void> {
+  try {
+    if ((await Deno.lstat(path)).isSymlink) await Deno.remove(path);
+  } catch (error) {
+    // The usual case: no run was killed at that very moment.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

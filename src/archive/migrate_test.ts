@@ -177,6 +177,15 @@ Deno.test("a migration that was killed between renaming a directory and linking 
   });
 });
 
+Deno.test("a link that a killed migration had made but not put in place yet is taken away by the next", async () => {
+  await withPlace(async ({ options, old, to, content }) => {
+    Deno.symlinkSync(`${to}/wal`, `${old}/wal.link`);
+    await migrate(options());
+    assertAllIn(old, content);
+    assert.deepEqual(names(old), ["archive", "wal"]);
+  });
+});
+
 Deno.test("a migration does not begin while somebody writes, over what is no file, into itself, or onto other files", async () => {
   await withPlace(async ({ options, old, to, content }) => {
     const kinds = async (more: Partial<MigrateOptions> = {}) => {
