@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the programs that the tests work against, where they are missing and this may be done: the stock zstd,
+# Installs the programs that the tests work against, where they are missing and this may be done: the stock zstd, rsync,
 # Prometheus with promtool, strace to inject faults, and what makes small disks. Elsewhere it says what is missing, and
 # the tests that need it fail and say so too.
 set -eu
@@ -8,6 +8,7 @@ missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need zstd zstd
 need strace strace
+need rsync rsync
 need prometheus prometheus
 need promtool prometheus
 need mkfs.ext4 e2fsprogs
