@@ -13,6 +13,8 @@ export const WORKER_SETTINGS = [
   "queue",
   "concurrency",
   "workerName",
+  "jobUser",
+  "workDir",
   "gracePeriod",
   "visibilityTimeout",
   "walDir",

@@ -136,6 +136,21 @@ export const SETTINGS = {
     "name of this worker in logs",
     { defaultText: "the host's name", example: "build-host-1" },
   ),
+  jobUser: setting("JobUser", "--job-user", text, undefined, "user as whom jobs run", {
+    defaultText: "the worker's own",
+    example: "ci",
+  }),
+  workDir: setting(
+    "WorkDir",
+    "--work-dir",
+    path,
+    undefined,
+    "place where each job gets a directory of its own to run in, removed after it",
+    {
+      defaultText: "none: jobs run in the worker's; with a job user /var/tmp/airunner-UID",
+      example: "/var/tmp/airunner-jobs",
+    },
+  ),
   gracePeriod: setting(
     "GracePeriod",
     "--grace-period",
@@ -321,5 +336,12 @@ export type SettingValues<N extends SettingName> = { readonly [K in N]: SettingV
 
 /** The names without a default of their own; `resolve.ts` derives the paths among them. */
 type Missing<N extends SettingName> = N extends
-  "server" | "credential" | "authorizedKeys" | "publicUrl" | "workerName" | "logFile" ? undefined
+  | "server"
+  | "credential"
+  | "authorizedKeys"
+  | "publicUrl"
+  | "workerName"
+  | "logFile"
+  | "jobUser"
+  | "workDir" ? undefined
   : never;

@@ -10,6 +10,7 @@ import { aborted } from "./aborted.ts";
 import { Batcher, type BatchLimits } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { EventWriter } from "./event_writer.ts";
+import type { JobUser } from "./job_user.ts";
 import { OutputPump } from "./output_pump.ts";
 import { EXIT_CANNOT_RUN, jobEnvironment, type RunningProcess, SpawnError, spawnProcess } from "./process.ts";
 
@@ -30,6 +31,10 @@ export interface ExecuteOptions {
   settings: ExecuteSettings;
   /** The worker's own variables. */
   environment: Readonly<Record<string, string>>;
+  /** As whom it runs. Undefined: as the worker's user. */
+  user?: JobUser;
+  /** Makes a directory for a job that names none of its own, or a relative one. Undefined: that is the worker's own. */
+  makeWorkDirectory?(): Promise<string>;
   /** Resolves when there is room on disk for more output, or when the signal aborts. */
   waitForRoom(signal: AbortSignal): Promise<void>;
   clock: Clock;
@@ -70,7 +75,8 @@ export async function executeJob(options: ExecuteOptions): Promise<ExecuteResult
       command: params.command,
       args: params.args,
       environment: jobEnvironment(options.environment, params.environment, jobId),
-      workingDirectory: params.workingDirectory,
+      workingDirectory: await workingDirectoryFor(params.workingDirectory, options.makeWorkDirectory),
+      user: options.user,
     });
     // A failure shows up in the supervision, which also ends the process.
     writer.write({
@@ -100,6 +106,22 @@ function checkedParams(params: JobParams | undefined): JobParams {
     return refuse(`it asks for process type ${type}, and only PIPE is supported`);
   }
   return params;
+}
+
+async function workingDirectoryFor(
+  asked: string,
+  make: ExecuteOptions["makeWorkDirectory"],
+): Promise<string> {
+  if (make === undefined || asked.startsWith("/")) return asked;
+  let directory: string;
+  try {
+    directory = await make();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `The worker could not make a working directory for the job, which was not run: ${reason}`;
+    throw new SpawnError(message, EXIT_CANNOT_RUN, { cause: error });
+  }
+  return asked === "" ? directory : `${directory}/${asked}`;
 }
 
 async function recordSpawnFailure(

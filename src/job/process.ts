@@ -6,8 +6,11 @@
  * is what runs, whatever characters are in it. A job that wants a shell says so (`sh`, `-c`, `…`).
  *
  * The environment is the worker's without its `AIRUNNER_…` variables (they configure the worker and
- * may hold secrets), then `CI=true`, then the job's own variables, then `AIRUNNER_JOB_ID`.
+ * may hold secrets), then `CI=true`, then the job's own variables, then `AIRUNNER_JOB_ID`. Where jobs have a user of
+ * their own, the worker's has been fitted to it (`job_user.ts`).
  */
+
+import type { JobUser } from "./job_user.ts";
 
 export interface ProcessSpec {
   command: string;
@@ -15,6 +18,8 @@ export interface ProcessSpec {
   environment: Readonly<Record<string, string>>;
   /** Empty: the worker's own. Relative: seen from there. */
   workingDirectory: string;
+  /** As whom it runs. Undefined: as the worker's user. */
+  user?: JobUser;
 }
 
 export interface ProcessExit {
@@ -61,13 +66,14 @@ export function jobEnvironment(
 }
 
 /** Starts the command. Throws SpawnError when it cannot be started. */
+// deno-lint-ignore require-await -- callers handle a rejection, never a throw
 export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
   checkCommand(spec);
-  await checkWorkingDirectory(spec.workingDirectory);
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(spec.command, {
+  checkWorkingDirectory(spec);
+  const start = () =>
+    new Deno.Command(spec.command, {
       args: [...spec.args],
+      uid: spec.user?.account.uid,
       cwd: spec.workingDirectory || undefined,
       env: { ...spec.environment },
       clearEnv: true,
@@ -76,6 +82,9 @@ export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
       stderr: "piped",
       detached: true,
     }).spawn();
+  let child: Deno.ChildProcess;
+  try {
+    child = asUser(spec, start);
   } catch (error) {
     throw spawnFailure(spec, error);
   }
@@ -120,16 +129,28 @@ function checkCommand(spec: ProcessSpec): void {
   }
 }
 
+function asUser<T>({ user }: ProcessSpec, action: () => T): T {
+  return user === undefined ? action() : user.run(action);
+}
+
 /** Checked first: the error of a spawn does not tell a missing directory from a missing program. */
-async function checkWorkingDirectory(path: string): Promise<void> {
+function checkWorkingDirectory(spec: ProcessSpec): void {
+  const { workingDirectory: path, user } = spec;
   if (path === "") return;
   let problem: string | undefined;
   let cause: unknown;
   try {
-    if (!(await Deno.stat(path)).isDirectory) problem = "it is not a directory";
+    if (!asUser(spec, () => Deno.statSync(path)).isDirectory) problem = "it is not a directory";
+    // What is in it is looked for through it: that fails where its user may not enter.
+    else asUser(spec, () => Deno.statSync(`${path}/.`));
   } catch (error) {
     cause = error;
-    problem = error instanceof Deno.errors.NotFound ? "it does not exist" : messageOf(error);
+    if (error instanceof Deno.errors.NotFound) problem = "it does not exist";
+    else if (error instanceof Deno.errors.PermissionDenied) {
+      problem = `${
+        user === undefined ? "the worker's user" : `the user ${user.account.name}`
+      } does not get there`;
+    } else problem = messageOf(error);
   }
   if (problem === undefined) return;
   throw new SpawnError(

@@ -51,14 +51,17 @@ export async function runJob(
   });
   let result: DeliveryResult;
   let end: JobEnd | undefined;
+  let cleared: Promise<void> | undefined;
   try {
     const run = await execute(context, dequeued, log, delivery, logger);
     onProcessEnded();
+    cleared = clearWorkDirectory(context, log, logger);
     if (run.kind === "ended") end = run.end;
     result = run.kind === "given_up" ? "left" : await delivery.finish(end);
   } finally {
     await delivery.close();
   }
+  await cleared;
   if (log.sealed !== undefined) {
     // Not archived and not taken up again by this worker, so that somebody can look at what is on the disk.
     logger.error("The log stays where it is, for inspection", { path: log.path });
@@ -67,6 +70,21 @@ export async function runJob(
   if (result === "left") context.logsInHand.delete(log.path);
   else await archiveDelivered(context, log.path, end, logger);
   return result;
+}
+
+/**
+ * Goes on beside the delivery, and is over before the log is out of hand. A worker that has to end at once leaves it to the
+ * one that takes up the log.
+ */
+async function clearWorkDirectory(
+  { workDirectories, stop }: JobContext,
+  log: Log,
+  logger: Logger,
+): Promise<void> {
+  if (workDirectories === undefined || stop.aborted) return;
+  const over = new AbortController();
+  const removed = workDirectories.remove(log.path, logger).finally(() => over.abort());
+  await Promise.race([removed, aborted(stop, over.signal)]);
 }
 
 type Run = { kind: "ended"; end: JobEnd } | { kind: "interrupted" } | { kind: "given_up" };
@@ -79,7 +97,7 @@ async function execute(
   delivery: LogDelivery,
   logger: Logger,
 ): Promise<Run> {
-  const { clock, settings, budget, environment, drain, stop, observe } = context;
+  const { clock, settings, budget, environment, jobUser, workDirectories, drain, stop, observe } = context;
   const over = new AbortController();
   const startedAtMs = clock.nowMs();
   const startedElapsedMs = clock.elapsedMs();
@@ -101,6 +119,8 @@ async function execute(
       limits,
       settings: { ...settings, heartbeatIntervalMs },
       environment,
+      user: jobUser,
+      makeWorkDirectory: workDirectories && (() => workDirectories.make(log.path)),
       waitForRoom: (signal) => budget.waitForRoom(signal),
       clock,
       logger,

@@ -181,6 +181,11 @@ export function parentDirectory(path: string): string {
   return slash < 0 ? "." : end.slice(0, slash).replace(/\/+$/, "") || "/";
 }
 
+/** A relative path leads on from where the program was started. */
+export function absolutePath(path: string): string {
+  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+}
+
 /** The last name in a path. */
 export function fileName(path: string): string {
   const end = path.replace(/\/+$/, "");

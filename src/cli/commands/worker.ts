@@ -3,11 +3,13 @@
  */
 import { runWorker, type WorkerChanges, type WorkerResult } from "../../job/worker.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { closeToOthers } from "../../platform/process_protection.ts";
 import { returnFreedMemory } from "../../platform/freed_memory.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
+import { jobPlace } from "../job_place.ts";
 import { ExitCode } from "../exit_code.ts";
 import { WorkerMetrics } from "../metrics_worker.ts";
 import { reloadOnHangup } from "../reload_settings.ts";
@@ -23,6 +25,17 @@ type Worker = Call<[], { once?: true }, (typeof WORKER_SETTINGS)[number]>;
 export async function run(call: Worker): Promise<number> {
   const { context, options, settings, logger } = call;
   const server = requireServer(settings);
+  // Before anything secret is read, and before there is a job.
+  const unprotected = closeToOthers();
+  if (unprotected !== undefined) {
+    logger.debug(
+      "Cannot close this process to others: jobs of the same user can read its environment and memory",
+      {
+        error: unprotected,
+      },
+    );
+  }
+  using place = jobPlace(settings, context.environment());
   const transport = await connectTransport(settings, context);
   for (const directory of [settings.dataDir, settings.walDir, settings.archiveDir]) {
     await createDirectory(directory);
@@ -53,7 +66,9 @@ export async function run(call: Worker): Promise<number> {
       walDir: settings.walDir,
       archiveDir: settings.archiveDir,
       settings: workerSettings(settings),
-      environment: context.environment(),
+      environment: place.environment,
+      jobUser: place.user,
+      workDirectories: place.workDirectories,
       clock: context.clock,
       random: context.random,
       logger,
@@ -70,6 +85,7 @@ export async function run(call: Worker): Promise<number> {
             queue: settings.queue,
             concurrency: settings.concurrency,
             data_dir: settings.dataDir,
+            job_user: settings.jobUser,
             config_file: call.loaded.file?.path,
           });
           metrics?.observe.workerStarted?.(state);
