@@ -21,7 +21,7 @@ import type { Damage } from "../wal/scanner.ts";
 import { writeWholeFile } from "../wal/whole_file.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
-import { haveSameBytes } from "./survey.ts";
+import { haveSameBytes } from "./log_content.ts";
 
 export interface RestoreOptions {
   /** Made by us or by the zstd program; a log that was never compressed will do as well. */

@@ -3,7 +3,7 @@
  * what the server may lack is never deleted, whatever its age, and neither is what cannot be read.
  */
 import { type LogFiles, systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { reason } from "../wal/errors.ts";
 import { scanLog } from "../wal/reader.ts";
 import { type ArchiveEntry, listArchives } from "./archive_list.ts";

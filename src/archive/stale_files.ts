@@ -3,7 +3,7 @@
  */
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type LogFiles, systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { parseLogName } from "../wal/log_name.ts";
 
 /** As the archiver names them: a dot, the archive's name, and a random UUID. */

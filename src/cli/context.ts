@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "./terminal/output.ts";
 
 export type SignalName = "SIGINT" | "SIGTERM";
 

@@ -5,13 +5,19 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Job, type JobParams, ProcessType } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import { aborted } from "./aborted.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import { aborted } from "../platform/aborted.ts";
 import { Batcher, type BatchLimits } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { OutputPump } from "./output_pump.ts";
-import { EXIT_CANNOT_RUN, jobEnvironment, type RunningProcess, SpawnError, spawnProcess } from "./process.ts";
+import {
+  EXIT_CANNOT_RUN,
+  jobEnvironment,
+  type RunningProcess,
+  SpawnError,
+  spawnProcess,
+} from "./runner/pipe.ts";
 
 export interface ExecuteSettings {
   heartbeatIntervalMs: number;

@@ -9,14 +9,15 @@ import { writeWholeFile } from "../../wal/whole_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { locateLog } from "../locate.ts";
-import { cannotRead, openLog } from "../log_source.ts";
-import { describeRecovered, type RecoveredLog } from "../recovered_log.ts";
-import { renderRecover } from "../render/recover_screen.ts";
-import { shellWord, shown } from "../render/text.ts";
-import { quarantinedLogs, withoutQuarantine } from "../wal_targets.ts";
-import { writerOf } from "../writer.ts";
+import { toJson } from "../../platform/json.ts";
+import { locateLog } from "../../survey/locate.ts";
+import { openLog } from "../../survey/open_log.ts";
+import { cannotRead } from "../cannot_read.ts";
+import { describeRecovered, type RecoveredLog } from "../../survey/recovered.ts";
+import { renderRecover } from "../screens/recover_screen.ts";
+import { shellWord, shown } from "../../platform/text.ts";
+import { quarantinedLogs, withoutQuarantine } from "../../survey/targets.ts";
+import { writerOf } from "../../survey/log_owner.ts";
 
 type Recover = Call<
   [string],
@@ -157,7 +158,7 @@ async function write(
 }
 
 async function hasSameBytes(path: string, bytes: LogBytes): Promise<boolean> {
-  const { haveSameBytes } = await import("../../archive/survey.ts");
+  const { haveSameBytes } = await import("../../archive/log_content.ts");
   return await haveSameBytes(readLogFile(path), bytes);
 }
 
