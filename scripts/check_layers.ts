@@ -149,7 +149,7 @@ if (import.meta.main) {
   const violations = findViolations(await readSources(new URL("..", import.meta.url).pathname));
   for (const violation of violations) console.error(violation);
   if (violations.length > 0) {
-    console.error(`${violations.length} arrows of the layout are broken; see "Layout" in README.md.`);
+    console.error(`${violations.length} arrows of the layout are broken; see "Layout" in docs/design.md.`);
     Deno.exit(1);
   }
 }

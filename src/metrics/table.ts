@@ -8,7 +8,7 @@
 export interface Metric {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram";
-  /** One sentence; README's table is made of these. */
+  /** One sentence; the table in docs/monitoring.md is made of these. */
   readonly help: string;
   /** For each label all the values that it can have, or `any` where they are known only when it runs. */
   readonly labels?: Readonly<Record<string, readonly string[] | "any">>;
