@@ -6,11 +6,12 @@ import { environmentOf, type JobUser } from "../job/job_user.ts";
 import { WorkDirectories } from "../job/work_directories.ts";
 import { ActingUser, type CapabilityName } from "../platform/acting_user.ts";
 import { type DirectoryOwner, preparePassage, UnfitDirectoryError } from "../platform/owned_directory.ts";
-import { absolutePath } from "../platform/files.ts";
-import { currentUserId, findUser, type UserAccount } from "../platform/user_account.ts";
+import type { Environment } from "../platform/environment.ts";
+import { messageOf } from "../platform/error_text.ts";
+import { findUser, type UserAccount } from "../platform/user_account.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
-import { shellWord } from "./render/text.ts";
+import { shellWord } from "../platform/text.ts";
 
 type Settings = SettingValues<"jobUser" | "workDir" | "walDir">;
 
@@ -27,19 +28,21 @@ export interface JobPlace extends Disposable {
 const NEEDED: readonly CapabilityName[] = ["CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN"];
 
 /** @throws {CommandError} when jobs cannot run as the settings want it */
-export function jobPlace(settings: Settings, environment: Readonly<Record<string, string>>): JobPlace {
+export function jobPlace(settings: Settings, host: Environment): JobPlace {
   const { jobUser: name, workDir, walDir } = settings;
-  const account = name === undefined ? undefined : accountOf(name);
+  const account = name === undefined ? undefined : accountOf(name, host.userId());
   const acting = account === undefined ? undefined : actAs(account);
+  const environment = host.environment();
+  const absolute = (path: string) => path.startsWith("/") ? path : `${host.workingDirectory()}/${path}`;
   try {
     const owner = account && acting && { uid: account.uid, gid: account.gid, acting };
-    const root = workDir ?? (account === undefined ? undefined : `/var/tmp/airunner-${currentUserId()}`);
+    const root = workDir ?? (account === undefined ? undefined : `/var/tmp/airunner-${host.userId()}`);
     return {
       environment: account === undefined ? environment : environmentOf(account, environment),
       user: account && acting && { account, run: (action) => acting.run(action) },
       workDirectories: root === undefined
         ? undefined
-        : workDirectoriesIn(absolutePath(root), walDir, owner, name),
+        : workDirectoriesIn(absolute(root), absolute(walDir), owner, name),
       [Symbol.dispose]: () => acting?.[Symbol.dispose](),
     };
   } catch (error) {
@@ -48,12 +51,12 @@ export function jobPlace(settings: Settings, environment: Readonly<Record<string
   }
 }
 
-function accountOf(name: string): UserAccount {
+function accountOf(name: string, workerUid: number | undefined): UserAccount {
   let account: UserAccount | undefined;
   try {
     account = findUser(name);
   } catch (error) {
-    throw refusal(`Cannot look up the job user ${name}: ${reasonOf(error)}`, "Try again.", error);
+    throw refusal(`Cannot look up the job user ${name}: ${messageOf(error)}`, "Try again.", error);
   }
   if (account === undefined) {
     throw refusal(
@@ -67,7 +70,7 @@ function accountOf(name: string): UserAccount {
       "Name another user with --job-user.",
     );
   }
-  if (account.uid === currentUserId()) {
+  if (account.uid === workerUid) {
     throw refusal(
       `The job user ${name} is the worker's own user, so jobs would read what the worker reads`,
       "Name another user with --job-user, or leave it out if that is what you want.",
@@ -86,7 +89,7 @@ function actAs(account: UserAccount): ActingUser {
     acting = new ActingUser(account);
   } catch (error) {
     throw refusal(
-      `Cannot run jobs as ${name} on this system: ${reasonOf(error)}`,
+      `Cannot run jobs as ${name} on this system: ${messageOf(error)}`,
       "Leave --job-user out.",
       error,
     );
@@ -102,13 +105,13 @@ function actAs(account: UserAccount): ActingUser {
   } catch (error) {
     acting[Symbol.dispose]();
     if (error instanceof CommandError) throw error;
-    throw refusal(`Cannot run jobs as ${name}: ${reasonOf(error)}`, next, error);
+    throw refusal(`Cannot run jobs as ${name}: ${messageOf(error)}`, next, error);
   }
 }
 
 function workDirectoriesIn(
   root: string,
-  walDir: string,
+  logDirectory: string,
   owner: DirectoryOwner | undefined,
   name: string | undefined,
 ): WorkDirectories {
@@ -124,13 +127,9 @@ function workDirectoriesIn(
       error,
     );
   }
-  return new WorkDirectories({ root, logDirectory: absolutePath(walDir), owner });
+  return new WorkDirectories({ root, logDirectory, owner });
 }
 
 function refusal(message: string, next: string, cause?: unknown): CommandError {
   return new CommandError(`${message}.`, ExitCode.CONFIGURATION, next, { cause });
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

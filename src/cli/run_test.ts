@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
-import { COMMANDS } from "./commands.ts";
-import { createMemoryContext, runInMemory } from "./memory_context.ts";
+import { COMMANDS } from "./table/commands.ts";
+import { createMemoryContext, runInMemory } from "../../tests/support/memory_context.ts";
 import { run } from "./run.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../platform/version.ts";
 
 Deno.test("command lines end with the exit code and the message that the table says", async () => {
   const cases: [line: string, exitCode: number, stderr: RegExp, env?: Record<string, string>][] = [

@@ -8,7 +8,7 @@
 import { statfs } from "node:fs";
 import { promisify } from "node:util";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 export interface DiskBudgetOptions {
   directory: string;

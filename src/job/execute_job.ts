@@ -4,15 +4,22 @@
  */
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Job, type JobParams, ProcessType } from "../events/gen/job/v1/job_pb.ts";
+import { messageOf } from "../platform/error_text.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import { aborted } from "./aborted.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import { aborted } from "../platform/aborted.ts";
 import { Batcher, type BatchLimits } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { JobUser } from "./job_user.ts";
 import { OutputPump } from "./output_pump.ts";
-import { EXIT_CANNOT_RUN, jobEnvironment, type RunningProcess, SpawnError, spawnProcess } from "./process.ts";
+import {
+  EXIT_CANNOT_RUN,
+  jobEnvironment,
+  type RunningProcess,
+  SpawnError,
+  spawnProcess,
+} from "./runner/pipe.ts";
 
 export interface ExecuteSettings {
   heartbeatIntervalMs: number;
@@ -117,8 +124,9 @@ async function workingDirectoryFor(
   try {
     directory = await make();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `The worker could not make a working directory for the job, which was not run: ${reason}`;
+    const message = `The worker could not make a directory for the job, which was not run: ${
+      messageOf(error)
+    }`;
     throw new SpawnError(message, EXIT_CANNOT_RUN, { cause: error });
   }
   return asked === "" ? directory : `${directory}/${asked}`;

@@ -5,7 +5,7 @@ import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { decodeEvent, type JobEvent, outputOf, StreamType } from "../events/event.ts";
 import { JobParamsSchema, JobSchema, ProcessType } from "../events/gen/job/v1/job_pb.ts";
 import { systemClock } from "../platform/clock.ts";
-import { createLogger, silentLogger } from "../platform/logger.ts";
+import { createLogger, silentLogger } from "../platform/logging/logger.ts";
 import { LogSealedError, LogWriteError } from "../wal/errors.ts";
 import { DEFAULT_LIMITS } from "./batcher.ts";
 import { EventWriter } from "./event_writer.ts";

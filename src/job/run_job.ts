@@ -6,9 +6,9 @@
  *
  * Every exit in between leaves a log on disk from which the next run goes on.
  */
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "../platform/aborted.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
 import { createJobLog } from "./create_job_log.ts";
@@ -16,9 +16,9 @@ import { archiveDelivered, type DeliveryResult, LogDelivery } from "./deliver_lo
 import { EventWriter, WritingGivenUpError } from "./event_writer.ts";
 import { executeJob } from "./execute_job.ts";
 import type { JobContext, JobEndResult } from "./job_context.ts";
-import type { DequeuedJob } from "./job_server.ts";
+import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
-import { EXIT_CANNOT_RUN } from "./process.ts";
+import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
 
 /** `not_started`: there is no log for it, so it was not run, and is back in its queue. */
 export type JobOutcome = DeliveryResult | "not_started";

@@ -5,12 +5,13 @@
  * and remove it. It goes before the log does, so that what a killed worker left is found and removed with its log. Workers with
  * other log directories may share the place, so a mark of the log directory is part of the name.
  */
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import {
   type DirectoryOwner,
   makeOwnedDirectory,
   removeOwnedDirectory,
 } from "../platform/owned_directory.ts";
+import { messageOf } from "../platform/error_text.ts";
 import { fileName } from "../platform/files.ts";
 import { fingerprintOf } from "../platform/key_fingerprint.ts";
 
@@ -52,7 +53,7 @@ export class WorkDirectories {
     } catch (error) {
       logger.warn("Cannot remove a job's working directory; remove it by hand", {
         path,
-        error: error instanceof Error ? error.message : String(error),
+        error: messageOf(error),
       });
     }
   }

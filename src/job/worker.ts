@@ -5,21 +5,22 @@
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
 import type { Transport } from "@connectrpc/connect";
-import { nextDelayMs } from "../delivery/backoff.ts";
+import { nextDelayMs } from "../client/backoff.ts";
 import type { Clock } from "../platform/clock.ts";
-import { systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "../platform/aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";
 import { DEFAULT_JOB_SETTINGS, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
-import { createJobServer, type DequeuedJob, JobServerError } from "./job_server.ts";
+import { createJobServer, type DequeuedJob, JobServerError } from "../client/job_client.ts";
 import { announcePresence } from "./presence.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { DAY_MS, removeOldArchives } from "./remove_old_archives.ts";
 import { runJob } from "./run_job.ts";
 import { takeUpLogs } from "./take_up.ts";
 import { workerState } from "./worker_state.ts";
+import { messageOf } from "../platform/error_text.ts";
 
 export interface WorkerSettings extends JobSettings {
   /** How long one request for jobs waits for them; clients use 90 s (wire contract). */
@@ -393,8 +394,4 @@ class Worker {
       await clock.sleep(DAY_MS, AbortSignal.any([drain, reconfigured]));
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

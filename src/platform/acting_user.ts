@@ -11,6 +11,7 @@
  * - nothing of a job's environment, such as LD_PRELOAD, is ever loaded into a process that has more rights than the job.
  * The thread's own user stays what it is, so that the user's processes can at no time signal or trace the worker.
  */
+import { messageOf } from "./error_text.ts";
 import type { UserAccount } from "./user_account.ts";
 
 const SYMBOLS = {
@@ -138,8 +139,9 @@ function restore(libc: Libc, { groups, gids, fileUid, capabilities, dumpable }: 
 
 /** The thread has the rights of another user and does not get its own back: nothing it did now would be right. */
 function endAtOnce(error: unknown): never {
-  const reason = error instanceof Error ? error.message : String(error);
-  const text = `Ending at once: ${reason}. Logs are as after a crash; the next start goes on from them.\n`;
+  const text = `Ending at once: ${
+    messageOf(error)
+  }. Logs are as after a crash; the next start goes on from them.\n`;
   Deno.stderr.writeSync(new TextEncoder().encode(text));
   Deno.kill(Deno.pid, "SIGKILL");
   throw error;

@@ -3,7 +3,9 @@
  * user each. Because nobody else can change the first, nobody can put a link into the place of one below it.
  */
 import type { ActingUser } from "./acting_user.ts";
+import { messageOf } from "./error_text.ts";
 import { parentDirectory } from "./files.ts";
+import { AlreadyExists, NotFound, PermissionDenied } from "./system_errors.ts";
 
 /** The directory cannot serve as the place of others' directories. `reason` completes "Cannot use PATH: …". */
 export class UnfitDirectoryError extends Error {
@@ -21,7 +23,7 @@ export function preparePassage(path: string, user: ActingUser | undefined): void
   try {
     makePassage(path);
   } catch (error) {
-    throw new UnfitDirectoryError(path, reasonOf(error), { cause: error });
+    throw new UnfitDirectoryError(path, messageOf(error), { cause: error });
   }
   const { isDirectory, isSymlink, uid, mode } = Deno.lstatSync(path);
   if (isSymlink) throw new UnfitDirectoryError(path, "it is a symbolic link");
@@ -29,11 +31,22 @@ export function preparePassage(path: string, user: ActingUser | undefined): void
   if (uid !== Deno.uid()) throw new UnfitDirectoryError(path, `it belongs to another user (${uid})`);
   if (((mode ?? 0) & 0o022) !== 0) throw new UnfitDirectoryError(path, "others may write to it");
   if (user === undefined) return;
+  if (user.run(() => isClosed(path))) {
+    throw new UnfitDirectoryError(
+      path,
+      "the user does not get to it: it, or a directory above it, is closed to others",
+    );
+  }
+}
+
+/** Whether the path may not be passed: whether there is such a name is not told then. What else is wrong with it is not said. */
+export function isClosed(path: string): boolean {
   try {
-    user.run(() => Deno.statSync(`${path}/.`));
+    // Not `PATH/.`, which the runtime shortens before it asks the system.
+    Deno.lstatSync(`${path}/no-such-name`);
+    return false;
   } catch (error) {
-    const reason = "the user does not get to it: it, or a directory above it, is closed to others";
-    throw new UnfitDirectoryError(path, reason, { cause: error });
+    return error instanceof PermissionDenied;
   }
 }
 
@@ -41,8 +54,8 @@ function makePassage(path: string): void {
   try {
     Deno.mkdirSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return;
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof AlreadyExists) return;
+    if (!(error instanceof NotFound)) throw error;
     makePassage(parentDirectory(path));
     Deno.mkdirSync(path);
   }
@@ -73,8 +86,8 @@ export async function removeOwnedDirectory(path: string, owner: DirectoryOwner |
   await runAsOwner("chmod", ["-R", "u+rwX", "--", path], owner);
   if (await removeTree(path)) return;
   await runAsOwner("rm", ["-rf", "--", path], owner);
-  // The name itself is in a directory that is ours.
-  await Deno.remove(path, { recursive: true });
+  // The name itself is in a directory that is ours. What is left in it, if anything, is not even the owner's to remove.
+  await Deno.remove(path);
 }
 
 /** False when it may not be done, and maybe was in part. */
@@ -83,8 +96,8 @@ async function removeTree(path: string): Promise<boolean> {
     await Deno.remove(path, { recursive: true });
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true;
-    if (error instanceof Deno.errors.PermissionDenied) return false;
+    if (error instanceof NotFound) return true;
+    if (error instanceof PermissionDenied) return false;
     throw error;
   }
 }
@@ -104,8 +117,4 @@ async function runAsOwner(command: string, args: string[], owner: DirectoryOwner
     }).spawn();
   // Whether it did all of it shows when the directory is removed.
   await (owner === undefined ? start() : owner.acting.run(start)).status;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -6,6 +6,8 @@
  * The programs that it starts are as open as ever: executing a program begins anew. The process leaves no core dump.
  */
 
+import { messageOf } from "./error_text.ts";
+
 const SYMBOLS = {
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
 } as const;
@@ -20,7 +22,7 @@ export function closeToOthers(): string | undefined {
   try {
     library = Deno.dlopen("libc.so.6", SYMBOLS);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
   try {
     return library.symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0

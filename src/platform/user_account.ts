@@ -33,11 +33,6 @@ const TEXT_BYTES_MAX = 1024 * 1024;
 /** The kernel's NGROUPS_MAX. */
 const GROUPS_MAX = 65_536;
 
-/** Whose this process is. */
-export function currentUserId(): number | undefined {
-  return Deno.uid() ?? undefined;
-}
-
 /**
  * Undefined when there is no such user.
  * @throws {Error} when the accounts cannot be looked up

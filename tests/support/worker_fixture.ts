@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { createServerTransport } from "../../src/delivery/transport.ts";
+import { createServerTransport } from "../../src/client/transport.ts";
 import { type JobEvent, outputOf } from "../../src/events/event.ts";
 import { type Job, type JobParamsSchema, JobState } from "../../src/events/gen/job/v1/job_pb.ts";
 import {
@@ -16,7 +16,7 @@ import {
 } from "../../src/job/worker.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { FileLock } from "../../src/platform/file_lock.ts";
-import { createLogger } from "../../src/platform/logger.ts";
+import { createLogger } from "../../src/platform/logging/logger.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
 import { connect, type ServerClient } from "./server_client.ts";
 

@@ -1,0 +1,176 @@
+/**
+ * A job's command as an operating system process: started in a session and process group of its own,
+ * so that ending the job ends everything it started.
+ *
+ * The command is one program with arguments and is run directly, never by a shell: what a job asks for
+ * is what runs, whatever characters are in it. A job that wants a shell says so (`sh`, `-c`, `…`).
+ *
+ * The environment is the worker's without its `AIRUNNER_…` variables (they configure the worker and
+ * may hold secrets), then `CI=true`, then the job's own variables, then `AIRUNNER_JOB_ID`. Where jobs have a user of
+ * their own, the worker's has been fitted to it (`job_user.ts`).
+ */
+import { messageOf } from "../../platform/error_text.ts";
+import { isClosed } from "../../platform/owned_directory.ts";
+import type { JobUser } from "../job_user.ts";
+
+export interface ProcessSpec {
+  command: string;
+  args: readonly string[];
+  environment: Readonly<Record<string, string>>;
+  /** Empty: the worker's own. Relative: seen from there. */
+  workingDirectory: string;
+  /** As whom it runs. Undefined: as the worker's user. */
+  user?: JobUser;
+}
+
+export interface ProcessExit {
+  /** What the process gave, or 128 + N when signal N killed it, as a shell has it. */
+  exitCode: number;
+  signal: string | undefined;
+}
+
+export interface RunningProcess {
+  readonly pid: number;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** Resolves when the process itself has ended; children that it left may still run and hold its pipes. */
+  readonly exited: Promise<ProcessExit>;
+  /** Sends a signal to every process of the group. That none is left is no error. */
+  signalGroup(signal: "SIGTERM" | "SIGKILL"): void;
+}
+
+/** Shells' exit codes for a command that could not be started. */
+export const EXIT_NOT_FOUND = 127;
+export const EXIT_CANNOT_RUN = 126;
+
+/** The command could not be started; nothing of it has run. */
+export class SpawnError extends Error {
+  override name = "SpawnError";
+  constructor(message: string, readonly exitCode: number, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager. */
+const WORKER_VARIABLES = /^(AIRUNNER_|NOTIFY_SOCKET$|WATCHDOG_(PID|USEC)$)/;
+
+/** What every process of a job can be told by, unless it has cleared its environment. */
+export const JOB_ID_VARIABLE = "AIRUNNER_JOB_ID";
+
+export function jobEnvironment(
+  workers: Readonly<Record<string, string>>,
+  jobs: Readonly<Record<string, string>>,
+  jobId: string,
+): Record<string, string> {
+  const inherited = Object.entries(workers).filter(([name]) => !WORKER_VARIABLES.test(name));
+  return { ...Object.fromEntries(inherited), CI: "true", ...jobs, [JOB_ID_VARIABLE]: jobId };
+}
+
+/** Starts the command. Throws SpawnError when it cannot be started. */
+// deno-lint-ignore require-await -- callers handle a rejection, never a throw
+export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
+  checkCommand(spec);
+  checkWorkingDirectory(spec);
+  const start = () =>
+    new Deno.Command(spec.command, {
+      args: [...spec.args],
+      uid: spec.user?.account.uid,
+      cwd: spec.workingDirectory || undefined,
+      env: { ...spec.environment },
+      clearEnv: true,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      detached: true,
+    }).spawn();
+  let child: Deno.ChildProcess;
+  try {
+    child = asUser(spec, start);
+  } catch (error) {
+    throw spawnFailure(spec, error);
+  }
+  return {
+    pid: child.pid,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    exited: child.status.then(({ code, signal }) => ({ exitCode: code, signal: signal ?? undefined })),
+    signalGroup: (signal) => signalGroup(child.pid, signal),
+  };
+}
+
+/**
+ * The group outlives its leader for as long as it has members, and its number is not given to another
+ * process while it does; a caller stops signalling soon after the leader's end, so that a number that
+ * became free is not met again.
+ */
+export function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    Deno.kill(-pid, signal);
+  } catch (error) {
+    // ESRCH: every process of the group is gone, which is what was wanted.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function checkCommand(spec: ProcessSpec): void {
+  if (spec.command === "") throw new SpawnError("The job names no command", EXIT_CANNOT_RUN);
+  for (const part of [spec.command, ...spec.args]) {
+    if (part.includes("\0")) {
+      throw new SpawnError("The command holds a NUL character, which no argument can", EXIT_CANNOT_RUN);
+    }
+  }
+  for (const [name, value] of Object.entries(spec.environment)) {
+    if (name === "" || /[=\0]/.test(name) || value.includes("\0")) {
+      throw new SpawnError(
+        `The environment variable ${JSON.stringify(name)} cannot be set: a name must not be empty or hold ` +
+          "'=', and neither name nor value may hold a NUL character",
+        EXIT_CANNOT_RUN,
+      );
+    }
+  }
+}
+
+function asUser<T>({ user }: ProcessSpec, action: () => T): T {
+  return user === undefined ? action() : user.run(action);
+}
+
+/** Checked first: the error of a spawn does not tell a missing directory from a missing program. */
+function checkWorkingDirectory(spec: ProcessSpec): void {
+  const { workingDirectory: path, user } = spec;
+  if (path === "") return;
+  let problem: string | undefined;
+  let cause: unknown;
+  const closed = () =>
+    `${user === undefined ? "the worker's user" : `the user ${user.account.name}`} does not get there`;
+  try {
+    if (!asUser(spec, () => Deno.statSync(path)).isDirectory) problem = "it is not a directory";
+    else if (asUser(spec, () => isClosed(path))) problem = closed();
+  } catch (error) {
+    cause = error;
+    if (error instanceof Deno.errors.NotFound) problem = "it does not exist";
+    else problem = error instanceof Deno.errors.PermissionDenied ? closed() : messageOf(error);
+  }
+  if (problem === undefined) return;
+  const message = `Cannot use the working directory ${JSON.stringify(path)}: ${problem}`;
+  throw new SpawnError(message, EXIT_CANNOT_RUN, { cause });
+}
+
+function spawnFailure(spec: ProcessSpec, error: unknown): SpawnError {
+  const name = JSON.stringify(spec.command);
+  if (error instanceof Deno.errors.NotFound) {
+    const hint = spec.args.length === 0 && /\s/.test(spec.command)
+      ? "; the whole text is taken as one program's name, so put arguments into args, or run sh with -c"
+      : "";
+    return new SpawnError(`Command not found: ${name}${hint}`, EXIT_NOT_FOUND, { cause: error });
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new SpawnError(
+      `Cannot run ${name}: permission denied; is it an executable file?`,
+      EXIT_CANNOT_RUN,
+      {
+        cause: error,
+      },
+    );
+  }
+  return new SpawnError(`Cannot run ${name}: ${messageOf(error)}`, EXIT_CANNOT_RUN, { cause: error });
+}
