@@ -206,6 +206,8 @@ for (const who of [AS_ROOT, WITH_CAPABILITIES]) {
         assert.match(found.get(name)!, /not permitted/, `${name}: ${stdout}`);
       }
       assert.doesNotMatch(stdout, /secret-name|task_token/);
+      const { stdout: open } = await new Deno.Command("find", { args: [dataDir, "-perm", "/077"] }).output();
+      assert.equal(text(open), "", "files of the worker that others may open");
       assert.deepEqual([...Deno.readDirSync(place.workDir)], []);
     },
   });

@@ -7,6 +7,7 @@
  */
 
 import { messageOf } from "./error_text.ts";
+import type { Logger } from "./logging/logger.ts";
 
 const SYMBOLS = {
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
@@ -15,8 +16,17 @@ const SYMBOLS = {
 /** From Linux's linux/prctl.h. */
 const PR_SET_DUMPABLE = 4;
 
+/** Where it is not possible, that is said, and keeps nobody from going on. */
+export function closeToOthers(logger: Logger): void {
+  const error = makeUndumpable();
+  if (error === undefined) return;
+  logger.debug("Cannot close this process to others of its user: they can read its environment and memory", {
+    error,
+  });
+}
+
 /** Gives why that is not possible here, or undefined when it is done. */
-export function closeToOthers(): string | undefined {
+function makeUndumpable(): string | undefined {
   if (Deno.build.os !== "linux") return "this is implemented for Linux only";
   let library: Deno.DynamicLibrary<typeof SYMBOLS>;
   try {

@@ -3,6 +3,7 @@
  */
 import { dirname } from "node:path";
 import { startServer } from "../../server/server.ts";
+import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
 import { createDirectory } from "../create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
@@ -18,6 +19,8 @@ type Server = Call<
 >;
 
 export async function run({ context, settings, logger }: Server): Promise<number> {
+  // A job on the same machine must not find the secret behind its worker's tokens in here.
+  closeToOthers(logger);
   await createDirectory(dirname(settings.data));
   const metrics = await ServerMetrics.create(VERSION, context.clock);
   const server = await startServer({

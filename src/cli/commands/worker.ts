@@ -27,12 +27,7 @@ export async function run(call: Worker): Promise<number> {
   const { context, options, settings, logger } = call;
   const { server } = requireServer(settings);
   // Before anything secret is read, and before there is a job.
-  const unprotected = closeToOthers();
-  if (unprotected !== undefined) {
-    const message =
-      "Cannot close this process to others: jobs of its user can read its environment and memory";
-    logger.debug(message, { error: unprotected });
-  }
+  closeToOthers(logger);
   using place = jobPlace(settings, context);
   const transport = await connectTransport({ ...settings, server }, context);
   for (const directory of [settings.dataDir, settings.walDir, settings.archiveDir]) {
