@@ -145,9 +145,9 @@ export const SETTINGS = {
     "--work-dir",
     path,
     undefined,
-    "place where each job gets a directory of its own to run in, removed after it",
+    "place where each job gets a directory of its own to run in",
     {
-      defaultText: "none: jobs run in the worker's; with a job user /var/tmp/airunner-UID",
+      defaultText: "none; with a job user /var/tmp/airunner-UID",
       example: "/var/tmp/airunner-jobs",
     },
   ),
