@@ -7,7 +7,7 @@ import { ALLOWED } from "../scripts/check_layers.ts";
 import { ExitCode } from "../src/cli/exit_code.ts";
 import { type Setting, SETTINGS } from "../src/config/settings.ts";
 import { file_job_v1_job } from "../src/events/gen/job/v1/job_pb.ts";
-import { WORKER_METRICS } from "../src/metrics/table.ts";
+import { SERVER_METRICS, WORKER_METRICS } from "../src/metrics/table.ts";
 import { PROBLEMS, Scanner } from "../src/wal/scanner.ts";
 import { Ledger } from "../src/wal/ledger.ts";
 import { readDocument } from "./support/documents.ts";
@@ -45,15 +45,20 @@ Deno.test("the configuration page's example is a file that parses, of settings t
   }
 });
 
-Deno.test("the monitoring page has every metric of the worker, and no other", () => {
-  const rows = readTable(readDocument("docs/monitoring.md"), "| metric | meaning |");
-  const named = rows.flatMap(([names]) => [...names.matchAll(/`(\w+)/g)].map(([, name]) => name));
-  // The process's own, which the page sums up as `process_*`.
-  const expected = WORKER_METRICS.map(({ name }) => name).filter((name) => !name.startsWith("process_"));
-  assert.deepEqual(
-    named.filter((name) => name !== "process_").sort(),
-    expected.sort(),
-  );
+Deno.test("the monitoring page has every metric of worker and server, and no other", () => {
+  const text = readDocument("docs/monitoring.md");
+  for (
+    const [header, metrics] of [["| metric |", WORKER_METRICS], [
+      "| metric of a server |",
+      SERVER_METRICS,
+    ]] as const
+  ) {
+    const rows = readTable(text, `${header} meaning |`);
+    const named = rows.flatMap(([names]) => [...names.matchAll(/`(\w+)/g)].map(([, name]) => name));
+    // The process's own, which the page sums up as `process_*`.
+    const expected = metrics.map(({ name }) => name.replace(/^process_.*/, "process_"));
+    assert.deepEqual(named.sort(), [...new Set(expected)].sort());
+  }
 });
 
 Deno.test("the operations page has every exit code", () => {

@@ -69,7 +69,7 @@ export function findDeadReferences(documents: Documents, exists: (path: string) 
   return found;
 }
 
-/** The same for pages that other files name, such as `docs/monitoring.md#metrics-and-health`. */
+/** The same for pages that other files name, such as `docs/monitoring.md#alerts`. */
 export function findDeadMentions(sources: Documents, documents: Documents): string[] {
   const found: string[] = [];
   for (const [path, text] of sources) {
