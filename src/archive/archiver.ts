@@ -27,8 +27,8 @@ import {
   type LockedFile,
   type LogFiles,
   parentDirectory,
-  systemFiles,
 } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { logName, parseLogName } from "../wal/log_name.ts";

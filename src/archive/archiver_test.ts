@@ -1,5 +1,5 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
-import { systemFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { LogLockedError } from "../wal/errors.ts";
 import { scanLog } from "../wal/reader.ts";

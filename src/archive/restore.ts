@@ -12,7 +12,8 @@
  *
  * A later run finds a log with the same bytes after 3, and goes on from 4.
  */
-import { fileName, isNoSpaceError, type LogFiles, parentDirectory, systemFiles } from "../platform/files.ts";
+import { fileName, isNoSpaceError, type LogFiles, parentDirectory } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { reason } from "../wal/errors.ts";
 import { decodeExecution } from "../wal/execution.ts";
 import { logName, parseLogName } from "../wal/log_name.ts";

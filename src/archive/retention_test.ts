@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { systemFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { archiveLog } from "./archiver.ts";
 import { listArchives } from "./archive_list.ts";

@@ -2,7 +2,8 @@
  * Takes away what a killed archiver left: temporary files that nobody holds a lock on.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import { type LogFiles, systemFiles } from "../platform/files.ts";
+import { type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { parseLogName } from "../wal/log_name.ts";
 

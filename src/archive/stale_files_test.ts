@@ -1,5 +1,5 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { systemFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { removeStaleTemporaryFiles } from "./stale_files.ts";
 import { withDirectory } from "../../tests/support/archive_logs.ts";

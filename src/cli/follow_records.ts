@@ -19,7 +19,7 @@ import { recordJson } from "./record_json.ts";
 import { renderNotice, renderRecord, renderRecordHeader } from "./screens/inspect_screen.ts";
 import { renderPayload } from "./screens/payload_lines.ts";
 import { counted, shellWord, shown, type Style } from "../platform/text.ts";
-import { readOwners } from "../survey/log_owner.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 export interface FollowOptions {
   readonly path: string;
@@ -73,7 +73,7 @@ async function tailRecords(
   let unownedTurns = 0;
   let damaged = { offset: -1, turns: 0 };
   for (;;) {
-    const isOwned = readOwners()?.(tail.identity) !== undefined;
+    const isOwned = systemFiles.lockTable()?.isLocked(tail.identity) === true;
     const isHere = await tail.isAt(path);
     const { damage, isEnough } = await tail.read((record) => shower.take(record, ledger));
     await stdout.flush();

@@ -1,7 +1,7 @@
 /**
  * The probe of the real machine.
  */
-import { lockFinder, readLockTable } from "../platform/file_lock.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import type { ClientContext } from "../client/server_client.ts";
 import { fileSystemOf, listDirectory, lookAt } from "./file_probe.ts";
 import { lookThroughArchives, lookThroughLogs } from "./log_probe.ts";
@@ -25,7 +25,7 @@ export function createSystemProbe(
   const { clock } = context;
   const nowMs = clock.nowMs();
   const { walDir, archiveDir, retentionDays } = settings;
-  const isLocked = once(() => lockFinder(readLockTable() ?? ""));
+  const isLocked = once(() => systemFiles.lockTable()?.isLocked ?? (() => false));
   const lists = new Map<string, Promise<readonly FileFacts[]>>();
   const list = (directory: string) => {
     const listed = lists.get(directory) ?? listDirectory(directory, isLocked());

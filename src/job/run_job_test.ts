@@ -13,7 +13,8 @@ import {
   JobService,
   type PublishJobEventsRequest,
 } from "../events/gen/job/v1/job_pb.ts";
-import { type LockedFile, type LogFiles, systemFiles } from "../platform/files.ts";
+import { type LockedFile, type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { scanLog } from "../wal/reader.ts";
 import { createServerTransport } from "../client/transport.ts";
 import { systemClock } from "../platform/clock.ts";

@@ -7,7 +7,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { nextDelayMs } from "../client/backoff.ts";
 import type { Clock } from "../platform/clock.ts";
-import { systemFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { aborted } from "../platform/aborted.ts";

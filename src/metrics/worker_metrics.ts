@@ -15,13 +15,13 @@ import { MetricRegistry } from "./registry.ts";
 import { SharedRun } from "./shared_run.ts";
 import { WriteHealth } from "./write_health.ts";
 import type { Clock } from "../platform/clock.ts";
-import { lockFinder, readLockTable } from "../platform/file_lock.ts";
 import { fileName } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { OpenLog } from "../wal/log.ts";
 import { LogScans } from "../survey/pending_scan.ts";
 import { createJobObserver } from "./job_observer.ts";
 import { messageOf } from "../platform/error_text.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 export interface WorkerMetricsOptions {
   listen: { hostname: string; port: number };
@@ -70,7 +70,7 @@ export class WorkerMetrics {
       directory: walDir,
       isOwn: (path) => [...this.#openLogs].some((log) => log.path === path),
       read: (file) => scans.pendingOf(file),
-      findLocks: () => lockFinder(readLockTable() ?? ""),
+      findLocks: () => systemFiles.lockTable()?.isLocked ?? (() => false),
       onUnreadable: (path, error) => this.#report("Cannot read a log to count what is unsent", path, error),
     });
     const archives = new ArchiveSurvey({

@@ -14,7 +14,8 @@
  * the locks of the logs are checked again before and after the directory gets its new name, and what appears in the old directory
  * after 3 is copied before it is removed.
  */
-import { type LogFiles, parentDirectory, systemFiles } from "../platform/files.ts";
+import { type LogFiles, parentDirectory } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { comparePrefix, contentOf, copyFile, isCopyingName } from "./copy_file.ts";
 import {
   type DirectoryPlan,

@@ -4,7 +4,8 @@
 import { statfs } from "node:fs";
 import { promisify } from "node:util";
 import { FileLock, FileLockedError } from "../platform/file_lock.ts";
-import { type LogFiles, parentDirectory, systemFiles } from "../platform/files.ts";
+import { type LogFiles, parentDirectory } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { isCopyingName } from "./copy_file.ts";
 import { type DirectoryName, type MigrationState, readState } from "./state.ts";
 

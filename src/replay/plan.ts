@@ -10,6 +10,7 @@ import { scanBytes } from "../survey/scan.ts";
 import { openLog } from "../survey/open_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 export interface ReplaySelection {
   /** Also events that were given up. */
@@ -95,7 +96,7 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
     execution,
     isCompressed,
   };
-  const pid = isCompressed ? undefined : await writerOf(target.path);
+  const pid = isCompressed ? undefined : await writerOf(systemFiles, target.path);
   if (pid !== undefined) return { ...facts, obstacle: { kind: "in_use", pid } };
   if (damage !== undefined && (isCompressed || !isTornEnd(damage))) {
     const reason = archiveProblem ??

@@ -8,7 +8,8 @@ import { type LogFacts, readLogFacts } from "./facts.ts";
 import { listLogFiles, type LogFile } from "./log_files.ts";
 import type { Directories } from "./locate.ts";
 import { LogUnreadableError } from "./errors.ts";
-import { type Owner, readOwners } from "./log_owner.ts";
+import type { LockOwner } from "../platform/lock_table.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 /**
  * `active`: a worker owns it. `orphaned`: nobody does; the next worker on this host takes it up. `corrupt`: set aside, or damaged in
@@ -21,7 +22,7 @@ export const LOG_STATES: readonly LogState[] = ["active", "orphaned", "corrupt",
 export interface InventoryLog {
   readonly file: LogFile;
   readonly state: LogState;
-  readonly owner: Owner | undefined;
+  readonly owner: LockOwner | undefined;
   /** Undefined when it could not be read; then `error` says why. */
   readonly facts: LogFacts | undefined;
   readonly error: string | undefined;
@@ -47,22 +48,22 @@ export async function takeInventory(
   { clock, onProgress }: InventoryOptions,
 ): Promise<Inventory> {
   const files = await listLogFiles(settings);
-  const ownerOf = readOwners();
+  const locks = systemFiles.lockTable();
   const cache = await FactsCache.open<LogFacts>(`${settings.dataDir}/cache/ls.json`);
   const logs: InventoryLog[] = [];
   for (const [index, file] of files.entries()) {
     if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await nextTurn();
-    const log = await lookAt(file, ownerOf?.(file), cache, clock.nowMs());
+    const log = await lookAt(file, locks?.ownerOf(file), cache, clock.nowMs());
     if (log !== undefined) logs.push(log);
     await onProgress(index + 1, files.length);
   }
   await cache.save();
-  return { logs, isOwnerKnown: ownerOf !== undefined };
+  return { logs, isOwnerKnown: locks !== undefined };
 }
 
 async function lookAt(
   file: LogFile,
-  owner: Owner | undefined,
+  owner: LockOwner | undefined,
   cache: FactsCache<LogFacts>,
   nowMs: number,
 ): Promise<InventoryLog | undefined> {
@@ -92,7 +93,7 @@ function isGone(error: unknown): boolean {
 
 export function stateOf(
   { kind }: Pick<LogFile, "kind">,
-  owner: Owner | undefined,
+  owner: LockOwner | undefined,
   facts: Pick<LogFacts, "damage"> | undefined,
 ): LogState {
   if (kind === "quarantined") return "corrupt";

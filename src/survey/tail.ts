@@ -1,7 +1,7 @@
 /**
  * A log that is being written, read as it grows. The file is held open, so that it can be read to its end even after it was archived.
  */
-import type { FileIdentity } from "../platform/file_lock.ts";
+import type { FileIdentity } from "../platform/lock_table.ts";
 import type { WalRecord } from "../wal/format.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
 import { type Damage, Scanner } from "../wal/scanner.ts";

@@ -8,7 +8,9 @@ import { type DamageExtent, examineDamage } from "./damage.ts";
 import { type LogScan, scanBytes } from "./scan.ts";
 import { openLog, openPastDamage } from "./open_log.ts";
 import { LogTail } from "./tail.ts";
-import { type Owner, ownerOf } from "./log_owner.ts";
+import type { LockOwner } from "../platform/lock_table.ts";
+import { ownerOf } from "./log_owner.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 export interface Verified extends Omit<LogScan, "ledger"> {
   readonly path: string;
@@ -16,7 +18,7 @@ export interface Verified extends Omit<LogScan, "ledger"> {
   readonly sent: number;
   readonly failed: number;
   /** Who has the log open for writing. */
-  readonly owner: Owner | undefined;
+  readonly owner: LockOwner | undefined;
   /** How far the damage reaches; undefined when there is none. */
   readonly extent: DamageExtent | undefined;
 }
@@ -35,7 +37,7 @@ const AGAIN_TURNS_MAX = 5;
 export async function verifyLog(path: string, { clock, watch }: VerifyOptions): Promise<Verified> {
   const { bytes, archived } = await openLog(path);
   const scan = await scanBytes(watch?.(bytes, archived) ?? bytes, () => {});
-  const owner = archived ? undefined : await ownerOf(path);
+  const owner = archived ? undefined : await ownerOf(systemFiles, path);
   const latest = scan.damage && !archived ? await readAgain(path, scan, owner, clock) : scan;
   const { ledger, ...rest } = latest;
   const { damage, goodBytes, archiveProblem } = latest;
@@ -49,7 +51,7 @@ export async function verifyLog(path: string, { clock, watch }: VerifyOptions): 
 async function readAgain(
   path: string,
   scan: LogScan,
-  owner: Owner | undefined,
+  owner: LockOwner | undefined,
   clock: Pick<Clock, "sleep">,
 ): Promise<LogScan> {
   using tail = await LogTail.open(path);

@@ -10,7 +10,8 @@
  *     await log.close();
  */
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { type LogFiles, systemFiles } from "../platform/files.ts";
+import { type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
 import { LogWriteError } from "./errors.ts";

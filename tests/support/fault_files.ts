@@ -2,7 +2,8 @@
  * Files that fail on purpose, for the tests of this directory: they die at a chosen operation, as a killed
  * process does, or answer that the disk is full. Every operation is recorded.
  */
-import { fileName, type LockedFile, type LogFiles, systemFiles } from "../../src/platform/files.ts";
+import { fileName, type LockedFile, type LogFiles } from "../../src/platform/files.ts";
+import { systemFiles } from "../../src/platform/system_files.ts";
 
 /** The process is dead: nothing is done any more, and the kernel gives its locks back. */
 export class Crash extends Error {}

@@ -4,6 +4,7 @@
 import type { Context, SignalName } from "../../src/cli/context.ts";
 import { Output } from "../../src/cli/terminal/output.ts";
 import { run } from "../../src/cli/run.ts";
+import { systemFiles } from "../../src/platform/system_files.ts";
 
 export interface MemoryOptions {
   env?: Record<string, string>;
@@ -49,6 +50,9 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
       env: (name) => ({ HOME: "/nonexistent", ...env })[name],
       environment: () => env,
       hostname: () => "test-host",
+      workingDirectory: () => Deno.cwd(),
+      userId: () => Deno.uid() ?? undefined,
+      files: systemFiles,
       stdin: ReadableStream.from([typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin]),
       stdinIsTerminal: isTerminal,
       stdout: outputTo("stdout"),

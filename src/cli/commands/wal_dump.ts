@@ -21,6 +21,7 @@ import { damageMeaning, healthLine } from "../screens/health.ts";
 import { counted, shellWord } from "../../platform/text.ts";
 import { SeenSequences } from "../../client/seen_sequences.ts";
 import { ownerOf } from "../../survey/log_owner.ts";
+import { systemFiles } from "../../platform/system_files.ts";
 
 export interface DumpOptions {
   raw?: true;
@@ -153,7 +154,7 @@ async function failIfIncomplete(
   undecodable: number,
 ): Promise<void> {
   const beingWritten = scan.damage?.problem === "torn_record" && path !== "-" &&
-    await ownerOf(file) !== undefined;
+    await ownerOf(systemFiles, file) !== undefined;
   if (scan.damage && !beingWritten) {
     throw new CommandError(
       `${path} is ${healthLine(scan)}. ${capitalized(damageMeaning(scan))}. ` +

@@ -31,6 +31,7 @@ import {
 import { renderPayload } from "../screens/payload_lines.ts";
 import { counted, shown } from "../../platform/text.ts";
 import { ownerOf } from "../../survey/log_owner.ts";
+import { systemFiles } from "../../platform/system_files.ts";
 
 export interface InspectOptions extends FilterOptions {
   json?: true;
@@ -185,7 +186,7 @@ async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScr
     jobId: jobIdOf(inspected),
     execution: execution && shownExecution as InspectScreen["execution"],
     oldestPendingMs: await oldestUnsentMs(open, summary),
-    owner: path === "-" || archived ? undefined : await ownerOf(file),
+    owner: path === "-" || archived ? undefined : await ownerOf(systemFiles, file),
     nowMs,
   };
 }

@@ -2,7 +2,8 @@
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
 import { logName, logNames, parseLogName } from "../../wal/log_name.ts";
-import { fileName, parentDirectory, systemFiles } from "../../platform/files.ts";
+import { fileName, parentDirectory } from "../../platform/files.ts";
+import { systemFiles } from "../../platform/system_files.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
@@ -28,7 +29,7 @@ type Recover = Call<
 export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
   const { stdout, stderr } = context;
   const path = await locateDamaged(target, settings, (note) => stderr.write(`${note}\n`));
-  const owner = await writerOf(path);
+  const owner = await writerOf(systemFiles, path);
   if (owner !== undefined) {
     throw new CommandError(
       `Cannot recover ${path}: process ${owner} is writing it. Nothing was changed; a record that is half written just now ` +

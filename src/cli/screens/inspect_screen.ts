@@ -3,7 +3,7 @@
  * next. Pure. The task token has no place here: it never enters this data.
  */
 import type { Execution, Failure } from "../../wal/execution.ts";
-import type { Owner } from "../../survey/log_owner.ts";
+import type { LockOwner } from "../../platform/lock_table.ts";
 import { damageMeaning, type Health, healthLine } from "./health.ts";
 import {
   type Column,
@@ -39,7 +39,7 @@ export interface InspectScreen extends Health {
   readonly failures: readonly (Failure & { sequence: bigint })[];
   readonly exitCode: number | undefined;
   /** Who holds the log's lock. */
-  readonly owner: Owner | undefined;
+  readonly owner: LockOwner | undefined;
   readonly nowMs: number;
 }
 

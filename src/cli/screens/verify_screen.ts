@@ -2,7 +2,7 @@
  * The lines of `wal verify`: one a file, what its damage means for the data, then what to type. Pure.
  */
 import type { DamageExtent } from "../../survey/damage.ts";
-import type { Owner } from "../../survey/log_owner.ts";
+import type { LockOwner } from "../../platform/lock_table.ts";
 import { damageMeaning, type Health, healthLine } from "./health.ts";
 import {
   counted,
@@ -16,7 +16,7 @@ import {
 
 export interface VerifiedFile extends Health {
   readonly path: string;
-  readonly owner: Owner | undefined;
+  readonly owner: LockOwner | undefined;
   readonly extent: DamageExtent | undefined;
 }
 
@@ -46,7 +46,7 @@ function extentLine(file: VerifiedFile, { isTornTail, recordsAfter }: DamageExte
   return `${where}${records}, which wal recover saves. The file was not changed`;
 }
 
-function ownerName({ pid }: Owner): string {
+function ownerName({ pid }: LockOwner): string {
   return pid === undefined ? "a process elsewhere" : `process ${pid}`;
 }
 

@@ -1,8 +1,7 @@
 /**
  * The real outside world: this process's streams, environment and signals.
  */
-import { systemClock } from "../../platform/clock.ts";
-import { systemRandom } from "../../platform/random.ts";
+import { systemHost } from "../../platform/system_host.ts";
 import type { Context, SignalName, Signals } from "../context.ts";
 import { Output } from "./output.ts";
 
@@ -16,16 +15,12 @@ export function createSystemContext(args: readonly string[]): SystemContext {
   const atExit: (() => void)[] = [];
   return {
     context: {
+      ...systemHost,
       args,
-      env: (name) => Deno.env.get(name),
-      environment: () => Deno.env.toObject(),
-      hostname: () => Deno.hostname(),
       stdin: Deno.stdin.readable,
       stdinIsTerminal: Deno.stdin.isTerminal(),
       stdout: outputOf(Deno.stdout),
       stderr: outputOf(Deno.stderr),
-      clock: systemClock,
-      random: systemRandom,
       signals: createSignals(),
       atExit: (action) => void atExit.push(action),
     },

@@ -16,7 +16,8 @@
  *
  * A crash between two renames leaves a number out, which the next rotation closes again.
  */
-import { type FileIdentity, FileLock, FileLockedError, isSameFile } from "../file_lock.ts";
+import { FileLock, FileLockedError, isSameFile } from "../file_lock.ts";
+import type { FileIdentity } from "../lock_table.ts";
 import { parentDirectory } from "../files.ts";
 
 export interface LogFileOptions {
