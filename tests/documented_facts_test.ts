@@ -90,7 +90,7 @@ Deno.test("the protocol page has the messages, fields, enums and methods that ar
 
 Deno.test("the protocol page marks as ours what the protocol's file calls an extension", () => {
   const proto = readDocument("src/events/proto/job/v1/job.proto");
-  const fields = [...proto.matchAll(/\/\/ Extension:.*\n((?:  \w+ \w+ = \d+;\n)+)/g)].flatMap(([, block]) =>
+  const fields = [...proto.matchAll(/\/\/ Extension:.*\n((?: +\w+ \w+ = \d+;\n)+)/g)].flatMap(([, block]) =>
     [...block.matchAll(/(\w+) (\w+) = (\d+);/g)].map(([, type, name, number]) => `${number} ${name} ${type}`)
   );
   assert.equal(fields.length, 4);
