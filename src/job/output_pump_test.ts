@@ -27,6 +27,7 @@ function pump(stdout: ReturnType<typeof pipe>, more: Partial<PumpOptions> = {}) 
     process: { stdout: stdout.stream, stderr: pipe([]).stream },
     clock,
     waitForRoom: () => Promise.resolve(),
+    over: new AbortController().signal,
     // deno-lint-ignore require-await -- as asynchronous as a real one
     accept: async ({ stream, bytes }) => void accepted.push({ stream, bytes: [...bytes] }),
     ...more,
@@ -44,7 +45,7 @@ Deno.test("a pipe is not read before there is room", async () => {
   const { output, accepted } = pump(stdout, { waitForRoom: () => room.promise });
   await turns();
   assert.equal(stdout.pulls, 0);
-  assert.equal(output.waitsForOutput, false);
+  assert.equal(output.isHeld, false);
   room.resolve();
   await output.finished;
   assert.deepEqual(accepted, [{ stream: StreamType.STDOUT, bytes: [1] }]);
@@ -65,7 +66,7 @@ Deno.test("a pipe that stays open is left once it is cut off and empty, with all
   const stdout = pipe([new Uint8Array([1]), new Uint8Array([2])], { ends: false });
   const { output, accepted, clock } = pump(stdout);
   await turns();
-  assert.equal(output.waitsForOutput, true);
+  assert.equal(output.isHeld, true);
   output.cutOff();
   await clock.pass(250);
   await output.finished;
@@ -82,6 +83,7 @@ Deno.test("a pipe that somebody writes to for ever is left after as much as a pi
     process: { stdout: endless, stderr: pipe([]).stream },
     clock: new ManualClock(),
     waitForRoom: () => Promise.resolve(),
+    over: new AbortController().signal,
     // deno-lint-ignore require-await -- as asynchronous as a real one
     accept: async (chunk) => void (bytes += chunk.bytes.length),
   });

@@ -103,7 +103,7 @@ Deno.test("a job whose log fails to sync is ended, and what was durable is deliv
   assert.equal(server.completed.length, 1);
   const result = server.completed[0].jobResult!;
   assert.equal(result.success, false);
-  assert.equal(result.exitCode, 137);
+  assert.equal(result.exitCode, 125);
   assert.match(
     result.errorMessage,
     /could not store the job's output.*input\/output error.*after sequence 5 is lost/,

@@ -8,12 +8,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createServerTransport } from "../../src/delivery/transport.ts";
 import { type JobEvent, outputOf } from "../../src/events/event.ts";
 import { type Job, type JobParamsSchema, JobState } from "../../src/events/gen/job/v1/job_pb.ts";
-import {
-  runWorker,
-  type WorkerOptions,
-  type WorkerResult,
-  type WorkerSettings,
-} from "../../src/job/worker.ts";
+import { runWorker } from "../../src/job/worker.ts";
+import type { WorkerOptions, WorkerResult, WorkerSettings } from "../../src/job/worker_options.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { FileLock } from "../../src/platform/file_lock.ts";
 import { createLogger } from "../../src/platform/logger.ts";
