@@ -192,7 +192,11 @@ function cannotSpawn(error: unknown): CannotSpawnError {
   return new CannotSpawnError(message, { cause: error });
 }
 
-function spawnFailure(spec: ProcessSpec, error: unknown): SpawnError | CannotSpawnError {
+/** Whose fault it is that a process could not be started. Exported for its test. */
+export function spawnFailure(
+  spec: Pick<ProcessSpec, "command" | "args">,
+  error: unknown,
+): SpawnError | CannotSpawnError {
   if (!isCommandsOwn(error)) return cannotSpawn(error);
   const name = JSON.stringify(spec.command);
   if (error instanceof Deno.errors.NotFound) {

@@ -38,7 +38,7 @@ export class Supervision {
   readonly #startedElapsedMs: number;
   readonly #batcher: Batcher;
   readonly #pump: OutputPump;
-  /** Aborts when the process has ended, which ends everything that only makes sense before. */
+  /** Aborts when the process has ended or is waited for no longer, which ends everything that only makes sense before. */
   readonly #exited = new AbortController();
   /** Aborts when the last byte has been read. */
   readonly #outputEnded = new AbortController();
@@ -199,6 +199,8 @@ export class Supervision {
           `Process ${pid} is there still although it was killed: it may wait for a disk or a network file ` +
             "system that does not answer. What it writes from now on is not recorded",
         );
+        // Ends the heartbeats: as far as this job is concerned it is over.
+        this.#exited.abort();
         return undefined;
       }
     }

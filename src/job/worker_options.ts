@@ -75,6 +75,8 @@ export interface WorkerOptions {
   onChangeable?(change: (changes: WorkerChanges) => void): void;
   /** A seam for tests of failing disks. */
   files?: JobContext["files"];
+  /** A seam for tests of processes that cannot be started or ended. */
+  spawn?: JobContext["spawn"];
   /** First request to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;
   /** Second request to stop: ends at once, logs stay as they are. Also ends what `drain` would. */
