@@ -1,7 +1,7 @@
 /**
  * Which archives there are.
  */
-import { parseLogName } from "../wal/log_name.ts";
+import { parseLogName } from "../wal/file_names.ts";
 
 export const ARCHIVE_SUFFIX = ".wal.zst";
 

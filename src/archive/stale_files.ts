@@ -4,7 +4,7 @@
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type LogFiles, systemFiles } from "../platform/files.ts";
 import type { Logger } from "../platform/logger.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { parseLogName } from "../wal/file_names.ts";
 
 /** As the archiver names them: a dot, the archive's name, and a random UUID. */
 const TEMPORARY_NAME = /^\.(.+\.wal\.zst)\.tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

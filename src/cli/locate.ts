@@ -2,7 +2,7 @@
  * Finds the log that the user means: a job id in the data directory, or the path of a file.
  */
 import { decodeExecution, type Execution } from "../wal/execution.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { parseLogName } from "../wal/file_names.ts";
 import { Scanner } from "../wal/scanner.ts";
 import { CommandError } from "./command_error.ts";
 import { cannotRead, openLog } from "./log_source.ts";

@@ -2,7 +2,7 @@
  * Which files of the data directory hold logs: those in use, those that were set aside as damaged, and archives.
  */
 import { type ListedFile, listFiles } from "../metrics/directory.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { parseLogName } from "../wal/file_names.ts";
 import { CommandError } from "./command_error.ts";
 import type { Directories } from "./locate.ts";
 

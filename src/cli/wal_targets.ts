@@ -2,7 +2,7 @@
  * Which files the words on the command line mean, for commands that work on several logs: a job's id means every log and archive of
  * that job, the path of a file that file alone.
  */
-import { parseLogName } from "../wal/log_name.ts";
+import { parseLogName } from "../wal/file_names.ts";
 import { CommandError } from "./command_error.ts";
 import type { Directories } from "./locate.ts";
 import { cannotRead } from "./log_source.ts";

@@ -2,7 +2,7 @@
  * A new log for one execution of a job, under a name that no execution before it has had.
  */
 import { Log } from "../wal/log.ts";
-import { logName } from "../wal/log_name.ts";
+import { logName } from "../wal/file_names.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { DequeuedJob } from "./job_server.ts";
 import type { JobContext } from "./job_context.ts";

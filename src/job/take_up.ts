@@ -8,7 +8,7 @@ import type { Logger } from "../platform/logger.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { parseLogName } from "../wal/file_names.ts";
 import type { JobEnd } from "./complete_job.ts";
 import { archiveDelivered, LogDelivery } from "./deliver_log.ts";
 import { TIMED_OUT } from "./execute_job.ts";

@@ -2,7 +2,7 @@
  * `airunner wal inspect`: what is in a log.
  */
 import { basename } from "node:path";
-import { parseLogName } from "../../wal/log_name.ts";
+import { parseLogName } from "../../wal/file_names.ts";
 import type { LogBytes } from "../../wal/reader.ts";
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";

@@ -1,8 +1,9 @@
 /**
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
-import { logName, logNames, parseLogName } from "../../wal/log_name.ts";
-import { fileName, parentDirectory, systemFiles } from "../../platform/files.ts";
+import { logName, logNames, parseLogName } from "../../wal/file_names.ts";
+import { fileName, isMissing, parentDirectory, systemFiles } from "../../platform/files.ts";
+import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
@@ -142,7 +143,7 @@ async function write(
       directory,
       names,
       bytes: repairedBytes(open, plan),
-      isSame: (existing) => hasSameBytes(existing, repairedBytes(open, plan)),
+      look: (existing) => lookAt(existing, repairedBytes(open, plan)),
     });
   } catch (error) {
     throw new CommandError(
@@ -156,9 +157,14 @@ async function write(
   }
 }
 
-async function hasSameBytes(path: string, bytes: LogBytes): Promise<boolean> {
+async function lookAt(path: string, bytes: LogBytes): Promise<Occupant> {
   const { haveSameBytes } = await import("../../archive/survey.ts");
-  return await haveSameBytes(readLogFile(path), bytes);
+  try {
+    return await haveSameBytes(readLogFile(path), bytes) ? "same" : "different";
+  } catch (error) {
+    if (isMissing(error)) return "nothing";
+    throw error;
+  }
 }
 
 /** A log keeps its job's name, so that whoever looks for the job finds it; the worker of this machine takes it up by that name. */
