@@ -8,7 +8,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   platform: [],
   wal: ["platform"],
   events: ["platform"],
-  metrics: ["platform"],
+  metrics: ["platform", "wal"],
   config: ["platform"],
   archive: ["platform", "wal"],
   delivery: ["platform", "wal", "events"],

@@ -6,7 +6,7 @@
  *      1  lock the log             the log
  *      2  scan it                  the log; a damaged one is never archived
  *      3  write a hidden temporary file in the archive directory, and sync it
- *                                  the log, and a temporary file that `removeStaleTemporaryFiles` takes away
+ *                                  the log, and a temporary file that `removeStaleFiles` takes away
  *      4  read it back and compare it with the log, byte by byte
  *                                  as after 3
  *      5  link it to its name, which never replaces a file

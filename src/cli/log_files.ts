@@ -2,9 +2,10 @@
  * Which files of the data directory hold logs: those in use, those that were set aside as damaged, and archives.
  */
 import { type ListedFile, listFiles } from "../metrics/directory.ts";
-import { parseLogName } from "../wal/file_names.ts";
+import { readFileName } from "../wal/file_names.ts";
 import { CommandError } from "./command_error.ts";
 import type { Directories } from "./locate.ts";
+import { readOwners } from "./writer.ts";
 
 /** `quarantined`: a log that was set aside because it is damaged. */
 export type LogFileKind = "log" | "quarantined" | "archive";
@@ -14,8 +15,6 @@ export interface LogFile extends ListedFile {
   /** What the name says; undefined when it is not a name that we would give. */
   readonly jobId: string | undefined;
 }
-
-const QUARANTINE_SUFFIX = /\.corrupt(?:-\d+)?$/;
 
 /** All of them, by path. A directory that does not exist yet holds nothing. */
 export async function listLogFiles({ walDir, archiveDir }: Directories): Promise<LogFile[]> {
@@ -28,14 +27,18 @@ export async function listLogFiles({ walDir, archiveDir }: Directories): Promise
 }
 
 function logFile(file: ListedFile): LogFile[] {
-  const { name } = file;
-  // Hidden files are logs and archives in the making.
-  if (name.startsWith(".")) return [];
-  if (name.endsWith(".wal.zst")) return [{ ...file, kind: "archive", jobId: parseLogName(name)?.jobId }];
-  if (name.endsWith(".wal")) return [{ ...file, kind: "log", jobId: parseLogName(name)?.jobId }];
-  const original = name.replace(QUARANTINE_SUFFIX, "");
-  if (original === name) return [];
-  return [{ ...file, kind: "quarantined", jobId: parseLogName(original)?.jobId }];
+  const { kind, job } = readFileName(file.name) ?? {};
+  return kind === "log" || kind === "quarantined" || kind === "archive"
+    ? [{ ...file, kind, jobId: job?.jobId }]
+    : [];
+}
+
+/** What killed processes left in the making, in both directories: hidden files that nobody has locked. */
+export async function listLeftovers({ walDir, archiveDir }: Directories): Promise<ListedFile[]> {
+  const directories = new Set([walDir, archiveDir]);
+  const files = (await Promise.all([...directories].map(filesIn))).flat();
+  const ownerOf = readOwners();
+  return files.filter((file) => readFileName(file.name)?.kind === "temporary" && !ownerOf?.(file));
 }
 
 async function filesIn(directory: string): Promise<ListedFile[]> {

@@ -1,7 +1,7 @@
 /**
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
-import { logName, logNames, parseLogName } from "../../wal/file_names.ts";
+import { logName, logNames, readFileName } from "../../wal/file_names.ts";
 import { fileName, isMissing, parentDirectory, systemFiles } from "../../platform/files.ts";
 import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
@@ -11,12 +11,11 @@ import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../json.ts";
-import { locateLog } from "../locate.ts";
+import { locateLog, quarantinedLogs } from "../locate.ts";
 import { cannotRead, openLog } from "../log_source.ts";
 import { describeRecovered, type RecoveredLog } from "../recovered_log.ts";
 import { renderRecover } from "../render/recover_screen.ts";
 import { shellWord, shown } from "../render/text.ts";
-import { quarantinedLogs, withoutQuarantine } from "../wal_targets.ts";
 import { writerOf } from "../writer.ts";
 
 type Recover = Call<
@@ -169,8 +168,7 @@ async function lookAt(path: string, bytes: LogBytes): Promise<Occupant> {
 
 /** A log keeps its job's name, so that whoever looks for the job finds it; the worker of this machine takes it up by that name. */
 function namesFor(path: string, { execution }: RecoveredLog): Iterable<string> {
-  const name = withoutQuarantine(fileName(path));
-  const jobId = parseLogName(name)?.jobId ?? execution?.job_id;
+  const jobId = readFileName(fileName(path))?.job?.jobId ?? execution?.job_id;
   try {
     if (jobId !== undefined) {
       logName(jobId);

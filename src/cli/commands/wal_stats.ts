@@ -8,6 +8,7 @@ import { type DiskRoom, readDiskRoom } from "../disk_room.ts";
 import { ExitCode } from "../exit_code.ts";
 import { DAY_MS, estimateFilling, estimateGrowth } from "../growth.ts";
 import { toJson } from "../json.ts";
+import { listLeftovers } from "../log_files.ts";
 import { type InventoryLog, type LogState, takeInventory } from "../log_inventory.ts";
 import { renderStats, type StatsScreen } from "../render/stats_screen.ts";
 
@@ -19,12 +20,14 @@ export async function run({ context, options, settings, style }: Stats): Promise
   const { stdout, clock } = context;
   const { walDir, archiveDir, metricsListen, retentionDays } = settings;
   const { logs } = await takeInventory(context, settings);
+  const leftovers = await listLeftovers(settings);
   const rooms = await readDiskRoom([walDir, archiveDir]);
   const nowMs = clock.nowMs();
   const screen: StatsScreen = {
     walDir,
     archiveDir,
     ...countLogs(logs),
+    leftovers: { files: leftovers.length, bytes: leftovers.reduce((sum, { bytes }) => sum + bytes, 0) },
     retentionDays,
     rooms,
     growth: growthOf(logs, rooms, settings, nowMs),
@@ -136,5 +139,6 @@ function statsJson(screen: StatsScreen) {
       p50_seconds: latency.p50Seconds ?? null,
       p99_seconds: latency.p99Seconds ?? null,
     },
+    leftovers: screen.leftovers,
   };
 }

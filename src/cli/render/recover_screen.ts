@@ -1,6 +1,8 @@
 /**
  * The screen of `wal recover`: where the damage is, what was saved, what is lost for good, and what to type next. Pure.
  */
+import { fileName } from "../../platform/files.ts";
+import { readFileName } from "../../wal/file_names.ts";
 import type { DamagedStretch } from "../../wal/repair.ts";
 import type { LostRange, RecoveredLog } from "../recovered_log.ts";
 import {
@@ -125,7 +127,7 @@ function nextSteps({ path, output, dryRun, log, records }: RecoverScreen): [stri
       `sends the ${counted(log.pending || log.failed, "event")} that the server lacks`,
     ]);
   }
-  if (path.endsWith(".corrupt")) {
+  if (readFileName(fileName(path))?.kind === "quarantined") {
     steps.push([
       `mv ${word(path)} DIR`,
       "keeps the damaged file elsewhere; as long as it stays, it is reported",
