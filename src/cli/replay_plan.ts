@@ -6,8 +6,9 @@ import { readSummary } from "../archive/summary.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
+import { examineDamage } from "./damage_extent.ts";
 import { scanBytes } from "./log_scan.ts";
-import { openLog } from "./log_source.ts";
+import { openLog, openPastDamage } from "./log_source.ts";
 import type { Target } from "./wal_targets.ts";
 import { writerOf } from "./writer.ts";
 
@@ -97,7 +98,7 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
   };
   const pid = isCompressed ? undefined : await writerOf(target.path);
   if (pid !== undefined) return { ...facts, obstacle: { kind: "in_use", pid } };
-  if (damage !== undefined && (isCompressed || !isTornEnd(damage))) {
+  if (damage !== undefined && (isCompressed || !await isTornTail(target.path, { damage, goodBytes }))) {
     const reason = archiveProblem ??
       `${damage.problem} at byte ${damage.offset}, ${logBytes - goodBytes} bytes from there on`;
     return { ...facts, obstacle: { kind: "damaged", damage, reason } };
@@ -107,7 +108,8 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
   return { ...facts, obstacle: execution.task_token === undefined ? { kind: "no_token" } : undefined };
 }
 
-/** What a crash leaves at the end of a log; opening it cuts that, or finds out that it is more. */
-function isTornEnd({ problem }: Damage): boolean {
-  return problem === "torn_record" || problem === "zero_tail" || problem === "short_header";
+/** What a crash leaves at the end of a log: opening it cuts that, and says so. */
+async function isTornTail(path: string, found: { damage: Damage; goodBytes: number }): Promise<boolean> {
+  const open = () => openPastDamage(path);
+  return (await examineDamage(open, { ...found, archiveProblem: undefined })).isTornTail;
 }

@@ -22,20 +22,12 @@ import {
   reason,
 } from "./errors.ts";
 import { decodeExecution, encodeExecution, type Execution } from "./execution.ts";
-import {
-  CHECKSUM_BYTES,
-  encodeHeader,
-  encodeRecord,
-  LENGTH_BYTES,
-  readLength,
-  Status,
-  type WalRecord,
-} from "./format.ts";
+import { encodeHeader, encodeRecord, Status, type WalRecord } from "./format.ts";
 import { cutNames, quarantineNames } from "./file_names.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { PendingTally } from "./pending_tally.ts";
-import { type LogBytes, READ_BLOCK_BYTES, salvageLog, scanLog } from "./reader.ts";
-import { decideRecovery, isUnfinishedHeader, type RecoveryFacts } from "./recovery.ts";
+import { type LogBytes, READ_BLOCK_BYTES, scanLog } from "./reader.ts";
+import { examineEnd } from "./recovery.ts";
 import { type Damage, isAllZeros, type ScanEnd } from "./scanner.ts";
 
 /** A file that can be appended to: `bytes` long, all of them good and durable. */
@@ -151,13 +143,8 @@ async function recover(
   ledger: Ledger,
 ): Promise<number> {
   const { damage, goodBytes } = end;
-  const salvageable = await salvageLog(readLocked(file, goodBytes), 0, () => {});
-  const facts: RecoveryFacts = {
-    problem: damage.problem,
-    validAfter: salvageable > 0,
-    neverFinished: await isNeverFinished(file, damage, goodBytes),
-  };
-  if (decideRecovery(facts) === "cut") {
+  const found = await examineEnd(readLocked(file, goodBytes), damage);
+  if (found.action === "cut") {
     const bytes = await cutTail(context, path, file, goodBytes);
     const { problem } = damage;
     context.logger.warn(`WAL tail cut: ${problemName(problem)}`, { path, problem, offset: goodBytes });
@@ -165,28 +152,8 @@ async function recover(
   }
   const quarantinePath = await quarantine(context.files, path);
   const { pending, sent, failed } = ledger;
-  const counts = { records: end.records, goodBytes, pending, sent, failed, salvageable };
+  const counts = { records: end.records, goodBytes, pending, sent, failed, salvageable: found.recordsAfter };
   throw new LogQuarantinedError(path, quarantinePath, damage, counts);
-}
-
-async function isNeverFinished(file: LockedFile, { problem }: Damage, goodBytes: number): Promise<boolean> {
-  if (problem === "short_header") return isUnfinishedHeader(await readExactly(file, 0, await file.size()));
-  if (problem !== "crc_mismatch") return false;
-  const length = readLength(await readExactly(file, goodBytes, LENGTH_BYTES), 0);
-  for await (const block of readLocked(file, goodBytes + length - CHECKSUM_BYTES)) {
-    if (!isAllZeros(block)) return false;
-  }
-  return true;
-}
-
-async function readExactly(file: LockedFile, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const count = await file.read(bytes.subarray(done), offset + done);
-    if (count === 0) throw new Deno.errors.UnexpectedEof(`The file ends at byte ${offset + done}`);
-    done += count;
-  }
-  return bytes;
 }
 
 /** Saves the bytes from `goodBytes` on beside the log, durably, before it takes them off. A crash in between saves them twice. */
