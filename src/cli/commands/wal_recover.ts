@@ -13,7 +13,7 @@ import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../json.ts";
 import { locateLog, quarantinedLogs } from "../locate.ts";
 import { cannotRead, openLog } from "../log_source.ts";
-import { describeRecovered, type RecoveredLog } from "../recovered_log.ts";
+import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../recovered_log.ts";
 import { renderRecover } from "../render/recover_screen.ts";
 import { shellWord, shown } from "../render/text.ts";
 import { writerOf } from "../writer.ts";
@@ -39,10 +39,11 @@ export async function run({ context, args: [target], options, settings, style }:
   const source = await openDamaged(path);
   let found: Found;
   try {
-    const plan = await planRepair(source.open);
+    const holes = () => source.holes;
+    const plan = await planRepair(source.open, { lastSequenceOf, holes });
     // Told as often as the file was read, and the plan read it all the first time.
     const archiveProblems = [...new Set(source.problems)];
-    const log = await describeRecovered(repairedBytes(source.open, plan));
+    const log = await describeRecovered(repairedBytes(source.open, plan), plan.serverHas);
     found = { path, plan, archiveProblems, log };
   } catch (error) {
     throw cannotRead(path, error);
@@ -57,9 +58,7 @@ export async function run({ context, args: [target], options, settings, style }:
   } else if (isWhole) {
     await stdout.write(`${shown(path)} is whole: there is nothing to recover\n`);
   } else {
-    const { records, salvaged, distrusted, damaged } = plan;
-    const output = written?.path;
-    const screen = { path, damaged, archiveProblems, records, salvaged, distrusted, log: found.log, output };
+    const screen = { ...plan, path, archiveProblems, log: found.log, output: written?.path };
     await stdout.write(
       renderRecover(
         { ...screen, wasThere: written?.isNew === false, dryRun: options.dryRun ?? false },
@@ -109,19 +108,41 @@ interface Source {
   readonly isArchive: boolean;
   /** What is wrong with the archive around the log, as far as it was read. */
   readonly problems: string[];
+  /** Where in the log's bytes others are missing, ascending, as far as it was read. */
+  readonly holes: readonly number[];
 }
 
 async function openDamaged(path: string): Promise<Source> {
   const { archived } = await openLog(path);
   const problems: string[] = [];
+  let holes: number[] = [];
   // An archive whose very first bytes are damaged is told by its name only.
   if (!archived && !path.endsWith(".zst")) {
-    return { open: () => readLogFile(path), isArchive: false, problems };
+    return { open: () => readLogFile(path), isArchive: false, problems, holes };
   }
   const { salvageArchive } = await import("../../archive/salvage_archive.ts");
-  const open = (): LogBytes =>
-    salvageArchive(path, ({ offset, reason }) => void problems.push(`byte ${offset}: ${reason}`));
-  return { open, isArchive: true, problems };
+  const open = async function* (): LogBytes {
+    let passed = 0;
+    const found: number[] = [];
+    const onDamage = ({ offset, reason }: { offset: number; reason: string }) => {
+      problems.push(`byte ${offset}: ${reason}`);
+      found.push(passed);
+    };
+    for await (const chunk of salvageArchive(path, onDamage)) {
+      passed += chunk.length;
+      yield chunk;
+    }
+    // Behind the last byte nothing is missing from between two others.
+    holes = found.filter((hole) => hole < passed);
+  };
+  return {
+    open,
+    isArchive: true,
+    problems,
+    get holes() {
+      return holes;
+    },
+  };
 }
 
 async function write(
@@ -205,6 +226,9 @@ function recoverJson(
     records: plan.records,
     salvaged_records: plan.salvaged,
     distrusted_records: plan.distrusted,
+    mended_records: plan.mended,
+    unproven_acknowledgements: plan.unproven,
+    orphaned_failures: plan.orphaned,
     events: log.events,
     pending: log.pending,
     sent: log.sent,
