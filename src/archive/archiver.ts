@@ -33,10 +33,10 @@ import {
   type LockedFile,
   type LogFiles,
   parentDirectory,
-  systemFiles,
   writeAll,
 } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { archiveName, isOwnLog, logNames, parseLogName } from "../wal/file_names.ts";
@@ -47,7 +47,14 @@ import { compressStream } from "./compress.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError, decompressStream } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { type ArchiveSummary, encodeSummary, readSummary } from "./summary.ts";
-import { compareBytes, haveSameBytes, measure, replaceBytes, type Replacement, surveyLog } from "./survey.ts";
+import {
+  compareBytes,
+  haveSameBytes,
+  measure,
+  replaceBytes,
+  type Replacement,
+  surveyLog,
+} from "./log_content.ts";
 
 export interface ArchiveOptions {
   /** The log, named as `file_names.ts` names them. The caller has closed it: the lock is taken here. */

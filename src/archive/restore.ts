@@ -24,8 +24,8 @@ import {
   type LockedFile,
   type LogFiles,
   parentDirectory,
-  systemFiles,
 } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import type { Occupant } from "../platform/publish_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { decodeExecution } from "../wal/execution.ts";
@@ -35,7 +35,7 @@ import type { Damage } from "../wal/scanner.ts";
 import { writeWholeFile } from "../wal/whole_file.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
-import { compareBytes } from "./survey.ts";
+import { compareBytes } from "./log_content.ts";
 
 export interface RestoreOptions {
   /** Made by us or by the zstd program; a log that was never compressed will do as well. */

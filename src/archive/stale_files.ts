@@ -3,8 +3,9 @@
  * logs (which have a token in them), restoring, recovering and archiving; `publish_file.ts` says why nothing is lost with them.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import { isMissing, type LogFiles, systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { isMissing, type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { readFileName } from "../wal/file_names.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { systemFiles } from "../platform/files.ts";
-import { silentLogger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { removeStaleFiles, STALE_AFTER_MS } from "./stale_files.ts";
-import { withDirectory } from "./test_logs.ts";
+import { withDirectory } from "../../tests/support/archive_logs.ts";
 
 const MADE_MS = 1_700_000_000_000;
 const options = { logger: silentLogger, nowMs: MADE_MS + STALE_AFTER_MS };

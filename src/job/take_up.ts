@@ -5,15 +5,15 @@
  */
 import { removeStaleFiles } from "../archive/stale_files.ts";
 import { decodeEvent, type JobEvent } from "../events/event.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
 import { isOwnLog, readFileName } from "../wal/file_names.ts";
 import type { JobEnd } from "./complete_job.ts";
 import { archiveDelivered, LogDelivery } from "./deliver_log.ts";
-import { TIMED_OUT } from "./execute_job.ts";
 import type { JobContext } from "./job_context.ts";
+import { isOurs, TIMED_OUT } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
@@ -54,6 +54,8 @@ function leaveUnnamed({ logger, logsInHand }: JobContext, path: string): void {
 /** What a log's events say about how far its job got. */
 export class Story {
   #firstError: string | undefined;
+  /** That the worker failed explains more than what was recorded before. */
+  #workersError: string | undefined;
   #timedOut = false;
   #startedAtMs: number | undefined;
   #pid: number | undefined;
@@ -66,8 +68,10 @@ export class Story {
     if (eventData.case === "processStart") {
       this.#pid = eventData.value.pid;
     } else if (eventData.case === "processError") {
-      this.#firstError ??= eventData.value.errorMessage;
-      this.#timedOut ||= eventData.value.errorMessage.startsWith(TIMED_OUT);
+      const { errorMessage } = eventData.value;
+      this.#firstError ??= errorMessage;
+      if (isOurs(errorMessage)) this.#workersError ??= errorMessage;
+      this.#timedOut ||= errorMessage.startsWith(TIMED_OUT);
     } else if (eventData.case === "processEnd") {
       this.#end = { exitCode: eventData.value.exitCode, endedAtMs: atMs };
     }
@@ -82,7 +86,8 @@ export class Story {
   get end(): JobEnd | undefined {
     if (this.#end === undefined) return undefined;
     const startedAtMs = this.#startedAtMs ?? this.#end.endedAtMs;
-    return { ...this.#end, startedAtMs, errorMessage: this.#firstError, timedOut: this.#timedOut };
+    const errorMessage = this.#workersError ?? this.#firstError;
+    return { ...this.#end, startedAtMs, errorMessage, timedOut: this.#timedOut };
   }
 }
 

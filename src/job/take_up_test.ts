@@ -92,7 +92,7 @@ Deno.test("new jobs run while an old log waits for its server to take it", async
   await worker.waitFor(/Failed to send events - retrying/);
   await worker.waitFor(new RegExp(`Job completed.*${jobId}`));
   worker.drain.abort();
-  await worker.result;
+  await worker.ended();
   await worker.waitFor(/Left for the next run/);
   assert.ok(fixture.files(fixture.walDir).includes(path.split("/").at(-1)!));
 });

@@ -12,7 +12,7 @@ import {
 } from "../platform/files.ts";
 import { type Published, publishFile } from "../platform/publish_file.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import {
   LogLockedError,
   LogQuarantinedError,
