@@ -27,9 +27,9 @@ import {
   type LockedFile,
   type LogFiles,
   parentDirectory,
-  systemFiles,
 } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { logName, parseLogName } from "../wal/log_name.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
@@ -38,7 +38,7 @@ import { compressStream } from "./compress.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError, decompressStream } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { type ArchiveSummary, encodeSummary, readSummary } from "./summary.ts";
-import { haveSameBytes, measure, replaceBytes, type Replacement, surveyLog } from "./survey.ts";
+import { haveSameBytes, measure, replaceBytes, type Replacement, surveyLog } from "./log_content.ts";
 
 export interface ArchiveOptions {
   /** The log, named as `log_name.ts` names them. The caller has closed it: the lock is taken here. */

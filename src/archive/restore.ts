@@ -12,7 +12,8 @@
  *
  * A later run finds a log with the same bytes after 3, and goes on from 4.
  */
-import { fileName, isNoSpaceError, type LogFiles, parentDirectory, systemFiles } from "../platform/files.ts";
+import { fileName, isNoSpaceError, type LogFiles, parentDirectory } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { reason } from "../wal/errors.ts";
 import { decodeExecution } from "../wal/execution.ts";
 import { logName, parseLogName } from "../wal/log_name.ts";
@@ -21,7 +22,7 @@ import type { Damage } from "../wal/scanner.ts";
 import { writeWholeFile } from "../wal/whole_file.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
-import { haveSameBytes } from "./survey.ts";
+import { haveSameBytes } from "./log_content.ts";
 
 export interface RestoreOptions {
   /** Made by us or by the zstd program; a log that was never compressed will do as well. */

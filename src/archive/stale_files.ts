@@ -2,8 +2,9 @@
  * Takes away what a killed archiver left: temporary files that nobody holds a lock on.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import { type LogFiles, systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { parseLogName } from "../wal/log_name.ts";
 
 /** As the archiver names them: a dot, the archive's name, and a random UUID. */

@@ -1,8 +1,8 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { systemFiles } from "../platform/files.ts";
-import { silentLogger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { removeStaleTemporaryFiles } from "./stale_files.ts";
-import { withDirectory } from "./test_logs.ts";
+import { withDirectory } from "../../tests/support/archive_logs.ts";
 
 const options = { logger: silentLogger };
 const uuid = "0190a1b2-0000-4000-8000-00000000000";

@@ -2,7 +2,7 @@
  * Creates the directories that the program keeps its data in: the owner's alone, because job output is in them, and with
  * their names synced, because a log is only as durable as the directories above it.
  */
-import { systemFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
 

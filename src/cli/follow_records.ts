@@ -11,15 +11,15 @@ import type { Ledger } from "../wal/ledger.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { CommandError } from "./command_error.ts";
 import type { Context } from "./context.ts";
-import { toJson } from "./json.ts";
-import { type EventRow, eventRow, readEvents, summarizeLog } from "./log_summary.ts";
-import { LogTail } from "./log_tail.ts";
+import { toJson } from "../platform/json.ts";
+import { type EventRow, eventRow, readEvents, summarizeLog } from "../survey/summary.ts";
+import { LogTail } from "../survey/tail.ts";
 import type { RecordFilter } from "./record_filter.ts";
 import { recordJson } from "./record_json.ts";
-import { renderNotice, renderRecord, renderRecordHeader } from "./render/inspect_screen.ts";
-import { renderPayload } from "./render/payload_lines.ts";
-import { counted, shellWord, shown, type Style } from "./render/text.ts";
-import { readOwners } from "./writer.ts";
+import { renderNotice, renderRecord, renderRecordHeader } from "./screens/inspect_screen.ts";
+import { renderPayload } from "./screens/payload_lines.ts";
+import { counted, shellWord, shown, type Style } from "../platform/text.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 export interface FollowOptions {
   readonly path: string;
@@ -73,7 +73,7 @@ async function tailRecords(
   let unownedTurns = 0;
   let damaged = { offset: -1, turns: 0 };
   for (;;) {
-    const isOwned = readOwners()?.(tail.identity) !== undefined;
+    const isOwned = systemFiles.lockTable()?.isLocked(tail.identity) === true;
     const isHere = await tail.isAt(path);
     const { damage, isEnough } = await tail.read((record) => shower.take(record, ledger));
     await stdout.flush();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { FileLock } from "../platform/file_lock.ts";
 import { type FollowOptions, followRecords } from "./follow_records.ts";
-import { createMemoryContext } from "./memory_context.ts";
+import { createMemoryContext } from "../../tests/support/memory_context.ts";
 import { parseFilter } from "./record_filter.ts";
-import { plainStyle } from "./render/text.ts";
-import { LogBuilder, TestData } from "./test_logs.ts";
+import { plainStyle } from "../platform/text.ts";
+import { LogBuilder, TestData } from "../../tests/support/data_directory.ts";
 
 const LOG = "wal/job.wal";
 

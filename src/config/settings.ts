@@ -16,8 +16,8 @@ import {
   text,
   type ValueType,
 } from "./value_type.ts";
-import { LOG_FORMATS } from "../platform/log_format.ts";
-import { LOG_LEVELS } from "../platform/logger.ts";
+import { LOG_FORMATS } from "../platform/logging/format.ts";
+import { LOG_LEVELS } from "../platform/logging/logger.ts";
 
 export interface Setting<T = unknown> {
   /** Key in the configuration file; dots separate levels. The names are the runbook's. */

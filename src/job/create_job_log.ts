@@ -3,8 +3,8 @@
  */
 import { Log } from "../wal/log.ts";
 import { logName } from "../wal/log_name.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { DequeuedJob } from "./job_server.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import type { DequeuedJob } from "../client/job_client.ts";
 import type { JobContext } from "./job_context.ts";
 
 /** Throws RangeError for a job id that is not safe as a file name, and whatever keeps the file from being made. */

@@ -11,8 +11,8 @@
 import { statfs } from "node:fs";
 import { promisify } from "node:util";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import { aborted } from "./aborted.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import { aborted } from "../platform/aborted.ts";
 
 export interface DiskBudgetOptions {
   directory: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
-import { createLogger } from "../platform/logger.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { DiskBudget, type DiskBudgetOptions } from "./disk_budget.ts";
 
 const GIB = 1024 ** 3;

@@ -7,7 +7,7 @@
  */
 import { createEvent, encodeEvent, type JobEvent } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { LogWriteError } from "../wal/errors.ts";
 import type { Log } from "../wal/log.ts";
 import { batchEvent, type OutputBatch } from "./batcher.ts";

@@ -9,7 +9,7 @@
 import { StreamType } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { OutputChunk } from "./batcher.ts";
-import type { RunningProcess } from "./process.ts";
+import type { RunningProcess } from "./runner/pipe.ts";
 
 export interface PumpOptions {
   process: Pick<RunningProcess, "stdout" | "stderr">;

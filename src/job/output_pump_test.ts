@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { StreamType } from "../events/event.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "../platform/aborted.ts";
 import { OutputPump, type PumpOptions } from "./output_pump.ts";
 
 const MIB = 1024 * 1024;

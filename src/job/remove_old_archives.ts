@@ -3,7 +3,7 @@
  */
 import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
 import { removeStaleTemporaryFiles } from "../archive/stale_files.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 export const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -6,10 +6,10 @@
  *
  * Every exit in between leaves a log on disk from which the next run goes on.
  */
-import { systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "../platform/aborted.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
 import { createJobLog } from "./create_job_log.ts";
@@ -18,9 +18,9 @@ import { EventWriter, WritingGivenUpError } from "./event_writer.ts";
 import { executeJob } from "./execute_job.ts";
 import type { JobContext, JobEndResult } from "./job_context.ts";
 import { EXIT_OURS, OURS } from "./job_ending.ts";
-import type { DequeuedJob } from "./job_server.ts";
+import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
-import { EXIT_CANNOT_RUN } from "./process.ts";
+import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
 
 /** `not_started`: it could not get a log or a process, so nothing of it has run, and it is back in its queue. */
 export type JobOutcome = DeliveryResult | "not_started";

@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { StreamType } from "../events/event.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { createLogger } from "../platform/logger.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { sh, startJob, text } from "../../tests/support/started_job.ts";
 import { within } from "../../tests/support/within.ts";
-import { CannotSpawnError, type RunningProcess, spawnProcess } from "./process.ts";
+import { CannotSpawnError, type RunningProcess, spawnProcess } from "./runner/pipe.ts";
 
 function lineLogger() {
   const lines: string[] = [];

@@ -4,7 +4,7 @@
  * left as it is; it never keeps the worker from anything else.
  */
 import { decodeEvent, type JobEvent } from "../events/event.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";

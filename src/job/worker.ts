@@ -4,11 +4,11 @@
  * A slot is taken while a job's process runs. What is left to deliver afterwards goes on beside the next
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
-import { nextDelayMs } from "../delivery/backoff.ts";
-import { aborted } from "./aborted.ts";
+import { nextDelayMs } from "../client/backoff.ts";
+import { aborted } from "../platform/aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
-import { createJobServer, type DequeuedJob, JobServerError } from "./job_server.ts";
+import { createJobServer, type DequeuedJob, JobServerError } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { DAY_MS, removeOldArchives } from "./remove_old_archives.ts";
 import { runJob } from "./run_job.ts";
@@ -23,6 +23,7 @@ import {
   type WorkerSettings,
 } from "./worker_options.ts";
 import { workerState } from "./worker_state.ts";
+import { messageOf } from "../platform/error_text.ts";
 
 /** A released job is in its queue again after a second, which the server may notice a little later. */
 const RELEASED_WAIT_MS = 2000;
@@ -353,8 +354,4 @@ class Worker {
 
 function stackOf(error: unknown): string {
   return error instanceof Error ? error.stack ?? error.message : String(error);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

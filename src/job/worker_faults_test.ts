@@ -3,8 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { errorsOf, outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
-import { type LockedFile, type LogFiles, systemFiles } from "../platform/files.ts";
-import { CannotSpawnError, spawnProcess } from "./process.ts";
+import type { LockedFile, LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
 
 /** Prints a line, and another one once somebody writes to the pipe `go`, which blocks until then. */
 function twoLines(fixture: WorkerFixture): { script: string; go(): void } {

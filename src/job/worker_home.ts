@@ -3,8 +3,8 @@
  * while it runs, as by `rm -r`, and are made again then: jobs that run write on into files that have lost their names and are
  * delivered from there, and the next ones need a place.
  */
-import { systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { announcePresence, DirectoryMovingError, type Presence } from "./presence.ts";
 
 export interface WorkerHomeOptions {

@@ -3,10 +3,10 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { DEFAULT_JOB_SETTINGS, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
-import type { JobServerError } from "./job_server.ts";
+import type { JobServerError } from "../client/job_client.ts";
 
 export interface WorkerSettings extends JobSettings {
   /** How long one request for jobs waits for them; clients use 90 s (wire contract). */

@@ -5,7 +5,7 @@
  * again from time to time, so that it is there when the other one has gone; the worker never waits for it.
  */
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { METRICS_CONTENT_TYPE } from "./registry.ts";
 
 export interface MetricsListenerOptions {

@@ -1,7 +1,7 @@
 /**
  * The listening socket: opened with errors that say what to do, closed without cutting answers short.
  */
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 /** The server cannot start; the message says what happened and what to do next. */
 export class ServerStartError extends Error {

@@ -10,7 +10,7 @@ import {
   writeAll,
 } from "../platform/files.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import {
   LogLockedError,
   LogQuarantinedError,

@@ -7,9 +7,10 @@ import { type Job, JobState } from "../../events/gen/job/v1/job_pb.ts";
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { type ListedJob, renderList } from "../render/list_screen.ts";
-import { ServerClient } from "../server_client.ts";
+import { toJson } from "../../platform/json.ts";
+import { type ListedJob, renderList } from "../screens/list_screen.ts";
+import { ServerClient } from "../../client/server_client.ts";
+import { requireServer } from "../settings/require_server.ts";
 
 type List = Call<
   [],
@@ -26,7 +27,7 @@ export async function run({ context, options, settings, style }: List): Promise<
   const state = options.state === undefined ? JobState.UNSPECIFIED : stateOf(options.state);
   const limit = LIMITS.parse(options.limit);
   if (limit === undefined) throw wrong("--limit", LIMITS.expected, options.limit);
-  using client = await ServerClient.connect(settings, context);
+  using client = await ServerClient.connect(requireServer(settings), context);
   const { jobs, isCut } = await fetchJobs(client, settings.queue, state, limit);
   await context.stdout.write(
     options.json

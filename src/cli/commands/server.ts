@@ -6,10 +6,10 @@ import { startServer } from "../../server/server.ts";
 import type { Call } from "../call.ts";
 import { createDirectory } from "../create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
-import { ServerMetrics } from "../metrics_server.ts";
-import { tellServiceManager } from "../service_manager.ts";
-import { stopSignals } from "../stop_signals.ts";
-import { VERSION } from "../version.ts";
+import { ServerMetrics } from "../../metrics/server_metrics.ts";
+import { tellServiceManager } from "../../platform/service_manager.ts";
+import { stopSignals } from "../terminal/stop_signals.ts";
+import { VERSION } from "../../platform/version.ts";
 
 type Server = Call<
   [],

@@ -2,21 +2,23 @@
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
 import { logName, logNames, parseLogName } from "../../wal/log_name.ts";
-import { fileName, parentDirectory, systemFiles } from "../../platform/files.ts";
+import { fileName, parentDirectory } from "../../platform/files.ts";
+import { systemFiles } from "../../platform/system_files.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { locateLog } from "../locate.ts";
-import { cannotRead, openLog } from "../log_source.ts";
-import { describeRecovered, type RecoveredLog } from "../recovered_log.ts";
-import { renderRecover } from "../render/recover_screen.ts";
-import { shellWord, shown } from "../render/text.ts";
-import { quarantinedLogs, withoutQuarantine } from "../wal_targets.ts";
-import { writerOf } from "../writer.ts";
+import { toJson } from "../../platform/json.ts";
+import { locateLog } from "../../survey/locate.ts";
+import { openLog } from "../../survey/open_log.ts";
+import { cannotRead } from "../cannot_read.ts";
+import { describeRecovered, type RecoveredLog } from "../../survey/recovered.ts";
+import { renderRecover } from "../screens/recover_screen.ts";
+import { shellWord, shown } from "../../platform/text.ts";
+import { quarantinedLogs, withoutQuarantine } from "../../survey/targets.ts";
+import { writerOf } from "../../survey/log_owner.ts";
 
 type Recover = Call<
   [string],
@@ -27,7 +29,7 @@ type Recover = Call<
 export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
   const { stdout, stderr } = context;
   const path = await locateDamaged(target, settings, (note) => stderr.write(`${note}\n`));
-  const owner = await writerOf(path);
+  const owner = await writerOf(systemFiles, path);
   if (owner !== undefined) {
     throw new CommandError(
       `Cannot recover ${path}: process ${owner} is writing it. Nothing was changed; a record that is half written just now ` +
@@ -157,7 +159,7 @@ async function write(
 }
 
 async function hasSameBytes(path: string, bytes: LogBytes): Promise<boolean> {
-  const { haveSameBytes } = await import("../../archive/survey.ts");
+  const { haveSameBytes } = await import("../../archive/log_content.ts");
   return await haveSameBytes(readLogFile(path), bytes);
 }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { MetricRegistry } from "../../metrics/registry.ts";
-import { WORKER_METRICS } from "../../metrics/metrics.ts";
-import { renderStats, type StatsScreen } from "../render/stats_screen.ts";
-import { plainStyle } from "../render/text.ts";
-import { assertScreen, LogBuilder, TestData } from "../test_logs.ts";
+import { WORKER_METRICS } from "../../metrics/table.ts";
+import { renderStats, type StatsScreen } from "../screens/stats_screen.ts";
+import { plainStyle } from "../../platform/text.ts";
+import { assertScreen, LogBuilder, TestData } from "../../../tests/support/data_directory.ts";
 
 const DAY_MS = 86_400_000;
 
