@@ -164,6 +164,11 @@ export async function writeAll(file: Pick<LockedFile, "write">, bytes: Uint8Arra
   }
 }
 
+/** Whether an error says that there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound;
+}
+
 /** Whether an error says that a disk or a quota is full. */
 export function isNoSpaceError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

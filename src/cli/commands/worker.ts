@@ -1,7 +1,8 @@
 /**
  * `airunner worker`: takes jobs and runs them, until it is stopped.
  */
-import { runWorker, type WorkerChanges, type WorkerResult } from "../../job/worker.ts";
+import { runWorker } from "../../job/worker.ts";
+import type { WorkerChanges, WorkerResult } from "../../job/worker_options.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { closeToOthers } from "../../platform/process_protection.ts";
 import { returnFreedMemory } from "../../platform/freed_memory.ts";
