@@ -1,10 +1,12 @@
 /**
- * Types what README's first use says, with the compiled binary, and looks for what the comments behind the commands promise.
+ * Types what README's first use says, with the compiled binary, and looks for what the comments behind the
+ * commands promise.
  */
 import assert from "node:assert/strict";
 import { BINARY, Program, Sandbox } from "./support/airunner.ts";
 import { readDocument } from "./support/documents.ts";
 import { parsePage } from "./support/markdown.ts";
+import { within } from "./support/within.ts";
 
 const SHELL = parsePage(readDocument("README.md")).fences.filter(({ language }) => language === "sh")
   .map(({ lines }) => lines.map((line) => line.replace(/ +#.*$/, "")).filter((line) => line !== ""));
@@ -75,7 +77,7 @@ class User implements AsyncDisposable {
   }
 
   async type(line: string): Promise<{ code: number; stdout: string; stderr: string }> {
-    const { code, stdout, stderr } = await this.#shell(line).output();
+    const { code, stdout, stderr } = await within(this.#shell(line).output(), () => line);
     return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
   }
 
