@@ -34,7 +34,7 @@ Deno.test("README's first use does what it says, line by line", async () => {
   await using sandbox = new Sandbox();
   await using user = new User(sandbox);
   const server = user.start(START[2].replace(/ &$/, ""));
-  await server.waitFor(/Listening on http:\/\/127\.0\.0\.1:\d+/);
+  await within(server.waitFor(/Listening on http:\/\/127\.0\.0\.1:\d+/), () => server.stderr);
   const worker = user.start(START[3]);
 
   const [variable, submit, list, logs, raw, inspect, ...more] = USE;
@@ -54,7 +54,7 @@ Deno.test("README's first use does what it says, line by line", async () => {
   const output = Deno.readTextFileSync(`${sandbox.directory}/output`);
   assert.deepEqual(output.split("\n").sort(), ["", "hello", "oops"]);
 
-  await worker.waitFor(/Log archived/);
+  await within(worker.waitFor(/Log archived/), () => worker.stderr);
   const inspected = await user.type(ofJob(inspect));
   assert.equal(inspected.code, 0, inspected.stderr);
   assert.ok(inspected.stdout.includes(jobId));
