@@ -183,7 +183,8 @@ function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
   const bytes = store.listedBytes(filter);
   if (bytes > LIST_BYTES_MAX && filter.pageSize > 1) {
     throw new ConnectError(
-      `The page has ${bytes} bytes of job parameters; at most ${LIST_BYTES_MAX} are sent at once. Ask for a smaller page_size`,
+      `The answer would be a message larger than ${LIST_BYTES_MAX} bytes: the jobs of the page have parameters of ` +
+        `${bytes} bytes. Ask for a smaller page_size`,
       Code.ResourceExhausted,
     );
   }

@@ -2,7 +2,12 @@
  * `airunner server`: the small server, until it is stopped.
  */
 import { dirname } from "node:path";
+import { readSecretFile } from "../../platform/private_file.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { ConnectionLimits } from "../../server/listener.ts";
 import { startServer } from "../../server/server.ts";
+import { CommandError } from "../command_error.ts";
+import type { CONNECTION_SETTINGS } from "../setting_groups.ts";
 import type { Call } from "../call.ts";
 import { createDirectory } from "../create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
@@ -14,7 +19,13 @@ import { VERSION } from "../version.ts";
 type Server = Call<
   [],
   object,
-  "listen" | "data" | "visibilityTimeout" | "authorizedKeys" | "publicUrl" | "allowUnauthenticated"
+  | "listen"
+  | "data"
+  | "visibilityTimeout"
+  | "authorizedKeys"
+  | "publicUrl"
+  | "allowUnauthenticated"
+  | (typeof CONNECTION_SETTINGS)[number]
 >;
 
 export async function run({ context, settings, logger }: Server): Promise<number> {
@@ -31,6 +42,9 @@ export async function run({ context, settings, logger }: Server): Promise<number
     defaultVisibilitySeconds: Math.ceil(settings.visibilityTimeout / 1000),
     observe: metrics.observe,
     renderMetrics: (state) => metrics.render(state),
+    openMetrics: settings.metricsOpen,
+    metricsToken: await tokenReader(settings.metricsTokenFile, logger),
+    limits: connectionLimits(settings),
   });
   const { drain, stop, release } = stopSignals(context.signals, logger);
   try {
@@ -46,6 +60,52 @@ export async function run({ context, settings, logger }: Server): Promise<number
   if (stop.aborted) return ExitCode.INTERRUPTED;
   // A server that nobody stopped has failed, and its log says why.
   return drain.aborted ? ExitCode.DONE : ExitCode.FAILED;
+}
+
+function connectionLimits(settings: Server["settings"]): ConnectionLimits {
+  return {
+    connectionsMax: settings.maxConnections,
+    perAddressMax: settings.maxConnectionsPerAddress,
+    trustedProxies: settings.trustedProxies ?? [],
+    deadlines: {
+      headerMs: settings.headerTimeout,
+      idleMs: settings.idleTimeout,
+      bodyMs: settings.bodyTimeout,
+      streamMs: settings.streamTimeout,
+    },
+  };
+}
+
+/** Reads the token at each request, so that it can be changed. @throws CommandError when there is none to begin with */
+async function tokenReader(
+  path: string | undefined,
+  logger: Logger,
+): Promise<(() => Promise<string>) | undefined> {
+  if (path === undefined) return undefined;
+  const token = await readSecretFile(path).catch((cause) => {
+    throw new CommandError(
+      `Cannot read the token for metrics: ${(cause as Error).message}`,
+      ExitCode.CONFIGURATION,
+      `Write one: (umask 077; head -c 32 /dev/urandom | base64 > ${shellWord(path)})`,
+      { cause },
+    );
+  });
+  if (token === "") {
+    throw new CommandError(
+      `The token for metrics is empty: ${path}`,
+      ExitCode.CONFIGURATION,
+      `Write one: (umask 077; head -c 32 /dev/urandom | base64 > ${shellWord(path)})`,
+    );
+  }
+  return async () => {
+    try {
+      return await readSecretFile(path);
+    } catch (error) {
+      // Nobody gets in with it then; a key still does.
+      logger.error("Cannot read the token for metrics", { path, error: (error as Error).message });
+      return "";
+    }
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
