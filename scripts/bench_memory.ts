@@ -9,11 +9,11 @@ import {
   universalServerRequestFromFetch,
   universalServerResponseToFetch,
 } from "@connectrpc/connect/protocol";
-import { createServerTransport } from "../src/delivery/transport.ts";
+import { createServerTransport } from "../src/client/transport.ts";
 import { JobEventsService, JobService } from "../src/events/gen/job/v1/job_pb.ts";
 import { runWorker } from "../src/job/worker.ts";
 import { systemClock } from "../src/platform/clock.ts";
-import { createLogger } from "../src/platform/logger.ts";
+import { createLogger } from "../src/platform/logging/logger.ts";
 import { formatRows, type Row } from "./bench_table.ts";
 
 const OUTPUT_BYTES = 1024 ** 3;

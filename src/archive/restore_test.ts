@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { silentLogger } from "../platform/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { archiveLog } from "./archiver.ts";
 import { restoreArchive, RestoreError } from "./restore.ts";
-import { assertSameBytes, buildLog, runZstd, withDirectory } from "./test_logs.ts";
+import { assertSameBytes, buildLog, runZstd, withDirectory } from "../../tests/support/archive_logs.ts";
 
 async function withArchive(
   log: Uint8Array,

@@ -17,8 +17,8 @@ import {
   text,
   type ValueType,
 } from "./value_type.ts";
-import { LOG_FORMATS } from "../platform/log_format.ts";
-import { LOG_LEVELS } from "../platform/logger.ts";
+import { LOG_FORMATS } from "../platform/logging/format.ts";
+import { LOG_LEVELS } from "../platform/logging/logger.ts";
 
 export interface Setting<T = unknown> {
   /** Key in the configuration file; dots separate levels. The names are the runbook's. */
@@ -388,7 +388,7 @@ export type SettingValues<N extends SettingName> = { readonly [K in N]: SettingV
 
 /** The names without a default of their own; `resolve.ts` derives the paths among them. */
 type Missing<N extends SettingName> = N extends
-    | "server"
+  | "server"
   | "credential"
   | "authorizedKeys"
   | "publicUrl"

@@ -1,11 +1,11 @@
 /**
  * Tells the server how a job ended, once it has all of the job's events (A3 of the durability contract).
  */
-import { type BackoffSettings, nextDelayMs } from "../delivery/backoff.ts";
+import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { type JobResult, type JobServer, JobServerError } from "./job_server.ts";
+import { type JobResult, type JobServer, JobServerError } from "../client/job_client.ts";
 
 export interface CompleteJobOptions {
   server: Pick<JobServer, "complete">;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { BACKOFF_DEFAULT } from "../delivery/backoff.ts";
-import { createLogger } from "../platform/logger.ts";
+import { BACKOFF_DEFAULT } from "../client/backoff.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { completeJob, type CompleteJobOptions, resultOf } from "./complete_job.ts";
-import { type JobResult, JobServerError } from "./job_server.ts";
+import { type JobResult, JobServerError } from "../client/job_client.ts";
 
 const END = { exitCode: 0, errorMessage: undefined, timedOut: false, startedAtMs: 1000, endedAtMs: 2000 };
 

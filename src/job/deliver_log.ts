@@ -5,16 +5,17 @@
 import { archiveLog } from "../archive/archiver.ts";
 import { createPublisher, ORPHANED_LOG_SOURCE } from "../delivery/publisher.ts";
 import { type PendingSource, Sender } from "../delivery/sender.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { problemName } from "../wal/errors.ts";
 import { RECORD_OVERHEAD_BYTES } from "../wal/format.ts";
 import type { Log } from "../wal/log.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "../platform/aborted.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
 import type { LogAccount } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
 import { keepVisible, releaseJob } from "./keep_visible.ts";
 import { SealedEvents } from "./sealed_log.ts";
+import { messageOf } from "../platform/error_text.ts";
 
 export interface DeliveryOptions {
   context: JobContext;
@@ -72,7 +73,12 @@ export class LogDelivery {
       },
       AbortSignal.any([this.#givenBack.signal, this.#over.signal, stop]),
       AbortSignal.any([this.#over.signal, stop]),
-    );
+    ).catch((error) => {
+      // The job goes on; at worst the server gives it to another worker as well.
+      logger.error("Unexpected error, for which the job's visibility is not extended any more", {
+        error: messageOf(error),
+      });
+    });
   }
 
   #createSender(log: PendingSource): Sender {
@@ -267,8 +273,4 @@ export async function archiveDelivered(
     logsToArchive.set(logPath, end);
     logger.error("Could not archive a log - retrying later", { path: logPath, error: messageOf(error) });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

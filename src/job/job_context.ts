@@ -2,17 +2,17 @@
  * What the jobs of one worker share: the server, the directories, the settings and the seams to the outside.
  */
 import type { Transport } from "@connectrpc/connect";
-import { BACKOFF_DEFAULT, type BackoffSettings } from "../delivery/backoff.ts";
+import { BACKOFF_DEFAULT, type BackoffSettings } from "../client/backoff.ts";
 import type { SenderObserver, SenderSettings } from "../delivery/sender.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { LogOptions } from "../wal/log.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
-import type { ExecuteSettings } from "./execute_job.ts";
-import type { JobServer } from "./job_server.ts";
+import type { ExecuteOptions, ExecuteSettings } from "./execute_options.ts";
+import type { JobServer } from "../client/job_client.ts";
 
 export interface JobSettings extends ExecuteSettings {
   /** How long the server keeps a job for us without hearing from it. */
@@ -97,6 +97,8 @@ export interface JobContext {
   observe: JobObserver;
   /** A seam for tests of failing disks. */
   files?: LogOptions["files"];
+  /** A seam for tests of processes that cannot be started or ended. */
+  spawn?: ExecuteOptions["spawn"];
   /** Aborts when the worker is asked to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;
   /** Aborts when the worker has to end at once. */

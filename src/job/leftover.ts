@@ -7,9 +7,9 @@
  * the job has another number.
  */
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { hasVariable, type ProcessEntry, readSession } from "../platform/processes.ts";
-import { JOB_ID_VARIABLE, signalGroup } from "./process.ts";
+import { JOB_ID_VARIABLE, signalGroup } from "./runner/pipe.ts";
 
 export interface LeftoverOptions {
   jobId: string;

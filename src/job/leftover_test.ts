@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../platform/clock.ts";
-import { createLogger } from "../platform/logger.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { readSession } from "../platform/processes.ts";
 import { endLeftover } from "./leftover.ts";
-import { jobEnvironment, type RunningProcess, spawnProcess } from "./process.ts";
+import { jobEnvironment, type RunningProcess, spawnProcess } from "./runner/pipe.ts";
 
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 

@@ -4,10 +4,11 @@
  * It is of no importance to delivery. An address that is taken, as by a second worker on the host, is reported and tried
  * again from time to time, so that it is there when the other one has gone; the worker never waits for it.
  */
+import { aborted } from "../platform/aborted.ts";
 import type { Clock } from "../platform/clock.ts";
 import { openDoor } from "../platform/door/door.ts";
 import { isAddressTaken } from "../platform/door/sockets.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { METRICS_CONTENT_TYPE } from "./registry.ts";
 
 export interface MetricsListenerOptions {
@@ -63,13 +64,6 @@ async function listen(options: MetricsListenerOptions, closing: AbortSignal): Pr
       await clock.sleep(RETRY_MS, closing);
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 function reportNotListening(error: unknown, hostname: string, port: number, logger: Logger): void {

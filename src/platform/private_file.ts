@@ -14,7 +14,9 @@ export function readHead(path: string, bytes: number): Uint8Array | undefined {
   try {
     const head = new Uint8Array(bytes);
     let length = 0;
-    for (let count; length < bytes && (count = file.readSync(head.subarray(length))) !== null;) length += count;
+    for (let count; length < bytes && (count = file.readSync(head.subarray(length))) !== null;) {
+      length += count;
+    }
     return head.subarray(0, length);
   } finally {
     file.close();

@@ -20,11 +20,11 @@ import {
   type UpdateJobRequest,
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { responseSent } from "./delivery_context.ts";
 import type { JobQueue } from "./job_queue.ts";
 import { checkEnqueue, checkQueue, checkVisibility, invalidArgument } from "./job_validation.ts";
-import type { Claim, Refusal, Store, StoredJob } from "./store.ts";
+import type { Claim, Refusal, Store, StoredJob } from "./store/sqlite/store.ts";
 import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
 /** The contract's default. */

@@ -14,7 +14,7 @@ import {
 } from "../platform/door/door.ts";
 import { explainListenError } from "../platform/door/sockets.ts";
 import type { HttpHandler } from "../platform/door/exchange.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 /** The server cannot start; the message says what happened and what to do next. */
 export class ServerStartError extends Error {

@@ -10,12 +10,12 @@ import {
 } from "@connectrpc/connect";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { type Logger, silentLogger } from "../platform/logger.ts";
+import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
-import { Database } from "./database.ts";
-import { EventStore } from "./event_store.ts";
+import { Database } from "./store/sqlite/database.ts";
+import { EventStore } from "./store/sqlite/event_store.ts";
 import { EventWriter } from "./event_writer.ts";
 import {
   addJobEventsService,
@@ -27,7 +27,7 @@ import { JobQueue } from "./job_queue.ts";
 import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
 import { type ConnectionLimits, DEFAULT_LIMITS, isLoopback, listen, ServerStartError } from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
-import { Store } from "./store.ts";
+import { Store } from "./store/sqlite/store.ts";
 import { WakeUps } from "./subscriptions.ts";
 import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
@@ -35,7 +35,7 @@ import { createUuid7, systemRandomBytes } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
 
 export { ServerStartError } from "./listener.ts";
-export { StoreError } from "./database.ts";
+export { StoreError } from "./store/sqlite/database.ts";
 
 /**
  * One message. The largest event (4 MiB) and a batch of the largest output batches (50 x 256 KiB) fit; a client

@@ -7,9 +7,12 @@ import { type Job, JobState, type ListJobsResponse } from "../../events/gen/job/
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { type ListedJob, renderList } from "../render/list_screen.ts";
-import { ServerClient, ServerError } from "../server_client.ts";
+import { classifyPublishError } from "../../client/call_error.ts";
+import { ServerClient } from "../../client/server_client.ts";
+import { ServerError } from "../../client/server_error.ts";
+import { toJson } from "../../platform/json.ts";
+import { type ListedJob, renderList } from "../screens/list_screen.ts";
+import { requireServer } from "../settings/require_server.ts";
 
 type List = Call<
   [],
@@ -26,7 +29,7 @@ export async function run({ context, options, settings, style }: List): Promise<
   const state = options.state === undefined ? JobState.UNSPECIFIED : stateOf(options.state);
   const limit = LIMITS.parse(options.limit);
   if (limit === undefined) throw wrong("--limit", LIMITS.expected, options.limit);
-  using client = await ServerClient.connect(settings, context);
+  using client = await ServerClient.connect(requireServer(settings), context);
   const { jobs, isCut } = await fetchJobs(client, settings.queue, state, limit);
   await context.stdout.write(
     options.json
@@ -78,7 +81,7 @@ async function fetchPage(
   try {
     return await client.call((service, limits) => service.listJobs(page, limits));
   } catch (error) {
-    const isTooLarge = error instanceof ServerError && error.code === "resource_exhausted";
+    const isTooLarge = error instanceof ServerError && classifyPublishError(error.cause, 0).tooLarge;
     if (isTooLarge && page.pageSize > 1) return undefined;
     throw error;
   }

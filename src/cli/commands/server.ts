@@ -2,19 +2,21 @@
  * `airunner server`: the small server, until it is stopped.
  */
 import { dirname } from "node:path";
+import { ServerMetrics } from "../../metrics/server_metrics.ts";
+import { messageOf } from "../../platform/error_text.ts";
+import type { Logger } from "../../platform/logging/logger.ts";
 import { readSecretFile } from "../../platform/private_file.ts";
-import type { Logger } from "../../platform/logger.ts";
+import { tellServiceManager } from "../../platform/service_manager.ts";
+import { shellWord } from "../../platform/text.ts";
+import { VERSION } from "../../platform/version.ts";
 import type { ConnectionLimits } from "../../server/listener.ts";
 import { startServer } from "../../server/server.ts";
-import { CommandError } from "../command_error.ts";
-import type { CONNECTION_SETTINGS } from "../setting_groups.ts";
 import type { Call } from "../call.ts";
+import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
-import { ServerMetrics } from "../metrics_server.ts";
-import { tellServiceManager } from "../service_manager.ts";
-import { stopSignals } from "../stop_signals.ts";
-import { VERSION } from "../version.ts";
+import type { CONNECTION_SETTINGS } from "../table/setting_groups.ts";
+import { stopSignals } from "../terminal/stop_signals.ts";
 
 type Server = Call<
   [],
@@ -84,7 +86,7 @@ async function tokenReader(
   if (path === undefined) return undefined;
   const token = await readSecretFile(path).catch((cause) => {
     throw new CommandError(
-      `Cannot read the token for metrics: ${(cause as Error).message}`,
+      `Cannot read the token for metrics: ${messageOf(cause)}`,
       ExitCode.CONFIGURATION,
       `Write one: (umask 077; head -c 32 /dev/urandom | base64 > ${shellWord(path)})`,
       { cause },
@@ -102,7 +104,7 @@ async function tokenReader(
       return await readSecretFile(path);
     } catch (error) {
       // Nobody gets in with it then; a key still does.
-      logger.error("Cannot read the token for metrics", { path, error: (error as Error).message });
+      logger.error("Cannot read the token for metrics", { path, error: messageOf(error) });
       return "";
     }
   };

@@ -4,19 +4,19 @@
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { Progress } from "../progress.ts";
+import { toJson } from "../../platform/json.ts";
+import { Progress } from "../terminal/progress.ts";
 import {
   renderReplayed,
   renderReplayPlan,
   renderReplayTotals,
-  type Replayed,
   replayProblem,
-} from "../render/replay_screen.ts";
-import { type PlannedReplay, planReplay, type ReplaySelection } from "../replay_plan.ts";
-import { ReplayRun, type ReplaySettings, serverOf } from "../replay_run.ts";
-import { stopSignals } from "../stop_signals.ts";
-import { allTargets, findTargets } from "../wal_targets.ts";
+} from "../screens/replay_screen.ts";
+import { type PlannedReplay, planReplay, type ReplaySelection } from "../../replay/plan.ts";
+import { ReplayRun, type ReplaySettings, serverOf } from "../../replay/run.ts";
+import { stopSignals } from "../terminal/stop_signals.ts";
+import { allTargets, findTargets } from "../../survey/targets.ts";
+import type { Replayed } from "../../replay/replayed.ts";
 
 interface Options {
   all?: true;

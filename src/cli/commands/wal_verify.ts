@@ -4,13 +4,13 @@
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { listLogFiles } from "../log_files.ts";
-import { cannotRead } from "../log_source.ts";
-import { Progress } from "../progress.ts";
-import { renderVerified, renderVerifyTotals } from "../render/verify_screen.ts";
-import { shown } from "../render/text.ts";
-import { type Verified, verifyLog } from "../verify_log.ts";
+import { toJson } from "../../platform/json.ts";
+import { listLogFiles } from "../../survey/log_files.ts";
+import { cannotRead } from "../cannot_read.ts";
+import { Progress } from "../terminal/progress.ts";
+import { renderVerified, renderVerifyTotals } from "../screens/verify_screen.ts";
+import { shown } from "../../platform/text.ts";
+import { type Verified, verifyLog } from "../../survey/verify.ts";
 
 type Verify = Call<[string[]], { all?: true; json?: true }, "walDir" | "archiveDir">;
 

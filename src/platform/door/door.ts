@@ -7,7 +7,7 @@
  * When there are as many connections as may be, the one that has waited longest for its client's next request makes room.
  */
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../logging/logger.ts";
 import { Backends } from "./backends.ts";
 import { Connection } from "./connection.ts";
 import type { Deadlines, Expiry } from "./deadlines.ts";

@@ -1,0 +1,15 @@
+/**
+ * The real outside world.
+ */
+import { systemClock } from "./clock.ts";
+import { systemEnvironment } from "./environment.ts";
+import type { Host } from "./host.ts";
+import { systemRandom } from "./random.ts";
+import { systemFiles } from "./system_files.ts";
+
+export const systemHost: Host = {
+  ...systemEnvironment,
+  files: systemFiles,
+  clock: systemClock,
+  random: systemRandom,
+};

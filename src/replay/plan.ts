@@ -1,0 +1,116 @@
+/**
+ * What `wal replay` would do with each log and archive: how many of its events are to be sent, to which server, and if it cannot be
+ * done, why not. Looks only; nothing is opened for writing and no server is asked.
+ */
+import { readSummary } from "../archive/summary.ts";
+import type { IsWanted } from "../wal/selection.ts";
+import type { Damage } from "../wal/scanner.ts";
+import { decodeExecution, type Execution } from "../wal/execution.ts";
+import { examineDamage } from "../survey/damage.ts";
+import { scanBytes } from "../survey/scan.ts";
+import { openLog, openPastDamage } from "../survey/open_log.ts";
+import type { Target } from "../survey/targets.ts";
+import { writerOf } from "../survey/log_owner.ts";
+import { systemFiles } from "../platform/system_files.ts";
+
+export interface ReplaySelection {
+  /** Also events that were given up. */
+  readonly failed: boolean;
+  /** Every event, those included that the server has acknowledged. */
+  readonly resend: boolean;
+  /** Of the event's own sequence, both ends included. */
+  readonly sequences: { readonly first: bigint; readonly last: bigint } | undefined;
+}
+
+export type Obstacle =
+  /** A worker, or another replay, has it open, and sends what is in it. */
+  | { readonly kind: "in_use"; readonly pid: number }
+  | { readonly kind: "damaged"; readonly damage: Damage | undefined; readonly reason: string }
+  /** It lacks the record that says whose log it is, or that record has no token any more. */
+  | { readonly kind: "no_execution" | "no_token" }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+export interface PlannedReplay {
+  readonly target: Target;
+  /** Events to send. */
+  readonly wanted: number;
+  readonly events: number;
+  readonly pending: number;
+  readonly failed: number;
+  readonly execution: Execution | undefined;
+  readonly isCompressed: boolean;
+  readonly obstacle: Obstacle | undefined;
+}
+
+export function isWantedBy({ failed, resend, sequences }: ReplaySelection): IsWanted {
+  return (status, sequence) =>
+    (resend || status === "pending" || (failed && status === "failed")) &&
+    (sequences === undefined || (sequence >= sequences.first && sequence <= sequences.last));
+}
+
+export async function planReplay(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
+  const nothing = { target, wanted: 0, events: 0, pending: 0, failed: 0, execution: undefined };
+  try {
+    const settled = target.kind === "archive" ? await settledArchive(target, selection) : undefined;
+    if (settled !== undefined) return settled;
+    return await scanTarget(target, selection);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ...nothing, isCompressed: target.kind === "archive", obstacle: { kind: "unreadable", reason } };
+  }
+}
+
+/** An archive whose summary says that nothing in it is wanted need not be decompressed. */
+async function settledArchive(
+  target: Target,
+  { failed, resend }: ReplaySelection,
+): Promise<PlannedReplay | undefined> {
+  if (resend) return undefined;
+  const summary = await readSummary(target.path);
+  if (summary === undefined || summary.pending > 0 || (failed && summary.failed > 0)) return undefined;
+  return {
+    target,
+    wanted: 0,
+    events: summary.events,
+    pending: 0,
+    failed: summary.failed,
+    execution: undefined,
+    isCompressed: true,
+    obstacle: undefined,
+  };
+}
+
+async function scanTarget(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
+  const { bytes, archived: isCompressed } = await openLog(target.path);
+  let execution: Execution | undefined;
+  const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(bytes, (record, kind) => {
+    if (kind === "execution") execution = decodeExecution(record.payload);
+  });
+  const { copies } = ledger.pendingSequences(isWantedBy(selection));
+  const { events, pending, failed } = ledger;
+  const facts = {
+    target,
+    wanted: copies.reduce((sum, count) => sum + count, 0),
+    events,
+    pending,
+    failed,
+    execution,
+    isCompressed,
+  };
+  const pid = isCompressed ? undefined : await writerOf(systemFiles, target.path);
+  if (pid !== undefined) return { ...facts, obstacle: { kind: "in_use", pid } };
+  if (damage !== undefined && (isCompressed || !await isTornTail(target.path, { damage, goodBytes }))) {
+    const reason = archiveProblem ??
+      `${damage.problem} at byte ${damage.offset}, ${logBytes - goodBytes} bytes from there on`;
+    return { ...facts, obstacle: { kind: "damaged", damage, reason } };
+  }
+  if (facts.wanted === 0) return { ...facts, obstacle: undefined };
+  if (execution === undefined) return { ...facts, obstacle: { kind: "no_execution" } };
+  return { ...facts, obstacle: execution.task_token === undefined ? { kind: "no_token" } : undefined };
+}
+
+/** What a crash leaves at the end of a log: opening it cuts that, and says so. */
+async function isTornTail(path: string, found: { damage: Damage; goodBytes: number }): Promise<boolean> {
+  const open = () => openPastDamage(path);
+  return (await examineDamage(open, { ...found, archiveProblem: undefined })).isTornTail;
+}
