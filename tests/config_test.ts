@@ -21,6 +21,8 @@ const VALUES: Record<keyof typeof SETTINGS, [file: string, variable: string, fla
   requestTimeout: ["1s", "2s", "3s"],
   concurrency: ["2", "3", "4"],
   workerName: ["file", "variable", "flag"],
+  jobUser: ["file", "variable", "flag"],
+  workDir: ["/tmp/file", "/tmp/variable", "/tmp/flag"],
   gracePeriod: ["1s", "2s", "3s"],
   visibilityTimeout: ["1m", "2m", "3m"],
   walDir: ["/tmp/file", "/tmp/variable", "/tmp/flag"],

@@ -13,7 +13,7 @@ export const SECTIONS: readonly Section[] = [
   { title: "The server, and who we are there", names: ["server", "credential", "requestTimeout"] },
   {
     title: "Jobs",
-    names: ["queue", "concurrency", "workerName", "gracePeriod", "visibilityTimeout"],
+    names: ["queue", "concurrency", "workerName", "jobUser", "workDir", "gracePeriod", "visibilityTimeout"],
   },
   {
     title: "Directories and disk space. A relative path leads on from the directory of this file",

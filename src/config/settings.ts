@@ -137,6 +137,21 @@ export const SETTINGS = {
     "name of this worker in logs",
     { defaultText: "the host's name", example: "build-host-1" },
   ),
+  jobUser: setting("JobUser", "--job-user", text, undefined, "user as whom jobs run", {
+    defaultText: "the worker's own",
+    example: "ci",
+  }),
+  workDir: setting(
+    "WorkDir",
+    "--work-dir",
+    path,
+    undefined,
+    "place where each job gets a directory of its own to run in",
+    {
+      defaultText: "none; with a job user /var/tmp/airunner-UID",
+      example: "/var/tmp/airunner-jobs",
+    },
+  ),
   gracePeriod: setting(
     "GracePeriod",
     "--grace-period",
@@ -396,5 +411,7 @@ type Missing<N extends SettingName> = N extends
   | "logFile"
   | "maxConnections"
   | "trustedProxies"
-  | "metricsTokenFile" ? undefined
+  | "metricsTokenFile"
+  | "jobUser"
+  | "workDir" ? undefined
   : never;

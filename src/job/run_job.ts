@@ -57,12 +57,16 @@ export async function runJob(
   let result: DeliveryResult;
   let end: JobEnd | undefined;
   let isStarted = true;
+  let cleared: Promise<void> | undefined;
   try {
     const run = await execute(context, dequeued, log, delivery, logger);
     onProcessEnded();
+    // Where something of it may still run, whoever takes up the log clears up.
+    if (run.kind !== "left") cleared = clearWorkDirectory(context, log, logger);
     if (run.kind === "ended") end = run.end;
     result = run.kind === "left" ? "left" : await delivery.finish(end);
     isStarted = run.kind !== "not_started";
+    await cleared;
     if (!isStarted && await discard(context, log, logger)) return "not_started";
   } catch (error) {
     // Whoever looks for logs of earlier runs next is to find it, in this run or another.
@@ -81,6 +85,21 @@ export async function runJob(
   return isStarted ? result : "not_started";
 }
 
+/**
+ * Goes on beside the delivery, and is over before the log is out of hand. A worker that has to end at once leaves it to the
+ * one that takes up the log.
+ */
+async function clearWorkDirectory(
+  { workDirectories, stop }: JobContext,
+  log: Log,
+  logger: Logger,
+): Promise<void> {
+  if (workDirectories === undefined || stop.aborted) return;
+  const over = new AbortController();
+  const removed = workDirectories.remove(log.path, logger).finally(() => over.abort());
+  await Promise.race([removed, aborted(stop, over.signal)]);
+}
+
 type Run = { kind: "ended"; end: JobEnd } | { kind: "interrupted" | "left" | "not_started" };
 
 /** Executes the job's command, and turns a log that broke on the way into an end of the job. */
@@ -91,7 +110,7 @@ async function execute(
   delivery: LogDelivery,
   logger: Logger,
 ): Promise<Run> {
-  const { clock, settings, budget, environment, drain, stop, observe } = context;
+  const { clock, settings, budget, environment, jobUser, workDirectories, drain, stop, observe } = context;
   const over = new AbortController();
   const startedAtMs = clock.nowMs();
   const startedElapsedMs = clock.elapsedMs();
@@ -113,6 +132,8 @@ async function execute(
       limits,
       settings: { ...settings, heartbeatIntervalMs },
       environment,
+      user: jobUser,
+      makeWorkDirectory: workDirectories && (() => workDirectories.make(log.path)),
       waitForRoom: (signal) => budget.waitForRoom(signal),
       clock,
       logger,

@@ -70,6 +70,8 @@ export interface WorkerOptions {
   settings?: Partial<WorkerSettings>;
   /** The worker's own environment variables, of which jobs get those that are not its settings. */
   environment: Readonly<Record<string, string>>;
+  jobUser?: JobContext["jobUser"];
+  workDirectories?: JobContext["workDirectories"];
   clock: Clock;
   random: Random;
   logger: Logger;

@@ -11,6 +11,7 @@ import { shellWord } from "../../platform/text.ts";
 import { VERSION } from "../../platform/version.ts";
 import type { ConnectionLimits } from "../../server/listener.ts";
 import { startServer } from "../../server/server.ts";
+import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
@@ -31,6 +32,8 @@ type Server = Call<
 >;
 
 export async function run({ context, settings, logger }: Server): Promise<number> {
+  // A job on the same machine must not find the secret behind its worker's tokens in here.
+  closeToOthers(logger);
   await createDirectory(dirname(settings.data));
   const metrics = await ServerMetrics.create(VERSION, context.clock);
   const server = await startServer({

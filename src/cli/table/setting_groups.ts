@@ -26,6 +26,8 @@ export const WORKER_SETTINGS = [
   "queue",
   "concurrency",
   "workerName",
+  "jobUser",
+  "workDir",
   "gracePeriod",
   "visibilityTimeout",
   "walDir",
