@@ -44,6 +44,15 @@ const VALUES: Record<keyof typeof SETTINGS, [file: string, variable: string, fla
   authorizedKeys: ["/tmp/file", "/tmp/variable", "/tmp/flag"],
   publicUrl: ["http://file", "http://variable", "http://flag"],
   allowUnauthenticated: ["true", "false", "true"],
+  maxConnections: ["10", "20", "30"],
+  maxConnectionsPerAddress: ["1", "2", "3"],
+  trustedProxies: ["127.0.0.1", "10.0.0.0/8,fd00::/8", "192.0.2.7"],
+  headerTimeout: ["1s", "2s", "3s"],
+  idleTimeout: ["1s", "2s", "3s"],
+  bodyTimeout: ["1s", "2s", "3s"],
+  streamTimeout: ["1m", "2m", "3m"],
+  metricsOpen: ["true", "false", "true"],
+  metricsTokenFile: ["/tmp/file", "/tmp/variable", "/tmp/flag"],
   data: ["/tmp/file", "/tmp/variable", "/tmp/flag"],
 };
 

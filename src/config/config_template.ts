@@ -34,6 +34,20 @@ export const SECTIONS: readonly Section[] = [
     title: "airunner server",
     names: ["listen", "data", "authorizedKeys", "publicUrl", "allowUnauthenticated"],
   },
+  {
+    title: "airunner server: connections, and who may read its metrics",
+    names: [
+      "maxConnections",
+      "maxConnectionsPerAddress",
+      "trustedProxies",
+      "headerTimeout",
+      "idleTimeout",
+      "bodyTimeout",
+      "streamTimeout",
+      "metricsOpen",
+      "metricsTokenFile",
+    ],
+  },
 ];
 
 const HEAD = `# Configuration of airunner.

@@ -44,9 +44,10 @@ export interface ExecuteOptions {
 }
 
 /**
- * `ended`: PROCESS_END is in the log. `interrupted`: the worker ended it, so there is none. `not_started`: nothing of it has
- * run or is in the log, for a reason of the worker's. `left`: the worker had to end it and could not, so that it must not run
- * elsewhere yet. None is said when the log broke: then the writer's error is thrown, and the process is gone.
+ * `ended`: PROCESS_END is in the log. `interrupted`: the worker ended it, so there is none. `not_started`:
+ * nothing of it has run or is in the log, for a reason of the worker's. `left`: the worker had to end it and
+ * could not, so that it must not run elsewhere yet. None is said when the log broke: then the writer's error
+ * is thrown, and the process is gone.
  */
 export type ExecuteResult =
   | { kind: "ended"; end: JobEnd; outputBytes: number }

@@ -10,6 +10,7 @@ import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
 import { aborted } from "../platform/aborted.ts";
+import { messageOf } from "../platform/error_text.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
 import { createJobLog } from "./create_job_log.ts";
@@ -22,7 +23,9 @@ import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
 
-/** `not_started`: it could not get a log or a process, so nothing of it has run, and it is back in its queue. */
+/**
+ * `not_started`: it could not get a log or a process, so nothing of it has run, and it is back in its queue.
+ */
 export type JobOutcome = DeliveryResult | "not_started";
 
 /** Runs the job. `onProcessEnded` is called once, when the process no longer needs its slot. */
@@ -174,8 +177,9 @@ function resultName({ exitCode, timedOut }: JobEnd): JobEndResult {
 }
 
 /**
- * Removes the log of a job of which nothing has run: it holds no event, and each try leaves one. Not synced: if it comes back
- * after a power cut, it is taken up, found to be empty and archived. Whether there is nothing left to do for it.
+ * Removes the log of a job of which nothing has run: it holds no event, and each try leaves one. Not synced:
+ * if it comes back after a power cut, it is taken up, found to be empty and archived. Whether there is
+ * nothing left to do for it.
  */
 async function discard(context: JobContext, log: Log, logger: Logger): Promise<boolean> {
   if (log.counts.events > 0) return false;
@@ -184,7 +188,7 @@ async function discard(context: JobContext, log: Log, logger: Logger): Promise<b
   } catch (error) {
     logger.warn("Cannot remove the empty log of a job that was not started; it is archived instead", {
       path: log.path,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     });
     return false;
   }
@@ -192,7 +196,9 @@ async function discard(context: JobContext, log: Log, logger: Logger): Promise<b
   return true;
 }
 
-/** When waiting for a full disk ends: at once when the worker has to, or when a stopping job has had its time. */
+/**
+ * When waiting for a full disk ends: at once when the worker has to, or when a stopping job has had its time.
+ */
 function giveUpSignal({ drain, stop, settings, clock }: JobContext, over: AbortSignal): AbortSignal {
   const late = new AbortController();
   const { shutdownGraceMs, killGraceMs, deliveryGraceMs } = settings;
@@ -210,7 +216,7 @@ async function withoutLog(
   logger: Logger,
 ): Promise<JobOutcome> {
   const { jobServer: server, queue, clock, random, stop } = context;
-  const errorMessage = error instanceof Error ? error.message : String(error);
+  const errorMessage = messageOf(error);
   if (error instanceof RangeError) {
     logger.error("Refused a job", { error: errorMessage });
     context.observe.jobEnded?.("failed", 0);

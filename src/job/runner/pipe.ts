@@ -45,7 +45,9 @@ export const EXIT_CANNOT_RUN = 126;
 /** 128 + SIGKILL. */
 export const EXIT_KILLED = 137;
 
-/** The command cannot be started, here or anywhere like here, because of what it is; nothing of it has run. */
+/**
+ * The command cannot be started, here or anywhere like here, because of what it is; nothing of it has run.
+ */
 export class SpawnError extends Error {
   override name = "SpawnError";
   constructor(message: string, readonly exitCode: number, options?: ErrorOptions) {
@@ -59,9 +61,9 @@ export class CannotSpawnError extends Error {
 }
 
 /**
- * The errors by which the system says that the command, or its working directory, is not one that can be used: it is
- * missing, no file, no directory, not for us, no program, or too long. Every other error, such as EMFILE, ENOMEM, EAGAIN
- * or EIO, may be this machine's at this moment, and a job must not fail for that.
+ * The errors by which the system says that the command, or its working directory, is not one that can be
+ * used: it is missing, no file, no directory, not for us, no program, or too long. Every other error, such as
+ * EMFILE, ENOMEM, EAGAIN or EIO, may be this machine's at this moment, and a job must not fail for that.
  */
 const COMMANDS_OWN_ERRORS = new Set([
   "ENOENT",
@@ -86,7 +88,9 @@ const WHAT_HELPS: Readonly<Record<string, string>> = {
   EAGAIN: "There are as many processes as there may be: raise the limit (TasksMax, ulimit -u)",
 };
 
-/** Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager. */
+/**
+ * Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager.
+ */
 const WORKER_VARIABLES = /^(AIRUNNER_|NOTIFY_SOCKET$|WATCHDOG_(PID|USEC)$)/;
 
 /** What every process of a job can be told by, unless it has cleared its environment. */
@@ -103,7 +107,8 @@ export function jobEnvironment(
 
 /**
  * Starts the command.
- * @throws {SpawnError} when it cannot be started because of what it is, {CannotSpawnError} for any other reason
+ * @throws {SpawnError} when it cannot be started because of what it is, {CannotSpawnError} for any other
+ * reason
  */
 // deno-lint-ignore require-await -- callers handle a rejection, never a throw
 export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
