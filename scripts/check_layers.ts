@@ -4,7 +4,7 @@
  */
 
 /** For each folder below src/, the folders that it may import from, besides itself. */
-const ALLOWED: Record<string, readonly string[]> = {
+export const ALLOWED: Record<string, readonly string[]> = {
   platform: [],
   events: ["platform"],
   wal: ["platform"],

@@ -152,7 +152,12 @@ Deno.test("an event that the server refused is not sent in a recovered log when 
   const offsets: number[] = [];
   for (let at = 16; at < bytes.length; at += view(bytes).getUint32(at, true)) offsets.push(at);
   const failure = offsets.filter((at) => bytes[at + 12] === 3)[0];
-  const acknowledgement = encodeRecord({ sequence: 6n, status: 2, timestampMs: 1n, payload: new Uint8Array() });
+  const acknowledgement = encodeRecord({
+    sequence: 6n,
+    status: 2,
+    timestampMs: 1n,
+    payload: new Uint8Array(),
+  });
   bytes[failure + 30] ^= 1;
   Deno.writeFileSync(job.path, new Uint8Array([...bytes, ...acknowledgement]));
   const { document } = await json(sandbox, ["recover", job.path, "--dry-run"]);
@@ -167,9 +172,13 @@ Deno.test("a pipe, a device and a directory are refused at once by whatever read
   await using sandbox = new Sandbox();
   const pipe = `${sandbox.directory}/pipe`;
   assert.ok(new Deno.Command("mkfifo", { args: [pipe] }).outputSync().success);
-  const commands = [["recover", "--dry-run"], ["recover"], ["verify"], ["inspect"], ["dump"], ["replay"], ["restore"]];
+  const commands = [["recover", "--dry-run"], ["recover"], ["verify"], ["inspect"], ["dump"], ["replay"], [
+    "restore",
+  ]];
   for (const command of commands) {
-    for (const [path, what] of [["/dev/zero", "a device"], [pipe, "a pipe"], [sandbox.directory, "a directory"]]) {
+    for (
+      const [path, what] of [["/dev/zero", "a device"], [pipe, "a pipe"], [sandbox.directory, "a directory"]]
+    ) {
       const { code, stderr } = await sandbox.run(["wal", ...command, path]);
       assert.equal(code, 1, `${command} ${path}: ${stderr}`);
       assert.ok(stderr.includes(`Cannot read ${path}: it is ${what}`), `${command} ${path}: ${stderr}`);

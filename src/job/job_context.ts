@@ -11,8 +11,10 @@ import type { LogOptions } from "../wal/log.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
-import type { ExecuteOptions, ExecuteSettings } from "./execute_job.ts";
+import type { ExecuteOptions, ExecuteSettings } from "./execute_options.ts";
 import type { JobServer } from "../client/job_client.ts";
+import type { JobUser } from "./job_user.ts";
+import type { WorkDirectories } from "./work_directories.ts";
 
 export interface JobSettings extends ExecuteSettings {
   /** How long the server keeps a job for us without hearing from it. */
@@ -83,8 +85,12 @@ export interface JobContext {
   archiveDir: string;
   settings: JobSettings;
   budget: DiskBudget;
-  /** The worker's own environment variables. */
+  /** The worker's own environment variables, fitted to the jobs' user. */
   environment: Readonly<Record<string, string>>;
+  /** As whom jobs run. Undefined: as the worker's user. */
+  jobUser?: JobUser;
+  /** Where jobs get working directories of their own. Undefined: they run in the worker's. */
+  workDirectories?: WorkDirectories;
   /** Logs that this worker has in hand, or is done with and leaves where they are; by path. */
   logsInHand: Set<string>;
   /** Logs that only their archiving is left to do for, with how their jobs ended. */

@@ -149,6 +149,7 @@ async function finish(context: JobContext, log: Log, story: Story): Promise<bool
     await log.close();
     return false;
   }
+  await context.workDirectories?.remove(path, logger);
   const delivery = new LogDelivery({
     context,
     log,
@@ -170,14 +171,14 @@ async function finish(context: JobContext, log: Log, story: Story): Promise<bool
 
 /** Whether nothing of the job runs any more on this host; whatever was left of it is ended first. */
 async function isOver(
-  { workerName, settings: { killGraceMs }, clock, stop }: JobContext,
+  { workerName, settings: { killGraceMs }, jobUser, clock, stop }: JobContext,
   execution: Execution,
   { pid, end }: Story,
   logger: Logger,
 ): Promise<boolean> {
   // On another host, or in another container, the number is somebody else's.
   if (end !== undefined || pid === undefined || execution.worker !== workerName) return true;
-  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, clock, logger, stop });
+  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, user: jobUser, clock, logger, stop });
 }
 
 /** Whether the log is not for us to send; it is closed then. */

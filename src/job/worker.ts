@@ -27,10 +27,16 @@ import { messageOf } from "../platform/error_text.ts";
 
 /** A released job is in its queue again after a second, which the server may notice a little later. */
 const RELEASED_WAIT_MS = 2000;
-/** A slow server's job must not come just when nobody waits for it any more: so many of its answers are waited for. */
+/**
+ * A slow server's job must not come just when nobody waits for it any more: so many of its answers are waited
+ * for.
+ */
 const ONCE_WAIT_ANSWERS = 4;
 
-/** A stopped worker's jobs have been killed, and have this long to be gone; with everything else it is over within 2 s. */
+/**
+ * A stopped worker's jobs have been killed, and have this long to be gone; with everything else it is over
+ * within 2 s.
+ */
 const STOPPED_WAIT_MS = 1200;
 
 /** A server that ends empty answers at once is asked again no faster than this. */

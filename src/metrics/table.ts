@@ -283,6 +283,25 @@ export const SERVER_METRICS = [
     type: "gauge",
     help: "Readers that follow a job's events at the moment.",
   },
+  {
+    name: "airunner_server_connections",
+    type: "gauge",
+    help: "Connections that are open.",
+  },
+  {
+    name: "airunner_server_connections_refused_total",
+    type: "counter",
+    help:
+      "Connections turned away by reason: too many in all, too many of one address, or no descriptors left.",
+    labels: { reason: ["connections", "address", "descriptors"] },
+  },
+  {
+    name: "airunner_server_connections_closed_total",
+    type: "counter",
+    help:
+      "Clients given up by what they were waited for: a request's header or body, the next request, or a silent stream; or idle when room was needed.",
+    labels: { reason: ["header", "idle", "body", "stream", "room"] },
+  },
   BUILD_INFO,
   ...PROCESS_METRICS,
 ] as const satisfies readonly Metric[];

@@ -32,6 +32,8 @@ export const DEFAULT_VISIBILITY_SECONDS = 300;
 
 const LIST_PAGE_SIZE = 50;
 const LIST_PAGE_SIZE_MAX = 500;
+/** A client that takes messages of 64 MiB at most, as ours does, gets every page that is sent. */
+const LIST_BYTES_MAX = 32 * 1024 * 1024;
 /** More jobs than one worker runs at a time; it bounds what one call can take hostage until its visibility ends. */
 const DEQUEUE_JOBS_MAX = 1_000;
 
@@ -94,7 +96,7 @@ async function* dequeueJob(
   const jobsMax = checkJobsMax(request.maxJobs);
   const claims: Claim[] = [];
   // Not awaited: whether the response got through is known only after this generator has ended.
-  void context.values.get(responseSent).then((sent) => {
+  void context.values.get(responseSent)().then((sent) => {
     if (!sent) queue.releaseUnsent(claims);
   });
 
@@ -171,12 +173,22 @@ function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
       `page_size is ${request.pageSize}; it must be from 1 to ${LIST_PAGE_SIZE_MAX}, or 0 for ${LIST_PAGE_SIZE}`,
     );
   }
-  const { jobs, lastPage } = store.list({
+  const filter = {
     queue: request.queue,
     state: request.state,
     page: request.page === 0 ? 1 : request.page,
     pageSize: request.pageSize === 0 ? LIST_PAGE_SIZE : request.pageSize,
-  });
+  };
+  // Asked before they are read: 500 jobs may have a gigabyte of parameters.
+  const bytes = store.listedBytes(filter);
+  if (bytes > LIST_BYTES_MAX && filter.pageSize > 1) {
+    throw new ConnectError(
+      `The answer would be a message larger than ${LIST_BYTES_MAX} bytes: the jobs of the page have parameters of ` +
+        `${bytes} bytes. Ask for a smaller page_size`,
+      Code.ResourceExhausted,
+    );
+  }
+  const { jobs, lastPage } = store.list(filter);
   return { jobs: jobs.map(jobMessage), lastPage };
 }
 
