@@ -5,8 +5,10 @@
 import { readSummary } from "../archive/summary.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
+import { type CompletionMark, completionMark, completionState } from "../wal/completion.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
 import { scanBytes } from "./log_scan.ts";
+import { payloadTypeName } from "./event_type.ts";
 import { openLog } from "./log_source.ts";
 import type { Target } from "./wal_targets.ts";
 import { writerOf } from "./writer.ts";
@@ -35,6 +37,8 @@ export interface PlannedReplay {
   readonly events: number;
   readonly pending: number;
   readonly failed: number;
+  /** Nothing is pending, and the server is not known to have heard how the job ended. */
+  readonly isCompletionDue: boolean;
   readonly execution: Execution | undefined;
   readonly isCompressed: boolean;
   readonly obstacle: Obstacle | undefined;
@@ -47,7 +51,15 @@ export function isWantedBy({ failed, resend, sequences }: ReplaySelection): IsWa
 }
 
 export async function planReplay(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
-  const nothing = { target, wanted: 0, events: 0, pending: 0, failed: 0, execution: undefined };
+  const nothing = {
+    target,
+    wanted: 0,
+    events: 0,
+    pending: 0,
+    failed: 0,
+    isCompletionDue: false,
+    execution: undefined,
+  };
   try {
     const settled = target.kind === "archive" ? await settledArchive(target, selection) : undefined;
     if (settled !== undefined) return settled;
@@ -66,12 +78,14 @@ async function settledArchive(
   if (resend) return undefined;
   const summary = await readSummary(target.path);
   if (summary === undefined || summary.pending > 0 || (failed && summary.failed > 0)) return undefined;
+  if (summary.completion === "due" || summary.completion === "refused") return undefined;
   return {
     target,
     wanted: 0,
     events: summary.events,
     pending: 0,
     failed: summary.failed,
+    isCompletionDue: false,
     execution: undefined,
     isCompressed: true,
     obstacle: undefined,
@@ -81,9 +95,14 @@ async function settledArchive(
 async function scanTarget(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
   const { bytes, archived: isCompressed } = await openLog(target.path);
   let execution: Execution | undefined;
+  let hasEnded = false;
+  let mark: CompletionMark | undefined;
   const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(bytes, (record, kind) => {
     if (kind === "execution") execution = decodeExecution(record.payload);
+    else if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
+    else if (kind === "event") hasEnded ||= payloadTypeName(record.payload) === "PROCESS_END";
   });
+  const completion = completionState({ hasEnded, hasToken: execution?.task_token !== undefined, mark });
   const { copies } = ledger.pendingSequences(isWantedBy(selection));
   const { events, pending, failed } = ledger;
   const facts = {
@@ -92,6 +111,7 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
     events,
     pending,
     failed,
+    isCompletionDue: pending === 0 && (completion === "due" || completion === "refused"),
     execution,
     isCompressed,
   };

@@ -5,12 +5,14 @@
  */
 import { decodeEvent, type JobEvent } from "../events/event.ts";
 import type { Logger } from "../platform/logger.ts";
+import { type CompletionMark, completionMark } from "../wal/completion.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
 import { parseLogName } from "../wal/log_name.ts";
+import { archiveDelivered } from "./archive_delivered.ts";
 import type { JobEnd } from "./complete_job.ts";
-import { archiveDelivered, LogDelivery } from "./deliver_log.ts";
+import { LogDelivery } from "./deliver_log.ts";
 import { TIMED_OUT } from "./execute_job.ts";
 import type { JobContext } from "./job_context.ts";
 import { endLeftover } from "./leftover.ts";
@@ -92,6 +94,7 @@ async function takeUpLog(context: JobContext, path: string): Promise<void> {
 async function openAndFinish(context: JobContext, path: string): Promise<boolean> {
   const { logger, settings, observe } = context;
   const story = new Story();
+  let mark: CompletionMark | undefined;
   let log: Log;
   try {
     log = await Log.open(path, {
@@ -100,6 +103,7 @@ async function openAndFinish(context: JobContext, path: string): Promise<boolean
       observe: observe.log,
       files: context.files,
       onRecord(record, kind) {
+        if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
         if (kind !== "event") return;
         const event = decodeEvent(record.payload);
         if (event !== undefined) story.add(event);
@@ -108,13 +112,15 @@ async function openAndFinish(context: JobContext, path: string): Promise<boolean
   } catch (error) {
     return reportUnopened(context, path, error);
   }
-  return await isLeftAlone(context, log) || await finish(context, log, story);
+  // An earlier run was done with it, and ended before it was archived, or was not to archive it.
+  const isSettled = mark !== undefined && log.counts.pending === 0;
+  return await isLeftAlone(context, log, isSettled) || await finish(context, log, story, isSettled);
 }
 
-async function finish(context: JobContext, log: Log, story: Story): Promise<boolean> {
+async function finish(context: JobContext, log: Log, story: Story, isSettled: boolean): Promise<boolean> {
   const { execution, counts, path } = log;
   const { end } = story;
-  if (execution?.task_token === undefined) {
+  if (execution?.task_token === undefined || isSettled) {
     await log.close();
     await archiveDelivered(context, path, end, context.logger);
     return true;
@@ -140,7 +146,9 @@ async function finish(context: JobContext, log: Log, story: Story): Promise<bool
     logger,
   });
   try {
-    if (await delivery.finish(end) === "left") return false;
+    const result = await delivery.finish(end);
+    if (result === "left") return false;
+    if (result === "outstanding") return true;
   } finally {
     await delivery.close();
   }
@@ -162,10 +170,14 @@ async function isOver(
 }
 
 /** Whether the log is not for us to send; it is closed then. */
-async function isLeftAlone({ serverUrl, logger }: JobContext, log: Log): Promise<boolean> {
+async function isLeftAlone(
+  { serverUrl, logger }: JobContext,
+  log: Log,
+  isSettled: boolean,
+): Promise<boolean> {
   const { execution, counts, path } = log;
   let why: string | undefined;
-  const isOfUse = execution?.task_token !== undefined || counts.pending > 0;
+  const isOfUse = !isSettled && (execution?.task_token !== undefined || counts.pending > 0);
   if (isOfUse && execution !== undefined && execution.server !== serverUrl) {
     why = `it belongs to ${execution.server}, and this worker delivers to ${serverUrl}. ` +
       `Run a worker with --server=${execution.server}`;
