@@ -9,13 +9,15 @@ import { NotFound } from "../platform/system_errors.ts";
 import { readLogFile } from "../wal/reader.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
+import { type CompletionMark, completionMark, completionState } from "../wal/completion.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
-import { examineDamage } from "../survey/damage.ts";
 import { scanBytes } from "../survey/scan.ts";
+import { payloadTypeName } from "../events/event_type.ts";
 import { openLog, openPastDamage } from "../survey/open_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
 import { systemFiles } from "../platform/system_files.ts";
+import { examineDamage } from "../survey/damage.ts";
 
 export interface ReplaySelection {
   /** Also events that were given up. */
@@ -41,6 +43,8 @@ export interface PlannedReplay {
   readonly events: number;
   readonly pending: number;
   readonly failed: number;
+  /** Nothing is pending, and the server is not known to have heard how the job ended. */
+  readonly isCompletionDue: boolean;
   readonly execution: Execution | undefined;
   readonly isCompressed: boolean;
   readonly obstacle: Obstacle | undefined;
@@ -53,7 +57,15 @@ export function isWantedBy({ failed, resend, sequences }: ReplaySelection): IsWa
 }
 
 export async function planReplay(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
-  const nothing = { target, wanted: 0, events: 0, pending: 0, failed: 0, execution: undefined };
+  const nothing = {
+    target,
+    wanted: 0,
+    events: 0,
+    pending: 0,
+    failed: 0,
+    isCompletionDue: false,
+    execution: undefined,
+  };
   try {
     const settled = target.kind === "archive" ? await settledArchive(target, selection) : undefined;
     if (settled !== undefined) return settled;
@@ -74,7 +86,7 @@ export async function planAgain(plan: PlannedReplay, selection: ReplaySelection)
     await checkRegularFile(target.path);
     return target.kind === "archive" ? await settledArchive(target, selection) ?? plan : plan;
   } catch (error) {
-    if (error instanceof NotFound) return { ...plan, wanted: 0 };
+    if (error instanceof NotFound) return { ...plan, wanted: 0, isCompletionDue: false };
     throw error;
   }
 }
@@ -87,9 +99,10 @@ export async function withoutEarlierStates(plans: readonly PlannedReplay[]): Pro
   const logs = plans.filter(({ target }) => target.kind === "log");
   const kept: PlannedReplay[] = [];
   for (const plan of plans) {
-    const isEarlier = plan.target.kind === "archive" && plan.wanted > 0 && plan.events > 0 &&
+    const isDue = plan.wanted > 0 || plan.isCompletionDue;
+    const isEarlier = plan.target.kind === "archive" && isDue && plan.events > 0 &&
       await isSome(logs.filter((log) => isSameExecution(log, plan)), (log) => isBeginningOf(plan, log));
-    kept.push(isEarlier ? { ...plan, wanted: 0 } : plan);
+    kept.push(isEarlier ? { ...plan, wanted: 0, isCompletionDue: false } : plan);
   }
   return kept;
 }
@@ -117,12 +130,14 @@ async function settledArchive(
   if (resend) return undefined;
   const summary = await readSummary(target.path);
   if (summary === undefined || summary.pending > 0 || (failed && summary.failed > 0)) return undefined;
+  if (summary.completion === "due" || summary.completion === "refused") return undefined;
   return {
     target,
     wanted: 0,
     events: summary.events,
     pending: 0,
     failed: summary.failed,
+    isCompletionDue: false,
     execution: undefined,
     isCompressed: true,
     obstacle: undefined,
@@ -132,9 +147,14 @@ async function settledArchive(
 async function scanTarget(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
   const { bytes, archived: isCompressed } = await openLog(target.path);
   let execution: Execution | undefined;
+  let hasEnded = false;
+  let mark: CompletionMark | undefined;
   const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(bytes, (record, kind) => {
     if (kind === "execution") execution = decodeExecution(record.payload);
+    else if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
+    else if (kind === "event") hasEnded ||= payloadTypeName(record.payload) === "PROCESS_END";
   });
+  const completion = completionState({ hasEnded, hasToken: execution?.task_token !== undefined, mark });
   const { copies } = ledger.pendingSequences(isWantedBy(selection));
   const { events, pending, failed } = ledger;
   const facts = {
@@ -143,6 +163,7 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
     events,
     pending,
     failed,
+    isCompletionDue: pending === 0 && (completion === "due" || completion === "refused"),
     execution,
     isCompressed,
   };
