@@ -15,6 +15,8 @@ export interface RunOptions {
   cwd?: string;
   env?: Record<string, string>;
   stdin?: Uint8Array;
+  /** How many files and sockets it may have open. */
+  descriptors?: number;
 }
 
 /** A temporary home for one test: nothing of the machine's own settings or data reaches the binary. */
@@ -49,8 +51,9 @@ export class Sandbox implements AsyncDisposable {
   }
 
   #command(args: string[], options: RunOptions): Deno.Command {
-    return new Deno.Command(BINARY, {
-      args,
+    const limited = options.descriptors !== undefined;
+    return new Deno.Command(limited ? "sh" : BINARY, {
+      args: limited ? ["-c", `ulimit -n ${options.descriptors} && exec "$0" "$@"`, BINARY, ...args] : args,
       cwd: options.cwd ?? this.directory,
       clearEnv: true,
       env: {
