@@ -12,9 +12,11 @@ import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
 import type { ExecuteOptions, ExecuteSettings } from "./execute_options.ts";
-import type { JobServer } from "../client/job_client.ts";
 import type { JobUser } from "./job_user.ts";
 import type { WorkDirectories } from "./work_directories.ts";
+import type { OutstandingCompletions } from "./outstanding.ts";
+import { PROOF_MS } from "./refusal_proof.ts";
+import type { JobServer } from "../client/job_client.ts";
 
 export interface JobSettings extends ExecuteSettings {
   /** How long the server keeps a job for us without hearing from it. */
@@ -28,6 +30,8 @@ export interface JobSettings extends ExecuteSettings {
   sender: Omit<Partial<SenderSettings>, "backoff">;
   /** For every call to the server that is made again. */
   backoff: BackoffSettings;
+  /** How long a server has to refuse to complete a job until that is believed; see `refusal_proof.ts`. */
+  refusalProofMs: number;
   archiveOnComplete: boolean;
   /** zstd level. */
   compressionLevel: number;
@@ -45,6 +49,7 @@ export const DEFAULT_JOB_SETTINGS: Readonly<JobSettings> = {
   sync: { mode: "always" },
   sender: {},
   backoff: BACKOFF_DEFAULT,
+  refusalProofMs: PROOF_MS,
   archiveOnComplete: true,
   compressionLevel: 3,
 };
@@ -69,6 +74,8 @@ export interface WorkerState {
   /** Jobs whose processes run. */
   readonly jobsRunning: number;
   readonly isStopping: boolean;
+  /** Jobs that are delivered, and that the server refuses to complete. */
+  readonly completionsOutstanding: number;
   /** Why jobs' output is not read at the moment, or undefined when it is. */
   lackOfRoom(): Promise<string | undefined>;
 }
@@ -95,6 +102,7 @@ export interface JobContext {
   logsInHand: Set<string>;
   /** Logs that only their archiving is left to do for, with how their jobs ended. */
   logsToArchive: Map<string, JobEnd | undefined>;
+  outstanding: OutstandingCompletions;
   /** Told when a job was given back, to be in its queue again a second later. */
   onReleased(): void;
   clock: Clock;

@@ -10,11 +10,11 @@ import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
 import { aborted } from "../platform/aborted.ts";
-import { messageOf } from "../platform/error_text.ts";
+import { archiveDelivered } from "./archive_delivered.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
 import { createJobLog } from "./create_job_log.ts";
-import { archiveDelivered, type DeliveryResult, LogDelivery } from "./deliver_log.ts";
+import { type DeliveryResult, LogDelivery } from "./deliver_log.ts";
 import { EventWriter, WritingGivenUpError } from "./event_writer.ts";
 import { executeJob } from "./execute_job.ts";
 import type { JobContext, JobEndResult } from "./job_context.ts";
@@ -22,6 +22,7 @@ import { EXIT_OURS, OURS } from "./job_ending.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
+import { messageOf } from "../platform/error_text.ts";
 
 /**
  * `not_started`: it could not get a log or a process, so nothing of it has run, and it is back in its queue.
@@ -75,6 +76,8 @@ export async function runJob(
   } finally {
     await delivery.close();
   }
+  // Its log is still in hand, and archived when the server knows how the job ended.
+  if (result === "outstanding") return result;
   if (log.sealed !== undefined) {
     // Not archived and not taken up again by this worker, so that somebody can look at what is on the disk.
     logger.error("The log stays where it is, for inspection", { path: log.path });
@@ -233,13 +236,13 @@ async function withoutLog(
       server,
       taskToken,
       result,
-      isRepeated: false,
       backoff: context.settings.backoff,
       clock,
       random,
       logger,
     }, stop);
-    return completion === "aborted" ? "left" : "completed";
+    // Without a log there is nothing to complete it with later: it goes back to its queue, and is refused again.
+    return completion === "aborted" || completion === "outstanding" ? "left" : "completed";
   }
   logger.error("Cannot start a job without a log for it; it goes back to its queue", {
     directory: context.walDir,

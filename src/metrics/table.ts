@@ -204,6 +204,11 @@ export const WORKER_METRICS = [
     help: "Jobs whose processes run.",
   },
   {
+    name: "airunner_completions_outstanding",
+    type: "gauge",
+    help: "Jobs whose events are all on the server, which refuses to complete them; they are tried again.",
+  },
+  {
     name: "airunner_jobs_total",
     type: "counter",
     help: "Jobs that this process ran, by result; interrupted ones go back to their queue.",

@@ -19,11 +19,12 @@ import {
   type ListJobsRequest,
   type UpdateJobRequest,
 } from "../events/gen/job/v1/job_pb.ts";
+import type { RefusalReason } from "../events/error_info.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { responseSent } from "./delivery_context.ts";
 import type { JobQueue } from "./job_queue.ts";
-import { checkEnqueue, checkQueue, checkVisibility, invalidArgument } from "./job_validation.ts";
+import { checkEnqueue, checkQueue, checkVisibility, invalidArgument, refusedFor } from "./job_validation.ts";
 import type { Claim, Refusal, Store, StoredJob } from "./store/sqlite/store.ts";
 import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
@@ -196,7 +197,9 @@ function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
 export function checkToken(tokens: TaskTokens, token: string): TokenSubject {
   if (token === "") throw invalidArgument("task_token is required");
   const subject = tokens.verify(token);
-  if (!subject) throw invalidArgument("The task token is unknown: this server did not hand it out");
+  if (!subject) {
+    throw refusedFor("TASK_TOKEN_UNKNOWN", "The task token is unknown: this server did not hand it out");
+  }
   return subject;
 }
 
@@ -208,8 +211,14 @@ function staleToken(refusal: Refusal, subject: TokenSubject): ConnectError {
     ended:
       `The task token is no longer valid: execution ${subject.execution} of ${job} has completed or was requeued`,
   };
-  return invalidArgument(`${reasons[refusal]}. Events of the execution are still taken`);
+  return refusedFor(REASONS[refusal], `${reasons[refusal]}. Events of the execution are still taken`);
 }
+
+const REASONS = {
+  unknown: "EXECUTION_UNKNOWN",
+  superseded: "EXECUTION_SUPERSEDED",
+  ended: "EXECUTION_ENDED",
+} as const satisfies Record<Refusal, RefusalReason>;
 
 function jobMessage(job: StoredJob): MessageInitShape<typeof JobSchema> {
   return {

@@ -56,6 +56,7 @@ export function log(facts: Partial<LogFacts> = {}): LogFacts {
     bytes: 1000,
     pending: 0,
     failed: 0,
+    isCompletionDue: false,
     oldestPendingMs: undefined,
     damage: undefined,
     ...facts,
