@@ -8,12 +8,11 @@
  * What cannot be measured does not stop what can be written: while the file system does not say how much room
  * it has, jobs go on, and a disk that is full says so itself at the next write, which then waits.
  */
-import { statfs } from "node:fs";
-import { promisify } from "node:util";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { aborted } from "../platform/aborted.ts";
 import { messageOf } from "../platform/error_text.ts";
+import type { Files, FileSystemSpace } from "../platform/files.ts";
 
 export interface DiskBudgetOptions {
   directory: string;
@@ -23,8 +22,7 @@ export interface DiskBudgetOptions {
   freeBytesMin: number;
   clock: Clock;
   logger: Logger;
-  /** The seam for tests. */
-  space?(directory: string): Promise<{ freeBytes: number; totalBytes: number }>;
+  files: Pick<Files, "space">;
 }
 
 /** How long an answer about free space holds, and how often it is asked for while jobs wait. */
@@ -134,14 +132,14 @@ export class DiskBudget {
     this.#checkedAtMs = clock.elapsedMs();
   }
 
-  async #measure(): Promise<{ freeBytes: number; totalBytes: number }> {
-    const { directory, clock, space = spaceOf } = this.#options;
+  async #measure(): Promise<FileSystemSpace> {
+    const { directory, clock, files } = this.#options;
     const answered = new AbortController();
     const late = clock.sleep(ANSWER_MS_MAX, answered.signal).then(() => {
       throw new Error(`the file system has not answered for ${ANSWER_MS_MAX / 1000} s`);
     });
     try {
-      return await Promise.race([space(directory), late]);
+      return await Promise.race([files.space(directory), late]);
     } finally {
       // Lets go of the timer, whose rejection nobody waits for any more then.
       late.catch(() => {});
@@ -184,9 +182,4 @@ export interface LogAccount {
   stored(bytes: number): void;
   sent(bytes: number): void;
   close(): void;
-}
-
-async function spaceOf(directory: string): Promise<{ freeBytes: number; totalBytes: number }> {
-  const { bavail, blocks, bsize } = await promisify(statfs)(directory);
-  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }

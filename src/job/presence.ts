@@ -3,7 +3,8 @@
  * kernel lock on the directory, shared by all workers of it. Whoever wants to move the directory takes it for
  * itself alone.
  */
-import { FileLock, FileLockedError } from "../platform/file_lock.ts";
+import { FileLockedError } from "../platform/file_lock.ts";
+import type { Files, HeldLock } from "../platform/files.ts";
 
 export interface Presence extends Disposable {
   /** Whether the directory is still the one that was locked, and not another one in its place. */
@@ -16,10 +17,10 @@ export class DirectoryMovingError extends Error {
 }
 
 /** @throws {DirectoryMovingError} for the user to read, when the directory is being moved */
-export function announcePresence(walDir: string): Presence {
-  let lock: FileLock | undefined;
+export function announcePresence(files: Files, walDir: string): Presence {
+  let lock: HeldLock | undefined;
   try {
-    lock = FileLock.acquireDirectory(walDir, "shared");
+    lock = files.lockDirectory(walDir, "shared");
   } catch (error) {
     if (!(error instanceof FileLockedError)) throw error;
     const owner = error.ownerPid === undefined ? "Another process" : `Process ${error.ownerPid}`;

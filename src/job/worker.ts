@@ -93,6 +93,7 @@ class Worker {
         directory: walDir,
         unsentBytesMax: settings.unsentBytesMax,
         freeBytesMin: settings.freeBytesMin,
+        files: options.files,
         clock,
         logger,
       }),

@@ -5,10 +5,12 @@
 import type { Clock } from "./clock.ts";
 import type { Environment } from "./environment.ts";
 import type { Files } from "./files.ts";
+import type { Processes } from "./processes.ts";
 import type { Random } from "./random.ts";
 
 export interface Host extends Environment {
   readonly files: Files;
   readonly clock: Clock;
   readonly random: Random;
+  readonly processes: Processes;
 }

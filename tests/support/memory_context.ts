@@ -5,6 +5,7 @@ import type { Context, SignalName } from "../../src/cli/context.ts";
 import { Output } from "../../src/cli/terminal/output.ts";
 import { run } from "../../src/cli/run.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
+import { systemProcesses } from "../../src/platform/system_processes.ts";
 
 export interface MemoryOptions {
   env?: Record<string, string>;
@@ -53,6 +54,7 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
       workingDirectory: () => Deno.cwd(),
       userId: () => Deno.uid() ?? undefined,
       files: systemFiles,
+      processes: systemProcesses,
       stdin: ReadableStream.from([typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin]),
       stdinIsTerminal: isTerminal,
       stdout: outputTo("stdout"),
