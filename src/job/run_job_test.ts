@@ -13,14 +13,14 @@ import {
   JobService,
   type PublishJobEventsRequest,
 } from "../events/gen/job/v1/job_pb.ts";
-import { type LockedFile, type LogFiles } from "../platform/files.ts";
+import { type Files, type LockedFile } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { scanLog } from "../wal/reader.ts";
 import { createServerTransport } from "../client/transport.ts";
 import { systemClock } from "../platform/clock.ts";
 
 /** A disk whose syncs fail from the `goodSyncs`-th data sync on. */
-function failingDisk(goodSyncs: number): LogFiles {
+function failingDisk(goodSyncs: number): Files {
   return {
     ...systemFiles,
     async create(path) {

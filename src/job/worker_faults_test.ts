@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { errorsOf, outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
-import { type LockedFile, type LogFiles } from "../platform/files.ts";
+import { type Files, type LockedFile } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
 
@@ -111,7 +111,7 @@ Deno.test("a job that a mistake of ours drops is taken up by the same worker, wh
 });
 
 /** A disk that never answers when it is to sync data. */
-function hungDisk(): LogFiles {
+function hungDisk(): Files {
   return {
     ...systemFiles,
     async create(path) {
