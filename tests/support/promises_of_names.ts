@@ -9,7 +9,7 @@ import {
   NotADirectory,
   NotFound,
 } from "../../src/platform/system_errors.ts";
-import type { FilesPromise } from "./files_contract.ts";
+import type { FilesPromise } from "./files_promise.ts";
 
 const isA = (kind: new (...args: never[]) => Error) => (error: unknown) => error instanceof kind;
 
