@@ -1,10 +1,12 @@
 /**
- * Types what README's first use says, with the compiled binary, and looks for what the comments behind the commands promise.
+ * Types what README's first use says, with the compiled binary, and looks for what the comments behind the
+ * commands promise.
  */
 import assert from "node:assert/strict";
 import { BINARY, Program, Sandbox } from "./support/airunner.ts";
 import { readDocument } from "./support/documents.ts";
 import { parsePage } from "./support/markdown.ts";
+import { within } from "./support/within.ts";
 
 const SHELL = parsePage(readDocument("README.md")).fences.filter(({ language }) => language === "sh")
   .map(({ lines }) => lines.map((line) => line.replace(/ +#.*$/, "")).filter((line) => line !== ""));
@@ -32,7 +34,7 @@ Deno.test("README's first use does what it says, line by line", async () => {
   await using sandbox = new Sandbox();
   await using user = new User(sandbox);
   const server = user.start(START[2].replace(/ &$/, ""));
-  await server.waitFor(/Listening on http:\/\/127\.0\.0\.1:\d+/);
+  await within(server.waitFor(/Listening on http:\/\/127\.0\.0\.1:\d+/), () => server.stderr);
   const worker = user.start(START[3]);
 
   const [variable, submit, list, logs, raw, inspect, ...more] = USE;
@@ -52,7 +54,7 @@ Deno.test("README's first use does what it says, line by line", async () => {
   const output = Deno.readTextFileSync(`${sandbox.directory}/output`);
   assert.deepEqual(output.split("\n").sort(), ["", "hello", "oops"]);
 
-  await worker.waitFor(/Log archived/);
+  await within(worker.waitFor(/Log archived/), () => worker.stderr);
   const inspected = await user.type(ofJob(inspect));
   assert.equal(inspected.code, 0, inspected.stderr);
   assert.ok(inspected.stdout.includes(jobId));
@@ -75,7 +77,7 @@ class User implements AsyncDisposable {
   }
 
   async type(line: string): Promise<{ code: number; stdout: string; stderr: string }> {
-    const { code, stdout, stderr } = await this.#shell(line).output();
+    const { code, stdout, stderr } = await within(this.#shell(line).output(), () => line);
     return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
   }
 

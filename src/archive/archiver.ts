@@ -135,7 +135,10 @@ class Archiving {
 
   async run(): Promise<ArchiveResult> {
     this.#logBytes = await this.log.size();
-    const survey = await surveyLog(readLockedFile(this.log, this.#logBytes));
+    const survey = await surveyLog(
+      readLockedFile(this.log, this.#logBytes),
+      this.options.ended === true,
+    );
     if (survey.damage !== undefined) return { outcome: "damaged", damage: survey.damage };
     this.#replacement = survey.replacement;
     const summary: ArchiveSummary = {
@@ -146,6 +149,7 @@ class Archiving {
       ...await measure(this.#content()),
       ended: this.options.ended,
       exit_code: this.options.exitCode,
+      completion: survey.completion,
     };
     await this.files.makeDirectory(this.options.archiveDir);
     const { archivePath, outcome } = await this.#store(summary);
@@ -266,7 +270,7 @@ class Archiving {
   async #isEarlierState(path: string): Promise<boolean> {
     try {
       const theirs = await readSummary(path);
-      if (theirs !== undefined && theirs.pending + theirs.failed === 0) return false;
+      if (theirs !== undefined && isSettled(theirs)) return false;
       const log = readLockedFile(this.log, this.#logBytes);
       // An archive of no record is the beginning of every log.
       return await hasRecords(path) && await compareBytes(await readLogBytes(path), log) === "right_goes_on";
@@ -285,6 +289,11 @@ class Archiving {
     await this.files.remove(this.options.logPath);
     await this.files.syncDirectory(parentDirectory(this.options.logPath));
   }
+}
+
+/** Nobody sends or completes anything from it. */
+function isSettled({ pending, failed, completion }: ArchiveSummary): boolean {
+  return pending + failed === 0 && completion !== "due" && completion !== "refused";
 }
 
 async function hasRecords(path: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/st
 import { systemFiles } from "../platform/system_files.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { LogLockedError } from "../wal/errors.ts";
+import { encodeRecord, Status } from "../wal/format.ts";
 import { scanLog } from "../wal/reader.ts";
 import { ArchiveError, archiveLog, type ArchiveOptions, type ArchiveResult } from "./archiver.ts";
 import { FailingFiles } from "../../tests/support/failing_files.ts";
@@ -68,7 +69,7 @@ function withPlace(log: Uint8Array, body: (place: Place) => Promise<void>): Prom
 }
 
 Deno.test("a delivered log is archived without its token, and everything else byte for byte", async () => {
-  const log = buildLog({ events: 20 });
+  const log = buildLog({ events: 20, completion: "completed" });
   await withPlace(log, async (place) => {
     const result = await place.archive({ ended: true, exitCode: 3 });
     strictEqual(result.outcome, "archived");
@@ -87,7 +88,7 @@ Deno.test("a delivered log is archived without its token, and everything else by
 });
 
 Deno.test("the summary says what is in the archive", async () => {
-  await withPlace(buildLog({ events: 20, failLast: true }), async (place) => {
+  await withPlace(buildLog({ events: 20, failLast: true, completion: "completed" }), async (place) => {
     await place.archive({ ended: true, exitCode: 3 });
     const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
     const content = await place.content();
@@ -106,8 +107,33 @@ Deno.test("the summary says what is in the archive", async () => {
       raw_bytes: content.length,
       ended: true,
       exit_code: 3,
+      completion: "completed",
       summary_crc64: "",
     });
+  });
+});
+
+Deno.test("the token of a delivered log is kept until its job is completed, and dropped when another execution counts", async () => {
+  const expected = [
+    [undefined, "due", true],
+    ["refused", "refused", true],
+    ["superseded", "superseded", false],
+    ["completed", "completed", false],
+  ] as const;
+  for (const [completion, inSummary, hasToken] of expected) {
+    const log = buildLog({ events: 4, completion });
+    await withPlace(log, async (place) => {
+      await place.archive({ ended: true, exitCode: 0 });
+      const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
+      strictEqual(summary?.completion, inSummary);
+      strictEqual(new TextDecoder().decode(await place.content()).includes(TOKEN), hasToken, inSummary);
+    });
+  }
+  // A job that had not ended is nothing to complete: it runs again, with another token.
+  await withPlace(buildLog({ events: 4 }), async (place) => {
+    await place.archive({ ended: false });
+    strictEqual((await readSummary(`${place.archiveDir}/job-1.wal.zst`))?.completion, undefined);
+    ok(!new TextDecoder().decode(await place.content()).includes(TOKEN));
   });
 });
 
@@ -264,6 +290,59 @@ Deno.test("a name that is taken is never taken away: the next free one is used",
     deepStrictEqual(place.logs(), []);
   });
 });
+
+Deno.test("the archive of an earlier state of the log goes when the log is archived, and no other does", async () => {
+  const early = buildLog({ events: 5, acknowledged: 2 });
+  const late = new Uint8Array([...early, ...acknowledgement(5n)]);
+  await withPlace(early, async (place) => {
+    await place.archive();
+    // Restored and kept; then a worker sent the rest.
+    Deno.writeFileSync(place.logPath, late);
+    const files = new FailingFiles(systemFiles);
+    strictEqual((await place.archive({ files })).outcome, "archived");
+    deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.2.wal.zst"]]);
+    strictEqual((await readSummary(`${place.archiveDir}/job-1.2.wal.zst`))?.pending, 0);
+    deepStrictEqual(files.trace.slice(-6), [
+      "syncDirectory archive",
+      "open job-1.wal.zst",
+      "remove job-1.wal.zst",
+      "syncDirectory archive",
+      "remove job-1.wal",
+      "syncDirectory wal",
+    ]);
+  });
+  // Another execution's, one that is not told to be sent, one without a record, and one that somebody restores just now.
+  const others = [
+    buildLog({ events: 9, acknowledged: 2, firstMs: 5000 }),
+    buildLog({ events: 5 }),
+    early.slice(0, 16),
+  ];
+  for (const other of others) {
+    await withPlace(other, async (place) => {
+      await place.archive();
+      Deno.writeFileSync(place.logPath, late);
+      strictEqual((await place.archive()).outcome, "archived");
+      deepStrictEqual(place.archives(), ["job-1.2.wal.zst", "job-1.wal.zst"]);
+    });
+  }
+  await withPlace(early, async (place) => {
+    await place.archive();
+    Deno.writeFileSync(place.logPath, late);
+    const restoring = await systemFiles.open(`${place.archiveDir}/job-1.wal.zst`);
+    try {
+      await rejects(place.archive(), ArchiveError);
+      deepStrictEqual(place.logs(), ["job-1.wal"], "whoever restores it must still find the log");
+    } finally {
+      restoring.close();
+    }
+    strictEqual((await place.archive()).outcome, "already_archived");
+    deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.2.wal.zst"]]);
+  });
+});
+
+function acknowledgement(sequence: bigint): Uint8Array {
+  return encodeRecord({ sequence, status: Status.SENT, timestampMs: 1n, payload: new Uint8Array() });
+}
 
 Deno.test("a name that is taken at the last moment is not taken away either", async () => {
   const log = buildLog({ acknowledged: 0 });

@@ -6,6 +6,8 @@
  * either its first or its last bytes are those of one, so that no single damaged bit can pass it off as
  * somebody else's frame that may be ignored.
  */
+import { openRegularFile } from "../platform/regular_file.ts";
+import { COMPLETION_MARKS, type CompletionState } from "../wal/completion.ts";
 import { crc64 } from "../wal/crc64.ts";
 import { encodeSkippableFrame, FRAME_HEADER_BYTES_MAX, parseFrameHeader } from "./frames.ts";
 
@@ -33,6 +35,8 @@ export interface ArchiveSummary {
   /** Whether the job had ended, and how, if whoever archived it knew. */
   ended?: boolean;
   exit_code?: number;
+  /** Whether the server has the result of a job that ended. Missing when it had not, or when nobody knows. */
+  completion?: CompletionState;
 }
 
 const FIRST_BYTES = '{"schema_version":1,"job_id":';
@@ -71,6 +75,8 @@ function parseSummary(content: Uint8Array): ArchiveSummary | undefined {
   }
 }
 
+const COMPLETION_STATES: readonly string[] = [...COMPLETION_MARKS, "due"];
+
 function isSummary(value: unknown): value is ArchiveSummary {
   if (typeof value !== "object" || value === null) return false;
   const field = value as Record<string, unknown>;
@@ -80,6 +86,7 @@ function isSummary(value: unknown): value is ArchiveSummary {
     ["events", "pending", "failed", "raw_bytes"].every(isCount) &&
     ["execution", "first_ms", "last_ms", "exit_code"].every(isOptional) &&
     (field.ended === undefined || typeof field.ended === "boolean") &&
+    (field.completion === undefined || COMPLETION_STATES.includes(field.completion as string)) &&
     typeof field.raw_crc64 === "string" && /^[0-9a-f]{16}$/.test(field.raw_crc64);
 }
 
@@ -93,7 +100,7 @@ export function formatCrc64(value: bigint): string {
  * then the archive was made by another program, or is damaged, and only reading it tells more.
  */
 export async function readSummary(path: string): Promise<ArchiveSummary | undefined> {
-  using file = await Deno.open(path, { read: true });
+  using file = await openRegularFile(path);
   const bytes = new Uint8Array(FRAME_HEADER_BYTES_MAX + SUMMARY_BYTES_MAX);
   let filled = 0;
   for (let count; filled < bytes.length && (count = await file.read(bytes.subarray(filled))) !== null;) {

@@ -1,6 +1,7 @@
 /**
  * The probe of the real machine.
  */
+import { findUser } from "../platform/user_account.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import type { ClientContext } from "../client/server_client.ts";
 import { fileSystemOf, listDirectory, lookAt } from "./file_probe.ts";
@@ -36,6 +37,7 @@ export function createSystemProbe(
     settings,
     nowMs,
     userId: Deno.uid() ?? undefined,
+    hasUser: (name) => findUser(name) !== undefined,
     command: context.command,
     look: lookAt,
     list,

@@ -16,7 +16,7 @@ import { createJobServer, type JobServer, JobServerError } from "../client/job_c
 import { completeReplayed, type ReplayContext, replayLog } from "./send.ts";
 import { Story } from "../job/take_up.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { LogLockedError, LogQuarantinedError } from "../wal/errors.ts";
+import { LogLockedError, LogQuarantinedError, LogSealedError, LogWriteError } from "../wal/errors.ts";
 import { Log } from "../wal/log.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -24,7 +24,7 @@ import type { Random } from "../platform/random.ts";
 import { quietLogger } from "../platform/logging/quiet.ts";
 import { nameOf, type Replayed } from "./replayed.ts";
 import { formatCount } from "../platform/text.ts";
-import { isWantedBy, type PlannedReplay, type ReplaySelection } from "./plan.ts";
+import { isWantedBy, planAgain, type PlannedReplay, type ReplaySelection } from "./plan.ts";
 import { type ClientContext, connectTransport, type ServerSettings } from "../client/server_client.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -70,7 +70,7 @@ const UNTOUCHED: Outcome = {
   duplicates: 0,
   gaveUp: 0,
   reason: undefined,
-  isCompleted: false,
+  completion: undefined,
   archivePath: undefined,
   logPath: undefined,
 };
@@ -100,14 +100,16 @@ export class ReplayRun {
 
   async replay(plan: PlannedReplay): Promise<Replayed> {
     if (plan.obstacle !== undefined) return { plan, ...UNTOUCHED, end: "obstacle" };
-    if (plan.wanted === 0) return { plan, ...UNTOUCHED };
+    if (plan.wanted === 0 && !plan.isCompletionDue) return { plan, ...UNTOUCHED };
     if (this.#options.signal.aborted) {
       return { plan, ...UNTOUCHED, end: "interrupted", reason: "it was interrupted" };
     }
     try {
       const connection = await this.#connect(serverOf(plan, this.#options.settings)!);
       if (connection.problem !== undefined) return { plan, ...UNTOUCHED, ...connection.problem };
-      return await this.#replayFrom(plan, connection);
+      const left = await planAgain(plan, this.#options.selection);
+      if (left.wanted === 0 && !left.isCompletionDue) return { plan: left, ...UNTOUCHED };
+      return await this.#replayFrom(left, connection);
     } catch (error) {
       return { ...UNTOUCHED, ...obstacleOf(plan, error) };
     }
@@ -200,7 +202,7 @@ export class ReplayRun {
       // A terminal that has gone is no reason to stop sending; whoever writes to it next says so.
       progress.show(() => progressLine(plan, events)).catch(() => {});
     };
-    let isCompleted = false;
+    let completion: Replayed["completion"];
     try {
       onProgress(0);
       const result = await replayLog(
@@ -210,24 +212,37 @@ export class ReplayRun {
       );
       const hasAll = result.end === "sent" && await isDelivered(path);
       if (hasAll && story.end !== undefined) {
-        const completion = await completeReplayed(
-          replayContext,
-          { execution: whose, log, end: story.end },
-          signal,
-        );
-        isCompleted = completion === "completed";
+        completion = await this.#complete(replayContext, { execution: whose, log, end: story.end });
       }
       await log.close();
       await progress.clear();
       const isMoved = plan.target.kind === "archive" && result.end !== "interrupted";
-      const archivePath = isMoved || (isOurs && hasAll && settings.archiveOnComplete)
+      // What is still to be completed stays a log, so that the next worker completes it.
+      const isDone = hasAll && completion !== "outstanding";
+      const archivePath = isMoved || (isOurs && isDone && settings.archiveOnComplete)
         ? await this.#archive(path, story.end)
         : undefined;
-      return { ...result, isCompleted, archivePath, logPath: undefined };
+      return { ...result, completion, archivePath, logPath: undefined };
     } finally {
       await log.close();
       await progress.clear();
     }
+  }
+
+  /** The log says so from then on, so that nobody asks again. If it cannot, the next one who asks does no harm. */
+  async #complete(
+    context: ReplayContext,
+    what: Parameters<typeof completeReplayed>[1] & { log: Log },
+  ): Promise<Replayed["completion"]> {
+    const completion = await completeReplayed(context, what, this.#options.signal);
+    if (completion === "outstanding" || completion === "aborted") return "outstanding";
+    try {
+      await what.log.settleCompletion(completion);
+    } catch (error) {
+      if (!(error instanceof LogWriteError || error instanceof LogSealedError)) throw error;
+      context.logger.warn("Could not note in the log that its job is completed", { error: error.message });
+    }
+    return completion;
   }
 
   /** That it cannot be archived now, as on a full disk, takes nothing from what was sent: the log stays. */

@@ -4,6 +4,12 @@
  */
 import { readSummary } from "../archive/summary.ts";
 import { decodeEvent } from "../events/event.ts";
+import {
+  type CompletionMark,
+  completionMark,
+  type CompletionState,
+  completionState,
+} from "../wal/completion.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { PendingTally } from "../wal/pending_tally.ts";
@@ -28,6 +34,8 @@ export interface LogFacts {
   readonly rawBytes: number;
   /** Of the job's command, once it has ended. */
   readonly exitCode: number | null;
+  /** Whether the server has the result of a job that ended; null when it had not, or when nobody can complete it. */
+  readonly completion: Exclude<CompletionState, undefined> | null;
   readonly damage: DamageFacts | null;
 }
 
@@ -55,6 +63,7 @@ export async function readLogFacts(file: LogFile): Promise<LogFacts> {
         lastEventMs: summary.last_ms ?? null,
         rawBytes: summary.raw_bytes,
         exitCode: summary.exit_code ?? null,
+        completion: summary.completion ?? null,
         damage: null,
       };
     }
@@ -69,15 +78,19 @@ async function scanFacts(file: LogFile): Promise<LogFacts> {
   let execution: Execution | undefined;
   let lastEventMs: number | null = null;
   let exitCode: number | null = null;
+  let hasEnded = false;
+  let mark: CompletionMark | undefined;
   const tally = new PendingTally();
   const { ledger, damage, goodBytes, logBytes, archiveProblem } = await scanBytes(
     await bytesOf(file),
     (record, kind) => {
       tally.add(record, kind);
       if (kind === "execution") execution = decodeExecution(record.payload);
+      if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
       if (kind !== "event") return;
       lastEventMs = Number(record.timestampMs);
       if (payloadTypeName(record.payload) === "PROCESS_END") {
+        hasEnded = true;
         exitCode = exitCodeOf(record.payload) ?? exitCode;
       }
     },
@@ -96,6 +109,7 @@ async function scanFacts(file: LogFile): Promise<LogFacts> {
     lastEventMs,
     rawBytes: logBytes,
     exitCode,
+    completion: completionState({ hasEnded, hasToken: execution?.task_token !== undefined, mark }) ?? null,
     damage: damage && extent ? { ...damage, ...extent } : null,
   };
 }
@@ -107,6 +121,11 @@ async function bytesOf({ path, kind, bytes }: LogFile): Promise<LogBytes> {
     await Promise.resolve();
     yield content;
   })();
+}
+
+/** Everything is on the server but how the job ended, which it refuses to hear or was not told yet. */
+export function isUncompleted({ pending, completion }: Pick<LogFacts, "pending" | "completion">): boolean {
+  return pending === 0 && (completion === "due" || completion === "refused");
 }
 
 function exitCodeOf(payload: Uint8Array): number | undefined {

@@ -2,6 +2,7 @@
  * Opens a log or an archive, whatever its name says it is.
  */
 import { startsLikeZstd } from "../archive/frames.ts";
+import { openRegularFile } from "../platform/regular_file.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { readLogFile } from "../wal/reader.ts";
 import { LogUnreadableError } from "./errors.ts";
@@ -32,8 +33,7 @@ export async function openPastDamage(path: string): Promise<LogBytes> {
 
 async function readStart(path: string): Promise<Uint8Array> {
   try {
-    using file = await Deno.open(path, { read: true });
-    if ((await file.stat()).isDirectory) throw new Deno.errors.IsADirectory("it is a directory");
+    using file = await openRegularFile(path);
     const buffer = new Uint8Array(4);
     return buffer.subarray(0, await file.read(buffer) ?? 0);
   } catch (error) {

@@ -2,6 +2,12 @@
  * What there is to know about a log, in one pass and in memory that does not grow with its payloads.
  */
 import { decodeEvent } from "../events/event.ts";
+import {
+  type CompletionMark,
+  completionMark,
+  type CompletionState,
+  completionState,
+} from "../wal/completion.ts";
 import { decodeExecution, decodeFailure, type Execution, type Failure } from "../wal/execution.ts";
 import type { WalRecord } from "../wal/format.ts";
 import type { EffectiveStatus, RecordKind } from "../wal/ledger.ts";
@@ -29,6 +35,8 @@ export interface LogSummary extends LogScan {
   readonly failures: readonly (Failure & { sequence: bigint })[];
   /** The exit code of the command, once it has ended. */
   readonly exitCode: number | undefined;
+  /** Whether the server has the result of a job that ended. */
+  readonly completion: CompletionState;
   readonly marks: EventMarks;
 }
 
@@ -40,7 +48,9 @@ export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
     tally.add(record, kind);
   });
   const { events, pending, sent, failed } = scan.ledger;
-  const { eventsByType, firstTimestampMs, lastTimestampMs, execution, failures, exitCode } = tally;
+  const { eventsByType, firstTimestampMs, lastTimestampMs, execution, failures, exitCode, mark } = tally;
+  const hasEnded = eventsByType.has("PROCESS_END");
+  const hasToken = execution?.task_token !== undefined;
   return {
     ...scan,
     events,
@@ -53,6 +63,7 @@ export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
     execution,
     failures,
     exitCode,
+    completion: completionState({ hasEnded, hasToken, mark }),
     marks,
   };
 }
@@ -64,9 +75,11 @@ class Tally {
   lastTimestampMs: bigint | undefined;
   execution: Execution | undefined;
   exitCode: number | undefined;
+  mark: CompletionMark | undefined;
 
   add(record: WalRecord, kind: RecordKind): void {
     if (kind === "execution") this.execution ??= decodeExecution(record.payload);
+    if (kind === "acknowledgement") this.mark = completionMark(record) ?? this.mark;
     if (kind === "failure" && this.failures.length < FAILURES_MAX) {
       const failure = decodeFailure(record.payload);
       if (failure) this.failures.push({ ...failure, sequence: record.sequence });

@@ -2,6 +2,7 @@
  * A log that is being written, read as it grows. The file is held open, so that it can be read to its end even after it was archived.
  */
 import type { FileIdentity } from "../platform/lock_table.ts";
+import { openRegularFile } from "../platform/regular_file.ts";
 import type { WalRecord } from "../wal/format.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
 import { type Damage, Scanner } from "../wal/scanner.ts";
@@ -19,7 +20,7 @@ export class LogTail implements Disposable {
   }
 
   static async open(path: string): Promise<LogTail> {
-    const file = await Deno.open(path, { read: true });
+    const file = await openRegularFile(path);
     const { dev, ino } = await file.stat();
     return new LogTail(file, { dev, ino: ino ?? 0 });
   }

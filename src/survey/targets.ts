@@ -3,6 +3,7 @@
  * that job, the path of a file that file alone.
  */
 import { isOwnLog, readFileName } from "../wal/file_names.ts";
+import { checkRegularFile } from "../platform/regular_file.ts";
 import { type Directories, quarantinedLogs } from "./locate.ts";
 import { DirectoryUnreadableError, LogNotFoundError, LogUnreadableError } from "./errors.ts";
 
@@ -66,7 +67,7 @@ async function targetOfPath(path: string, { walDir, archiveDir }: Directories): 
   let real: string;
   try {
     real = await Deno.realPath(path);
-    if (!(await Deno.stat(path)).isFile) throw new Deno.errors.IsADirectory(path);
+    await checkRegularFile(path);
   } catch (error) {
     throw LogUnreadableError.because(path, error);
   }

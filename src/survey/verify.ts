@@ -3,6 +3,7 @@
  * there: what looks damaged is read again, and only what stays as it is is a finding.
  */
 import type { Clock } from "../platform/clock.ts";
+import { HEADER_BYTES, headerProblem, reservedWord } from "../wal/format.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { type DamageExtent, examineDamage } from "./damage.ts";
 import { type LogScan, scanBytes } from "./scan.ts";
@@ -21,6 +22,8 @@ export interface Verified extends Omit<LogScan, "ledger"> {
   readonly owner: LockOwner | undefined;
   /** How far the damage reaches; undefined when there is none. */
   readonly extent: DamageExtent | undefined;
+  /** The header's reserved word: 0, unless a newer version wrote the log or a bit rotted. It does no harm to anything. */
+  readonly reservedWord: number;
 }
 
 export interface VerifyOptions {
@@ -36,7 +39,8 @@ const AGAIN_TURNS_MAX = 5;
 /** @throws Deno.errors.NotFound and the like, CommandError */
 export async function verifyLog(path: string, { clock, watch }: VerifyOptions): Promise<Verified> {
   const { bytes, archived } = await openLog(path);
-  const scan = await scanBytes(watch?.(bytes, archived) ?? bytes, () => {});
+  const header = new HeaderWatch();
+  const scan = await scanBytes(header.watch(watch?.(bytes, archived) ?? bytes), () => {});
   const owner = archived ? undefined : await ownerOf(systemFiles, path);
   const latest = scan.damage && !archived ? await readAgain(path, scan, owner, clock) : scan;
   const { ledger, ...rest } = latest;
@@ -44,7 +48,26 @@ export async function verifyLog(path: string, { clock, watch }: VerifyOptions): 
   const extent = damage &&
     await examineDamage(() => openPastDamage(path), { damage, goodBytes, archiveProblem });
   const { pending, sent, failed } = ledger;
-  return { ...rest, path, pending, sent, failed, owner, extent };
+  const { reservedWord } = header;
+  return { ...rest, path, pending, sent, failed, owner, extent, reservedWord };
+}
+
+/** Keeps the header of a log that is read past it. */
+class HeaderWatch {
+  readonly #header = new Uint8Array(HEADER_BYTES);
+
+  async *watch(bytes: LogBytes): LogBytes {
+    let passed = 0;
+    for await (const chunk of bytes) {
+      if (passed < HEADER_BYTES) this.#header.set(chunk.subarray(0, HEADER_BYTES - passed), passed);
+      passed += chunk.length;
+      yield chunk;
+    }
+  }
+
+  get reservedWord(): number {
+    return headerProblem(this.#header) === undefined ? reservedWord(this.#header) : 0;
+  }
 }
 
 /** What the log looks like by now: without damage when its tail has moved on in the meantime. */

@@ -5,7 +5,10 @@ import assert from "node:assert/strict";
 import type { Sandbox } from "./airunner.ts";
 import { parsePage } from "./markdown.ts";
 
-/** Every `airunner …` in code spans and in fenced blocks of shell commands, comments and what is piped elsewhere left out. */
+/**
+ * Every `airunner …` in code spans and in fenced blocks of shell commands. Comments and what is piped elsewhere are
+ * left out.
+ */
 export function commandLines(page: string): string[] {
   const { codeSpans, fences } = parsePage(page);
   const shell = fences.filter(({ language }) => language === "sh").flatMap(({ lines }) => lines);

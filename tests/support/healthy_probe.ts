@@ -16,6 +16,7 @@ export const DAY_MS = 86_400_000;
 export const SETTINGS: DoctorSettings = {
   server: "http://ci.example:8080",
   credential: undefined,
+  jobUser: undefined,
   requestTimeout: 30_000,
   queue: "default",
   dataDir: "/data",
@@ -55,6 +56,7 @@ export function log(facts: Partial<LogFacts> = {}): LogFacts {
     bytes: 1000,
     pending: 0,
     failed: 0,
+    isCompletionDue: false,
     oldestPendingMs: undefined,
     damage: undefined,
     ...facts,
@@ -79,6 +81,7 @@ export function testProbe(changes: Partial<Probe> = {}): Probe {
     settings: SETTINGS,
     nowMs: NOW_MS,
     userId: 1000,
+    hasUser: (name) => name === "ci",
     command: (words) => `airunner ${words}`,
     look: () => Promise.resolve({ kind: "directory", linkTarget: undefined, mode: 0o700, ownerId: 1000 }),
     list: () => Promise.resolve([]),

@@ -1,6 +1,6 @@
 /**
- * What a page of the documentation refers to, and what can be referred to in it. Pages are Markdown as it is written here:
- * fenced blocks, code spans, inline links, headings with `#`, anchors as `<a id="…">`.
+ * What a page of the documentation refers to, and what can be referred to in it. Pages are Markdown as it is
+ * written here: fenced blocks, code spans, inline links, headings with `#`, anchors as `<a id="…">`.
  */
 
 export interface Fence {
@@ -51,7 +51,10 @@ function splitFences(text: string): { prose: string; fences: Fence[] } {
   return { prose: prose.join("\n"), fences };
 }
 
-/** As sites that show Markdown name headings: small letters, no punctuation, hyphens for blanks, a number when it is taken. */
+/**
+ * As sites that show Markdown name headings: small letters, no punctuation, hyphens for blanks, and a number when
+ * the name is taken.
+ */
 function* slugsOf(headings: readonly string[]): Generator<string> {
   const seen = new Map<string, number>();
   for (const heading of headings) {
@@ -62,7 +65,10 @@ function* slugsOf(headings: readonly string[]): Generator<string> {
   }
 }
 
-/** Cells of the table that begins with this header row, without its first two lines. @throws when there is none */
+/**
+ * Cells of the table that begins with this header row, without its first two lines.
+ * @throws when there is none
+ */
 export function readTable(text: string, header: string): string[][] {
   const lines = text.split("\n");
   const start = lines.indexOf(header);

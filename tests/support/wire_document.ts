@@ -1,5 +1,5 @@
 /**
- * The protocol as docs/wire.md tells it and as it is compiled in, in one form: a name, and what it consists of.
+ * The protocol, as docs/wire.md tells it and as it is compiled in: a name, and what it consists of.
  */
 import type { DescField, DescFile } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";

@@ -30,6 +30,8 @@ interface Archived {
   readonly archiveBytes?: number;
   /** Events that the server is not known to have. */
   readonly unsent?: number;
+  /** The server has every event, and not how the job ended. */
+  readonly isUncompleted?: boolean;
   readonly message?: string;
 }
 
@@ -62,9 +64,12 @@ export async function run(call: Archive): Promise<number> {
 
 async function archiveOne(path: string, { options, settings, logger }: Archive): Promise<Archived> {
   try {
-    const { logBytes, pending, failed, exitCode } = await summarizeLog((await openLog(path)).bytes);
+    const { logBytes, pending, failed, exitCode, completion } = await summarizeLog(
+      (await openLog(path)).bytes,
+    );
     const unsent = pending + failed;
-    if (options.dryRun) return { path, outcome: "would_archive", rawBytes: logBytes, unsent };
+    const isUncompleted = pending === 0 && (completion === "due" || completion === "refused");
+    if (options.dryRun) return { path, outcome: "would_archive", rawBytes: logBytes, unsent, isUncompleted };
     const { archiveDir, compressionLevel: level } = settings;
     const request = { logPath: path, archiveDir, level, logger: quietLogger(logger) };
     const how = { ...request, ended: exitCode !== undefined, exitCode };
@@ -86,6 +91,8 @@ async function archiveOne(path: string, { options, settings, logger }: Archive):
       rawBytes: summary.raw_bytes,
       archiveBytes: size,
       unsent: summary.pending + summary.failed,
+      isUncompleted: summary.pending === 0 &&
+        (summary.completion === "due" || summary.completion === "refused"),
     };
   } catch (error) {
     return failure(path, error);
@@ -108,8 +115,12 @@ function failure(path: string, error: unknown): Archived {
   return { path, outcome, message: error instanceof Error ? error.message : String(error) };
 }
 
-function archivedLine({ path, archivePath, rawBytes = 0, archiveBytes, unsent = 0 }: Archived): string {
-  const replayable = unsent > 0 ? `; ${counted(unsent, "event")} not sent, still replayable` : "";
+function archivedLine(
+  { path, archivePath, rawBytes = 0, archiveBytes, unsent = 0, isUncompleted = false }: Archived,
+): string {
+  const unfinished = isUncompleted ? "; job not completed, which wal replay still can" : "";
+  const replayable = (unsent > 0 ? `; ${counted(unsent, "event")} not sent, still replayable` : "") +
+    unfinished;
   if (archivePath === undefined) {
     return `Would archive ${shown(path)}: ${formatBytes(rawBytes)}${replayable}\n`;
   }
@@ -136,23 +147,28 @@ function savedBytes(archived: readonly Archived[]): number {
 }
 
 function nextSteps(results: readonly Archived[]): [string, string][] {
-  const unsent = results.filter(({ archivePath, unsent = 0 }) => archivePath !== undefined && unsent > 0);
+  const unsent = results.filter(({ archivePath, unsent = 0, isUncompleted }) =>
+    archivePath !== undefined && (unsent > 0 || isUncompleted)
+  );
   if (unsent.length === 0) return [];
   const target = unsent.length === 1 ? shown(shellWord(unsent[0].archivePath!)) : "--all";
-  return [[`airunner wal replay ${target}`, "sends what the server lacks"]];
+  return [[`airunner wal replay ${target}`, "sends what the server lacks, and tells it how the job ended"]];
 }
 
 function archiveJson(results: readonly Archived[], dryRun: boolean) {
   return {
     schema_version: 1,
     dry_run: dryRun,
-    logs: results.map(({ path, outcome, archivePath, rawBytes, archiveBytes, unsent, message }) => ({
+    logs: results.map((
+      { path, outcome, archivePath, rawBytes, archiveBytes, unsent, isUncompleted, message },
+    ) => ({
       path,
       outcome,
       archive: archivePath ?? null,
       raw_bytes: rawBytes ?? null,
       archive_bytes: archiveBytes ?? null,
       unsent: unsent ?? null,
+      uncompleted: isUncompleted ?? null,
       error: message ?? null,
     })),
     saved_bytes: savedBytes(results.filter(({ outcome }) => outcome === "archived")),

@@ -12,7 +12,12 @@ import {
   renderReplayTotals,
   replayProblem,
 } from "../screens/replay_screen.ts";
-import { type PlannedReplay, planReplay, type ReplaySelection } from "../../replay/plan.ts";
+import {
+  type PlannedReplay,
+  planReplay,
+  type ReplaySelection,
+  withoutEarlierStates,
+} from "../../replay/plan.ts";
 import { ReplayRun, type ReplaySettings, serverOf } from "../../replay/run.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";
 import { allTargets, findTargets } from "../../survey/targets.ts";
@@ -50,8 +55,9 @@ export async function run(call: Replay): Promise<number> {
   const targets = options.all
     ? await allTargets(settings)
     : await findTargets(words, ["log", "archive"], settings);
-  const plans: PlannedReplay[] = [];
-  for (const target of targets) plans.push(await planReplay(target, selection));
+  const found: PlannedReplay[] = [];
+  for (const target of targets) found.push(await planReplay(target, selection));
+  const plans = await withoutEarlierStates(found);
   return options.dryRun
     ? await showPlan(call, plans)
     : await replayAll(call, plans, selection, eventsPerSecondMax);
@@ -113,8 +119,8 @@ function exitCodeOf(all: readonly Replayed[], isAll: boolean): number {
   if (has("interrupted")) return ExitCode.INTERRUPTED;
   if (has("authentication")) return ExitCode.AUTHENTICATION;
   if (has("unreachable")) return ExitCode.UNREACHABLE;
-  const isFine = ({ end, gaveUp, plan }: Replayed) =>
-    (end === "sent" && gaveUp === 0) || end === "nothing" ||
+  const isFine = ({ end, gaveUp, completion, plan }: Replayed) =>
+    (end === "sent" && gaveUp === 0 && completion !== "outstanding") || end === "nothing" ||
     // With --all, a log that is being written is where it belongs.
     (isAll && end === "obstacle" && plan.obstacle?.kind === "in_use");
   return all.every(isFine) ? ExitCode.DONE : ExitCode.FAILED;
@@ -156,7 +162,7 @@ function parseRate(text: string): number {
 }
 
 function planJson(plan: PlannedReplay, server: string | undefined) {
-  const { target, wanted, events, pending, failed, execution, obstacle } = plan;
+  const { target, wanted, events, pending, failed, isCompletionDue, execution, obstacle } = plan;
   return {
     path: target.path,
     kind: target.kind,
@@ -167,6 +173,7 @@ function planJson(plan: PlannedReplay, server: string | undefined) {
     pending,
     failed,
     to_send: wanted,
+    completion_due: isCompletionDue,
     obstacle: obstacle?.kind ?? null,
   };
 }
@@ -182,7 +189,8 @@ function replayJson(all: readonly Replayed[], server: string | undefined) {
       duplicates: one.duplicates,
       refused: one.gaveUp,
       reason: one.reason ?? null,
-      job_completed: one.isCompleted,
+      job_completed: one.completion === "completed",
+      completion: one.completion ?? null,
       archive: one.archivePath ?? null,
     })),
     sent: all.reduce((sum, one) => sum + one.sent, 0),
