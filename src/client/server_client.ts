@@ -7,6 +7,7 @@ import { classifyPublishError } from "./call_error.ts";
 import { createServerTransport, type ServerTransport } from "./transport.ts";
 import { JobEventsService, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Files } from "../platform/files.ts";
 import { messageOf } from "../platform/error_text.ts";
 import { NotFound } from "../platform/system_errors.ts";
 import { ServerError } from "./server_error.ts";
@@ -21,6 +22,7 @@ export interface ServerSettings {
 /** What a client needs of the outside world. */
 export interface ClientContext {
   env(name: string): string | undefined;
+  readonly files: Files;
   readonly clock: Clock;
 }
 
@@ -44,13 +46,13 @@ async function findCredentials(
   const home = context.env("HOME");
   const homeDir = home && `${home}/.airunner/credentials`;
   const ownDir = `${dataDir}/credentials`;
-  const useHome = homeDir && homeDir !== ownDir && !await isThere(`${ownDir}/config.json`);
-  return await loadCredentials(useHome ? homeDir : ownDir, credential);
+  const useHome = homeDir && homeDir !== ownDir && !await isThere(context.files, `${ownDir}/config.json`);
+  return await loadCredentials(context.files, useHome ? homeDir : ownDir, credential);
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function isThere(files: Files, path: string): Promise<boolean> {
   try {
-    await Deno.stat(path);
+    await files.stat(path);
     return true;
   } catch (error) {
     if (error instanceof NotFound) return false;

@@ -164,6 +164,18 @@ export async function writeAll(file: Pick<LockedFile, "write">, bytes: Uint8Arra
   }
 }
 
+/** What a file holds from its position on, `bytesMax` bytes at most: a pipe or a device may have no end. */
+export async function readUpTo(file: Pick<ReadableFile, "read">, bytesMax: number): Promise<Uint8Array> {
+  const buffer = new Uint8Array(bytesMax);
+  let length = 0;
+  while (length < bytesMax) {
+    const count = await file.read(buffer.subarray(length));
+    if (count === 0) break;
+    length += count;
+  }
+  return buffer.subarray(0, length);
+}
+
 /** Whether an error says that a disk or a quota is full. */
 export function isNoSpaceError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
