@@ -19,7 +19,7 @@ import { recordJson } from "./record_json.ts";
 import { renderNotice, renderRecord, renderRecordHeader } from "./screens/inspect_screen.ts";
 import { renderPayload } from "./screens/payload_lines.ts";
 import { counted, shellWord, shown, type Style } from "../platform/text.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import type { Files } from "../platform/files.ts";
 
 export interface FollowOptions {
   readonly path: string;
@@ -41,7 +41,7 @@ const DAMAGED_TURNS_MAX = 5;
 
 /** Resolves when the log has ended, or `--limit` is reached. @throws CommandError when it is damaged */
 export async function followRecords(
-  context: Pick<Context, "stdout" | "stderr" | "clock">,
+  context: Pick<Context, "files" | "stdout" | "stderr" | "clock">,
   options: FollowOptions,
 ): Promise<void> {
   const { path, json, style } = options;
@@ -56,7 +56,7 @@ export async function followRecords(
   if (shower.isFull) return;
   const ended = await tailRecords(tail, ledger, shower, context, path);
   if (ended === "full") return;
-  await context.stderr.write(await endingLine(options, ledger, ended));
+  await context.stderr.write(await endingLine(context.files, options, ledger, ended));
   await context.stderr.flush();
 }
 
@@ -66,14 +66,14 @@ async function tailRecords(
   tail: LogTail,
   ledger: Ledger,
   shower: RecordShower,
-  { stdout, clock }: Pick<Context, "stdout" | "clock">,
+  { files, stdout, clock }: Pick<Context, "files" | "stdout" | "clock">,
   path: string,
 ): Promise<Ended> {
   let wasOwned = false;
   let unownedTurns = 0;
   let damaged = { offset: -1, turns: 0 };
   for (;;) {
-    const isOwned = systemFiles.lockTable()?.isLocked(tail.identity) === true;
+    const isOwned = files.lockTable()?.isLocked(tail.identity) === true;
     const isHere = await tail.isAt(path);
     const { damage, isEnough } = await tail.read((record) => shower.take(record, ledger));
     await stdout.flush();
@@ -135,6 +135,7 @@ class RecordShower {
 }
 
 async function endingLine(
+  files: Files,
   { path, archiveDir }: FollowOptions,
   ledger: Ledger,
   ended: Exclude<Ended, "full">,
@@ -147,11 +148,11 @@ async function endingLine(
   }
   const name = path.slice(path.lastIndexOf("/") + 1);
   const archive = `${archiveDir}/${name}.zst`;
-  if (await isFile(archive)) {
+  if (await isFile(files, archive)) {
     return shown(`The log was archived, ${sent}: ${archive}`) + "\n" +
       shown(`Next: airunner wal inspect ${shellWord(archive)}`) + "\n";
   }
-  if (await isFile(`${path}.corrupt`)) {
+  if (await isFile(files, `${path}.corrupt`)) {
     throw new CommandError(
       `The log was set aside as damaged: ${path}.corrupt. What it held before the damage was shown.`,
       undefined,
@@ -161,9 +162,9 @@ async function endingLine(
   return shown(`The log is not at ${path} any more; ${sent}. It was moved or deleted.`) + "\n";
 }
 
-async function isFile(path: string): Promise<boolean> {
+async function isFile(files: Files, path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isFile;
+    return (await files.stat(path)).isFile;
   } catch {
     // Not there, or not for us to see: either way there is nothing to name.
     return false;

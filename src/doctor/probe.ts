@@ -31,8 +31,8 @@ export interface Probe {
   look(path: string): Promise<PathFacts | undefined>;
   /** The regular files in a directory, hidden ones included; none when it does not exist. */
   list(directory: string): Promise<readonly FileFacts[]>;
-  /** The file system that a path is on, or would be on: that of the nearest directory that exists. */
-  fileSystem(path: string): Promise<FileSystemFacts>;
+  /** The file systems that logs and archives are on, or would be on, each of them once. */
+  fileSystems(): Promise<readonly FileSystemFacts[]>;
   /** Times of fdatasync on a small file in the directory, which is made and removed for that. */
   measureSync(directory: string): Promise<SyncFacts>;
   /** The logs of the directory, as far as there was time to read them. Looked at once, however many checks ask. */
@@ -70,7 +70,8 @@ export interface FileFacts {
 export interface FileSystemFacts {
   /** `ext4`, `nfs`, or the number in hexadecimal when it is none that we know. */
   readonly kind: string;
-  readonly device: number;
+  /** The directories that lie on it, of logs or of archives or both. */
+  readonly directories: readonly string[];
   readonly totalBytes: number;
   readonly freeBytes: number;
   /** 0 on file systems that do not count them. */

@@ -5,7 +5,6 @@
 import { readSummary } from "../archive/summary.ts";
 import type { JobObserver, WorkerState } from "../job/job_context.ts";
 import { ArchiveSurvey, type ArchiveTotals } from "../survey/archive_totals.ts";
-import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import { type MetricsListener, startMetricsListener } from "./listener.ts";
 import { LogSurvey, type LogTotals, type OtherLogs, type Pending, totalLogs } from "../survey/log_totals.ts";
 import { WORKER_METRICS, type WorkerMetric } from "./table.ts";
@@ -15,13 +14,12 @@ import { MetricRegistry } from "./registry.ts";
 import { SharedRun } from "./shared_run.ts";
 import { WriteHealth } from "./write_health.ts";
 import type { Clock } from "../platform/clock.ts";
-import { fileName } from "../platform/files.ts";
+import { fileName, type Files, type FileSystemSpace } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { OpenLog } from "../wal/log.ts";
 import { LogScans } from "../survey/pending_scan.ts";
 import { createJobObserver } from "./job_observer.ts";
 import { messageOf } from "../platform/error_text.ts";
-import { systemFiles } from "../platform/system_files.ts";
 
 export interface WorkerMetricsOptions {
   listen: { hostname: string; port: number };
@@ -31,6 +29,7 @@ export interface WorkerMetricsOptions {
   keepsDelivered: boolean;
   unsentAgeMaxMs: number;
   version: string;
+  files: Files;
   clock: Clock;
   logger: Logger;
 }
@@ -55,7 +54,7 @@ export class WorkerMetrics {
   private constructor(options: WorkerMetricsOptions, registry: MetricRegistry<WorkerMetric>) {
     this.#options = options;
     this.#registry = registry;
-    const { walDir, archiveDir, version, clock } = options;
+    const { walDir, archiveDir, version, files, clock } = options;
     this.#writeHealth = new WriteHealth(clock);
     registry.set("airunner_build_info", 1, { version });
     this.observe = createJobObserver({
@@ -70,7 +69,7 @@ export class WorkerMetrics {
       directory: walDir,
       isOwn: (path) => [...this.#openLogs].some((log) => log.path === path),
       read: (file) => scans.pendingOf(file),
-      findLocks: () => systemFiles.lockTable()?.isLocked ?? (() => false),
+      findLocks: () => files.lockTable()?.isLocked ?? (() => false),
       onUnreadable: (path, error) => this.#report("Cannot read a log to count what is unsent", path, error),
     });
     const archives = new ArchiveSurvey({
@@ -143,11 +142,11 @@ export class WorkerMetrics {
   }
 
   async #setDiskSpace(): Promise<void> {
-    const { walDir, archiveDir } = this.#options;
+    const { walDir, archiveDir, files } = this.#options;
     for (const [directory, path] of [["wal", walDir], ["archive", archiveDir]] as const) {
-      let space: DiskSpace | undefined;
+      let space: FileSystemSpace | undefined;
       try {
-        space = await readDiskSpace(path);
+        space = await files.space(path);
       } catch (error) {
         this.#report("Cannot see how much room there is", path, error);
       }

@@ -29,7 +29,7 @@ export const SETTINGS: DoctorSettings = {
 
 export const DISK: FileSystemFacts = {
   kind: "ext4",
-  device: 1,
+  directories: ["/data/wal", "/data/archive"],
   totalBytes: 100e9,
   freeBytes: 60e9,
   totalInodes: 1_000_000,
@@ -82,7 +82,7 @@ export function testProbe(changes: Partial<Probe> = {}): Probe {
     command: (words) => `airunner ${words}`,
     look: () => Promise.resolve({ kind: "directory", linkTarget: undefined, mode: 0o700, ownerId: 1000 }),
     list: () => Promise.resolve([]),
-    fileSystem: () => Promise.resolve(DISK),
+    fileSystems: () => Promise.resolve([DISK]),
     measureSync: () => Promise.resolve({ durationsMs: [0.1, 0.2, 0.3], isHanging: false }),
     logs: () => Promise.resolve(NO_LOGS),
     archives: () => Promise.resolve(NO_ARCHIVES),

@@ -18,7 +18,7 @@ type Server = Call<
 >;
 
 export async function run({ context, settings, logger }: Server): Promise<number> {
-  await createDirectory(dirname(settings.data));
+  await createDirectory(context.files, dirname(settings.data));
   const metrics = await ServerMetrics.create(VERSION, context.clock);
   const server = await startServer({
     listen: settings.listen,

@@ -60,7 +60,7 @@ export async function run(call: Archive): Promise<number> {
   return results.every(isFine) ? ExitCode.DONE : ExitCode.FAILED;
 }
 
-async function archiveOne(path: string, { options, settings, logger }: Archive): Promise<Archived> {
+async function archiveOne(path: string, { context, options, settings, logger }: Archive): Promise<Archived> {
   try {
     const { logBytes, pending, failed, exitCode } = await summarizeLog((await openLog(path)).bytes);
     const unsent = pending + failed;
@@ -78,7 +78,7 @@ async function archiveOne(path: string, { options, settings, logger }: Archive):
       throw new CommandError(`Cannot archive ${path}: ${problem} at byte ${offset}. It stays where it is.`);
     }
     const { archivePath, summary } = result;
-    const { size } = await Deno.stat(archivePath);
+    const { size } = await context.files.stat(archivePath);
     return {
       path,
       outcome: "archived",

@@ -21,7 +21,7 @@ import { damageMeaning, healthLine } from "../screens/health.ts";
 import { counted, shellWord } from "../../platform/text.ts";
 import { SeenSequences } from "../../client/seen_sequences.ts";
 import { ownerOf } from "../../survey/log_owner.ts";
-import { systemFiles } from "../../platform/system_files.ts";
+import type { Files } from "../../platform/files.ts";
 
 export interface DumpOptions {
   raw?: true;
@@ -64,7 +64,7 @@ export async function run(call: Dump): Promise<number> {
       ? await dumpEvents(target, wanted, context)
       : await dumpOutput(target, wanted, call);
     await context.stdout.flush();
-    await failIfIncomplete(target, scan, undecodable);
+    await failIfIncomplete(context.files, target, scan, undecodable);
   } catch (error) {
     throw cannotRead(target.path, error);
   }
@@ -149,12 +149,13 @@ function isWithin(sequence: bigint, bounds: SequenceBounds | undefined): boolean
 }
 
 async function failIfIncomplete(
+  files: Files,
   { path, file }: LogTarget,
   scan: LogScan,
   undecodable: number,
 ): Promise<void> {
   const beingWritten = scan.damage?.problem === "torn_record" && path !== "-" &&
-    await ownerOf(systemFiles, file) !== undefined;
+    await ownerOf(files, file) !== undefined;
   if (scan.damage && !beingWritten) {
     throw new CommandError(
       `${path} is ${healthLine(scan)}. ${capitalized(damageMeaning(scan))}. ` +

@@ -31,7 +31,7 @@ import {
 import { renderPayload } from "../screens/payload_lines.ts";
 import { counted, shown } from "../../platform/text.ts";
 import { ownerOf } from "../../survey/log_owner.ts";
-import { systemFiles } from "../../platform/system_files.ts";
+import type { Context } from "../context.ts";
 
 export interface InspectOptions extends FilterOptions {
   json?: true;
@@ -77,11 +77,11 @@ function checkFollow(word: string, { status }: InspectOptions): void {
 }
 
 async function write(inspected: Inspected, filter: RecordFilter | undefined, call: Inspect): Promise<void> {
-  const { context: { stdout, stderr, clock }, options, style } = call;
+  const { context: { stdout, stderr }, options, style } = call;
   if (options.json) await writeJson(inspected, filter, call);
   else if (options.records || options.payload || options.follow || filter) {
     await writeRecords(inspected, filter, call);
-  } else await stdout.write(renderInspect(await screenOf(inspected, clock.nowMs()), style));
+  } else await stdout.write(renderInspect(await screenOf(inspected, call.context), style));
   if (!options.follow) return;
   await stdout.flush();
   await stderr.write(`${shown(inspected.path)} is an archive: nothing is added to it\n`);
@@ -89,7 +89,7 @@ async function write(inspected: Inspected, filter: RecordFilter | undefined, cal
 }
 
 async function inspect(target: LogTarget, { context }: Inspect): Promise<Inspected> {
-  const { size } = await Deno.stat(target.file);
+  const { size } = await context.files.stat(target.file);
   const { bytes, archived } = await openLog(target.file);
   const progress = new Progress(context);
   // How long an archived log is, its last byte alone tells for sure.
@@ -173,7 +173,7 @@ async function eachText(
   return count;
 }
 
-async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScreen> {
+async function screenOf(inspected: Inspected, { files, clock }: Context): Promise<InspectScreen> {
   const { path, file, archived, summary, open } = inspected;
   const { execution, ledger: _ledger, marks: _marks, ...rest } = summary;
   // The token goes no further than this line.
@@ -182,12 +182,12 @@ async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScr
     ...rest,
     path,
     archived,
-    fileBytes: (await Deno.stat(file)).size,
+    fileBytes: (await files.stat(file)).size,
     jobId: jobIdOf(inspected),
     execution: execution && shownExecution as InspectScreen["execution"],
     oldestPendingMs: await oldestUnsentMs(open, summary),
-    owner: path === "-" || archived ? undefined : await ownerOf(systemFiles, file),
-    nowMs,
+    owner: path === "-" || archived ? undefined : await ownerOf(files, file),
+    nowMs: clock.nowMs(),
   };
 }
 

@@ -2,8 +2,7 @@
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
 import { logName, logNames, parseLogName } from "../../wal/log_name.ts";
-import { fileName, parentDirectory } from "../../platform/files.ts";
-import { systemFiles } from "../../platform/system_files.ts";
+import { fileName, type Files, parentDirectory } from "../../platform/files.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
@@ -29,7 +28,7 @@ type Recover = Call<
 export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
   const { stdout, stderr } = context;
   const path = await locateDamaged(target, settings, (note) => stderr.write(`${note}\n`));
-  const owner = await writerOf(systemFiles, path);
+  const owner = await writerOf(context.files, path);
   if (owner !== undefined) {
     throw new CommandError(
       `Cannot recover ${path}: process ${owner} is writing it. Nothing was changed; a record that is half written just now ` +
@@ -53,7 +52,7 @@ export async function run({ context, args: [target], options, settings, style }:
   const isWhole = plan.damaged.length === 0 && archiveProblems.length === 0;
   const written = isWhole || options.dryRun || plan.records === 0
     ? undefined
-    : await write(found, source, options.output, settings.walDir);
+    : await write(context.files, found, source, options.output, settings.walDir);
   if (options.json) {
     await stdout.write(toJson(recoverJson(found, written?.path, options.dryRun ?? false)) + "\n");
   } else if (isWhole) {
@@ -127,6 +126,7 @@ async function openDamaged(path: string): Promise<Source> {
 }
 
 async function write(
+  files: Files,
   { path, plan, log }: Found,
   { open, isArchive }: Source,
   output: string | undefined,
@@ -140,7 +140,7 @@ async function write(
   const names = output !== undefined ? [fileName(output)] : namesFor(path, log);
   try {
     return await writeWholeFile({
-      files: systemFiles,
+      files,
       directory,
       names,
       bytes: repairedBytes(open, plan),

@@ -23,6 +23,7 @@ const SCREEN: StatsScreen = {
   archives: { files: 120, bytes: 60_000_000, rawBytes: 200_000_000, oldestMs: Date.UTC(2025, 11, 3) },
   retentionDays: 30,
   rooms: [{
+    type: 0xef53,
     directories: ["/data/wal", "/data/archive"],
     totalBytes: 100e9,
     freeBytes: 40e9,

@@ -1,6 +1,7 @@
 /**
  * `airunner wal verify`: reads every byte of every file, and writes nothing.
  */
+import { NotFound } from "../../platform/system_errors.ts";
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
@@ -54,7 +55,7 @@ async function* allPaths(settings: Verify["settings"]): AsyncGenerator<string> {
 
 async function verifyOne(path: string, { context }: Verify): Promise<Verified> {
   const progress = new Progress(context);
-  const { size } = await Deno.stat(path);
+  const { size } = await context.files.stat(path);
   return await verifyLog(path, {
     clock: context.clock,
     watch: (bytes, archived) => progress.watch(bytes, archived ? undefined : size),
@@ -62,8 +63,8 @@ async function verifyOne(path: string, { context }: Verify): Promise<Verified> {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    (error instanceof Error && error.cause instanceof Deno.errors.NotFound);
+  return error instanceof NotFound ||
+    (error instanceof Error && error.cause instanceof NotFound);
 }
 
 /** The fixed shape; the order of its keys is part of it. */
