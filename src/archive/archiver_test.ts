@@ -6,7 +6,7 @@ import { scanLog } from "../wal/reader.ts";
 import { ArchiveError, archiveLog, type ArchiveOptions, type ArchiveResult } from "./archiver.ts";
 import { FaultFiles } from "../../tests/support/fault_files.ts";
 import { readLogBytes } from "./log_bytes.ts";
-import { removeStaleTemporaryFiles } from "./stale_files.ts";
+import { removeStaleFiles, STALE_AFTER_MS } from "./stale_files.ts";
 import { readSummary } from "./summary.ts";
 import {
   assertSameBytes,
@@ -183,7 +183,7 @@ Deno.test("after a crash at any operation nothing is lost, and the next run fini
         const { outcome } = await place.archive();
         ok(outcome === "archived" || outcome === "already_archived");
       }
-      await removeStaleTemporaryFiles(place.archiveDir, { logger: silentLogger });
+      await removeStaleFiles(place.archiveDir, { logger: silentLogger, nowMs: Date.now() + STALE_AFTER_MS });
       deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]], `crash at ${crashAt}`);
       expected ??= await place.content();
       assertSameBytes(await place.content(), expected);

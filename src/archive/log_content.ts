@@ -104,8 +104,15 @@ export async function measure(bytes: LogBytes): Promise<Pick<ArchiveSummary, "ra
   return { raw_bytes: count, raw_crc64: formatCrc64(checksum.digest()) };
 }
 
-/** Whether two sources yield the same bytes. Both are read side by side, and only until they differ. */
+export type Comparison = "same" | "left_goes_on" | "right_goes_on" | "different";
+
+/** Whether two sources yield the same bytes. */
 export async function haveSameBytes(left: LogBytes, right: LogBytes): Promise<boolean> {
+  return await compareBytes(left, right) === "same";
+}
+
+/** Both are read side by side, and only until they differ or one of them ends; then the other may go on. */
+export async function compareBytes(left: LogBytes, right: LogBytes): Promise<Comparison> {
   const sources = [left[Symbol.asyncIterator](), right[Symbol.asyncIterator]()];
   const chunks = [new Uint8Array(0), new Uint8Array(0)] as Uint8Array[];
   try {
@@ -115,11 +122,12 @@ export async function haveSameBytes(left: LogBytes, right: LogBytes): Promise<bo
           const next = await sources[side].next();
           if (!next.done) chunks[side] = next.value;
           // The first to end decides: the other one may have nothing left either.
-          else return await isAtEnd(chunks[1 - side], sources[1 - side]);
+          else if (await isAtEnd(chunks[1 - side], sources[1 - side])) return "same";
+          else return side === 0 ? "right_goes_on" : "left_goes_on";
         }
       }
       const length = Math.min(chunks[0].length, chunks[1].length);
-      for (let i = 0; i < length; i++) if (chunks[0][i] !== chunks[1][i]) return false;
+      for (let i = 0; i < length; i++) if (chunks[0][i] !== chunks[1][i]) return "different";
       for (const side of [0, 1]) chunks[side] = chunks[side].subarray(length);
     }
   } finally {

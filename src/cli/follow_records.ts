@@ -5,6 +5,8 @@
  *
  * Owner and place are looked at before the records: whatever the worker wrote before it let go is then read in the same turn.
  */
+import { fileName } from "../platform/files.ts";
+import { archiveName } from "../wal/file_names.ts";
 import { decodeFailure } from "../wal/execution.ts";
 import type { WalRecord } from "../wal/format.ts";
 import type { Ledger } from "../wal/ledger.ts";
@@ -13,6 +15,7 @@ import { CommandError } from "./command_error.ts";
 import type { Context } from "./context.ts";
 import { toJson } from "../platform/json.ts";
 import { type EventRow, eventRow, readEvents, summarizeLog } from "../survey/summary.ts";
+import { quarantinedFrom } from "../survey/locate.ts";
 import { LogTail } from "../survey/tail.ts";
 import type { RecordFilter } from "./record_filter.ts";
 import { recordJson } from "./record_json.ts";
@@ -56,7 +59,7 @@ export async function followRecords(
   if (shower.isFull) return;
   const ended = await tailRecords(tail, ledger, shower, context, path);
   if (ended === "full") return;
-  await context.stderr.write(await endingLine(context.files, options, ledger, ended));
+  await context.stderr.write(await endingLine(context.files, options, tail, ledger, ended));
   await context.stderr.flush();
 }
 
@@ -137,6 +140,7 @@ class RecordShower {
 async function endingLine(
   files: Files,
   { path, archiveDir }: FollowOptions,
+  tail: LogTail,
   ledger: Ledger,
   ended: Exclude<Ended, "full">,
 ): Promise<string> {
@@ -146,17 +150,18 @@ async function endingLine(
     const next = unsent === 0 ? "" : shown(`Next: airunner wal replay ${shellWord(path)}`) + "\n";
     return shown(`No process is writing to ${path}; ${sent}. What is in it was shown.`) + "\n" + next;
   }
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  const archive = `${archiveDir}/${name}.zst`;
+  const archive = `${archiveDir}/${archiveName(fileName(path))}`;
   if (await isFile(files, archive)) {
     return shown(`The log was archived, ${sent}: ${archive}`) + "\n" +
       shown(`Next: airunner wal inspect ${shellWord(archive)}`) + "\n";
   }
-  if (await isFile(files, `${path}.corrupt`)) {
+  for (const aside of await quarantinedFrom(path)) {
+    // Earlier logs of this name may have been set aside as well.
+    if (!await tail.isAt(aside)) continue;
     throw new CommandError(
-      `The log was set aside as damaged: ${path}.corrupt. What it held before the damage was shown.`,
+      `The log was set aside as damaged: ${aside}. What it held before the damage was shown.`,
       undefined,
-      `Next: airunner wal recover --dry-run ${shellWord(`${path}.corrupt`)}`,
+      `Next: airunner wal recover --dry-run ${shellWord(aside)}`,
     );
   }
   return shown(`The log is not at ${path} any more; ${sent}. It was moved or deleted.`) + "\n";

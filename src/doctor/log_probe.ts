@@ -4,6 +4,7 @@
 import { readSummary } from "../archive/summary.ts";
 import type { Clock } from "../platform/clock.ts";
 import { reason } from "../wal/errors.ts";
+import { readFileName } from "../wal/file_names.ts";
 import { type LogFacts, readLogFacts } from "./log_facts.ts";
 import type { ArchiveDirectoryFacts, FileFacts, LogDirectoryFacts } from "./probe.ts";
 
@@ -11,12 +12,9 @@ import type { ArchiveDirectoryFacts, FileFacts, LogDirectoryFacts } from "./prob
 const READ_MS_MAX = 3000;
 const READ_BYTES_MAX = 2e9;
 
-/** As `airunner wal verify` and the worker name a log that was set aside. */
-const QUARANTINED = /\.wal\.corrupt(?:-\d+)?$/;
-
 /** The small ones first: so most logs are looked at, whatever the size of the largest. */
 export async function lookThroughLogs(files: readonly FileFacts[], clock: Clock): Promise<LogDirectoryFacts> {
-  const waiting = files.filter(({ name }) => name.endsWith(".wal") && !name.startsWith("."))
+  const waiting = files.filter(({ name }) => readFileName(name)?.kind === "log")
     .sort((one, other) => one.bytes - other.bytes);
   const logs: LogFacts[] = [];
   const unreadable: { path: string; why: string }[] = [];
@@ -42,7 +40,8 @@ export async function lookThroughLogs(files: readonly FileFacts[], clock: Clock)
       unreadable.push({ path: file.path, why: reason(error) });
     }
   }
-  const quarantined = files.filter(({ name }) => QUARANTINED.test(name)).map(({ path }) => path).sort();
+  const quarantined = files.filter(({ name }) => readFileName(name)?.kind === "quarantined")
+    .map(({ path }) => path).sort();
   return { logs, unread, unreadable, quarantined };
 }
 
@@ -56,7 +55,7 @@ export async function lookThroughArchives(
   files: readonly FileFacts[],
   { retentionDays, nowMs, clock }: { retentionDays: number; nowMs: number; clock: Clock },
 ): Promise<ArchiveDirectoryFacts> {
-  const archives = files.filter(({ name }) => name.endsWith(".wal.zst") && !name.startsWith("."))
+  const archives = files.filter(({ name }) => readFileName(name)?.kind === "archive")
     .sort((one, other) => one.mtimeMs - other.mtimeMs);
   const dueMs = nowMs - (retentionDays + OVERDUE_AFTER_DAYS) * DAY_MS;
   const totals = { overdue: 0, unsent: 0, pending: 0, failed: 0, oldestMs: undefined as number | undefined };

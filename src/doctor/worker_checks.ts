@@ -1,6 +1,7 @@
 /**
  * Whether a worker runs here, and does what it does besides running jobs: retention, and clearing away what a crash left.
  */
+import { readFileName } from "../wal/file_names.ts";
 import { counted, formatAge, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, skipped, warning } from "./finding.ts";
 import { isWorking } from "./log_checks.ts";
@@ -104,10 +105,8 @@ export function judgeRetention(
   );
 }
 
-/** As this program names what it is about to rename or remove. */
-const TEMPORARY = /^\..+\.(?:tmp|tmp-[0-9a-f-]{36})$/;
-/** Ends that were cut off logs after a crash, saved beside them. */
-const CUT = /\.cut-\d+(?:-\d+)?$/;
+/** What doctor itself writes to try a disk (`sync_probe.ts`). */
+const PROBE = /^\.airunner-doctor-[0-9a-f-]{36}\.tmp$/;
 
 const leftovers: Check = {
   id: "leftovers",
@@ -122,10 +121,14 @@ const leftovers: Check = {
   },
 };
 
+const kindOf = (name: string) => readFileName(name)?.kind;
+
 export function judgeLeftovers(files: readonly FileFacts[]): Finding {
   // One that is locked belongs to somebody who is at work.
-  const temporary = files.filter(({ name, isLocked }) => TEMPORARY.test(name) && !isLocked);
-  const cut = files.filter(({ name }) => CUT.test(name));
+  const temporary = files.filter(({ name, isLocked }) =>
+    (kindOf(name) === "temporary" || PROBE.test(name)) && !isLocked
+  );
+  const cut = files.filter(({ name }) => kindOf(name) === "cut");
   const measured = { temporary_files: temporary.length, cut_tails: cut.length };
   const saved = cut.length === 0
     ? ""

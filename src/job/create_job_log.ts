@@ -2,7 +2,7 @@
  * A new log for one execution of a job, under a name that no execution before it has had.
  */
 import { Log } from "../wal/log.ts";
-import { logName } from "../wal/log_name.ts";
+import { archiveName, logName, quarantineNames } from "../wal/file_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import type { JobContext } from "./job_context.ts";
@@ -14,8 +14,9 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
   for (let copy = 1;; copy++) {
     const name = logName(jobId, copy);
     // In this order: a log is archived before it is removed, so one that goes away in between is found there.
-    if (await exists(`${walDir}/${name}`) || await exists(`${walDir}/${name}.corrupt`)) continue;
-    if (await exists(`${archiveDir}/${name}.zst`)) continue;
+    const [quarantined] = quarantineNames(name);
+    if (await exists(`${walDir}/${name}`) || await exists(`${walDir}/${quarantined}`)) continue;
+    if (await exists(`${archiveDir}/${archiveName(name)}`)) continue;
     const execution = {
       job_id: jobId,
       execution: copy,

@@ -11,7 +11,7 @@ import type { LogOptions } from "../wal/log.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
-import type { ExecuteSettings } from "./execute_job.ts";
+import type { ExecuteOptions, ExecuteSettings } from "./execute_job.ts";
 import type { JobServer } from "../client/job_client.ts";
 
 export interface JobSettings extends ExecuteSettings {
@@ -97,6 +97,8 @@ export interface JobContext {
   observe: JobObserver;
   /** A seam for tests of failing disks. */
   files?: LogOptions["files"];
+  /** A seam for tests of processes that cannot be started or ended. */
+  spawn?: ExecuteOptions["spawn"];
   /** Aborts when the worker is asked to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;
   /** Aborts when the worker has to end at once. */

@@ -4,19 +4,32 @@
  */
 import { FileLock, FileLockedError } from "../platform/file_lock.ts";
 
-/** @throws {Error} for the user to read, when the directory is being moved */
-export function announcePresence(walDir: string): Disposable {
+export interface Presence extends Disposable {
+  /** Whether the directory is still the one that was locked, and not another one in its place. */
+  isCurrent(): boolean;
+}
+
+/** Another program has the directory for itself alone. */
+export class DirectoryMovingError extends Error {
+  override readonly name = "DirectoryMovingError";
+}
+
+/** @throws {DirectoryMovingError} for the user to read, when the directory is being moved */
+export function announcePresence(walDir: string): Presence {
   let lock: FileLock | undefined;
   try {
     lock = FileLock.acquireDirectory(walDir, "shared");
   } catch (error) {
     if (!(error instanceof FileLockedError)) throw error;
     const owner = error.ownerPid === undefined ? "Another process" : `Process ${error.ownerPid}`;
-    throw new Error(
+    throw new DirectoryMovingError(
       `${owner} is moving ${walDir} to another disk, so the worker did not start. Nothing was changed; ` +
         "start it again when airunner wal migrate has ended",
       { cause: error },
     );
   }
-  return { [Symbol.dispose]: () => lock?.release() };
+  return {
+    isCurrent: () => lock === undefined || lock.isOf(walDir),
+    [Symbol.dispose]: () => lock?.release(),
+  };
 }

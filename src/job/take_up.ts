@@ -1,18 +1,19 @@
 /**
  * Logs that an earlier run left, of any job: what is unsent is sent, what had ended is completed, what had
  * not goes back to its queue, and then the log is archived. A log that cannot be handled is reported and
- * left as it is; it never keeps the worker from anything else.
+ * left as it is; it never keeps the worker from anything else. What a killed process left in the making is cleared away.
  */
+import { removeStaleFiles } from "../archive/stale_files.ts";
 import { decodeEvent, type JobEvent } from "../events/event.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { isOwnLog, readFileName } from "../wal/file_names.ts";
 import type { JobEnd } from "./complete_job.ts";
 import { archiveDelivered, LogDelivery } from "./deliver_log.ts";
-import { TIMED_OUT } from "./execute_job.ts";
 import type { JobContext } from "./job_context.ts";
+import { isOurs, TIMED_OUT } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
@@ -20,11 +21,14 @@ const TAKEN_UP_MAX = 8;
 
 /** Takes up every log of the directory that nobody has in hand, and resolves when all of that is done. */
 export async function takeUpLogs(context: JobContext): Promise<void> {
-  const { walDir, logsInHand, drain, logger } = context;
+  const { walDir, logsInHand, drain, logger, clock, files } = context;
+  await removeStaleFiles(walDir, { logger, nowMs: clock.nowMs(), files });
   const paths: string[] = [];
   for await (const { name, isFile } of Deno.readDir(walDir)) {
-    const isLog = isFile && name.endsWith(".wal") && parseLogName(name) !== undefined;
-    if (isLog && !logsInHand.has(`${walDir}/${name}`)) paths.push(`${walDir}/${name}`);
+    const path = `${walDir}/${name}`;
+    if (!isFile || readFileName(name)?.kind !== "log" || logsInHand.has(path)) continue;
+    if (isOwnLog(name)) paths.push(path);
+    else leaveUnnamed(context, path);
   }
   for (const [path, end] of [...context.logsToArchive]) await archiveDelivered(context, path, end, logger);
   paths.sort();
@@ -37,9 +41,21 @@ export async function takeUpLogs(context: JobContext): Promise<void> {
   await Promise.all(Array.from({ length: TAKEN_UP_MAX }, takeTurns));
 }
 
+/** It may be a copy of a log that is being written; who put it there knows. Said once in a run. */
+function leaveUnnamed({ logger, logsInHand }: JobContext, path: string): void {
+  logsInHand.add(path);
+  logger.warn(
+    "Left a log alone: its name is not one that a worker gives, as JOB.wal is. Nothing of it is lost. " +
+      "Send what is in it by its path, with: airunner wal replay",
+    { path },
+  );
+}
+
 /** What a log's events say about how far its job got. */
 export class Story {
   #firstError: string | undefined;
+  /** That the worker failed explains more than what was recorded before. */
+  #workersError: string | undefined;
   #timedOut = false;
   #startedAtMs: number | undefined;
   #pid: number | undefined;
@@ -52,8 +68,10 @@ export class Story {
     if (eventData.case === "processStart") {
       this.#pid = eventData.value.pid;
     } else if (eventData.case === "processError") {
-      this.#firstError ??= eventData.value.errorMessage;
-      this.#timedOut ||= eventData.value.errorMessage.startsWith(TIMED_OUT);
+      const { errorMessage } = eventData.value;
+      this.#firstError ??= errorMessage;
+      if (isOurs(errorMessage)) this.#workersError ??= errorMessage;
+      this.#timedOut ||= errorMessage.startsWith(TIMED_OUT);
     } else if (eventData.case === "processEnd") {
       this.#end = { exitCode: eventData.value.exitCode, endedAtMs: atMs };
     }
@@ -68,7 +86,8 @@ export class Story {
   get end(): JobEnd | undefined {
     if (this.#end === undefined) return undefined;
     const startedAtMs = this.#startedAtMs ?? this.#end.endedAtMs;
-    return { ...this.#end, startedAtMs, errorMessage: this.#firstError, timedOut: this.#timedOut };
+    const errorMessage = this.#workersError ?? this.#firstError;
+    return { ...this.#end, startedAtMs, errorMessage, timedOut: this.#timedOut };
   }
 }
 

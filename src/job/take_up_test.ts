@@ -47,6 +47,21 @@ async function leaveLog(
 
 const warnings = (worker: StartedWorker) => worker.lines.filter((line) => /^(WRN|ERR)/.test(line));
 
+Deno.test("a log under a name that no worker gives is left alone and said once, and stale files go", async () => {
+  await using fixture = await WorkerFixture.start();
+  const { jobId, path } = await leaveLog(fixture, [outputEvent(1), ended(2n, 0)]);
+  const copy = path.replace(/\.wal$/, ".b.wal");
+  Deno.renameSync(path, copy);
+  const stale = `${fixture.walDir}/.${jobId}.wal.tmp-0190a1b2-0000-4000-8000-000000000001`;
+  Deno.writeTextFileSync(stale, "token");
+  Deno.utimeSync(stale, 1, 1);
+  const worker = await fixture.runQueue();
+  const said = warnings(worker).filter((line) => line.includes(copy));
+  assert.equal(said.length, 1, warnings(worker).join("\n"));
+  assert.match(said[0], /Left a log alone: its name is not one that a worker gives.*airunner wal replay/);
+  assert.deepEqual(fixture.files(fixture.walDir), [copy.slice(fixture.walDir.length + 1)]);
+});
+
 Deno.test("a log of a job that had ended is delivered, completed and archived", async () => {
   await using fixture = await WorkerFixture.start();
   const { jobId } = await leaveLog(fixture, [outputEvent(1), outputEvent(2), ended(3n, 9)]);
@@ -77,7 +92,7 @@ Deno.test("new jobs run while an old log waits for its server to take it", async
   await worker.waitFor(/Failed to send events - retrying/);
   await worker.waitFor(new RegExp(`Job completed.*${jobId}`));
   worker.drain.abort();
-  await worker.result;
+  await worker.ended();
   await worker.waitFor(/Left for the next run/);
   assert.ok(fixture.files(fixture.walDir).includes(path.split("/").at(-1)!));
 });

@@ -143,6 +143,16 @@ export class FileLock {
     }
   }
 
+  /** Whether `path` leads to the very file or directory that is locked; false when it leads nowhere. */
+  isOf(path: string): boolean {
+    try {
+      return isSameFile(this.identity, Deno.statSync(path));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
   release(): void {
     if (this.#fd < 0) return;
     // Closing alone would not do: a child process that is just being started has a copy until it runs its program.

@@ -176,6 +176,11 @@ export async function readUpTo(file: Pick<ReadableFile, "read">, bytesMax: numbe
   return buffer.subarray(0, length);
 }
 
+/** Whether an error says that there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound;
+}
+
 /** Whether an error says that a disk or a quota is full. */
 export function isNoSpaceError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -6,8 +6,9 @@ import { readSummary } from "../archive/summary.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
+import { examineDamage } from "../survey/damage.ts";
 import { scanBytes } from "../survey/scan.ts";
-import { openLog } from "../survey/open_log.ts";
+import { openLog, openPastDamage } from "../survey/open_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
 import { systemFiles } from "../platform/system_files.ts";
@@ -98,7 +99,7 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
   };
   const pid = isCompressed ? undefined : await writerOf(systemFiles, target.path);
   if (pid !== undefined) return { ...facts, obstacle: { kind: "in_use", pid } };
-  if (damage !== undefined && (isCompressed || !isTornEnd(damage))) {
+  if (damage !== undefined && (isCompressed || !await isTornTail(target.path, { damage, goodBytes }))) {
     const reason = archiveProblem ??
       `${damage.problem} at byte ${damage.offset}, ${logBytes - goodBytes} bytes from there on`;
     return { ...facts, obstacle: { kind: "damaged", damage, reason } };
@@ -108,7 +109,8 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
   return { ...facts, obstacle: execution.task_token === undefined ? { kind: "no_token" } : undefined };
 }
 
-/** What a crash leaves at the end of a log; opening it cuts that, or finds out that it is more. */
-function isTornEnd({ problem }: Damage): boolean {
-  return problem === "torn_record" || problem === "zero_tail" || problem === "short_header";
+/** What a crash leaves at the end of a log: opening it cuts that, and says so. */
+async function isTornTail(path: string, found: { damage: Damage; goodBytes: number }): Promise<boolean> {
+  const open = () => openPastDamage(path);
+  return (await examineDamage(open, { ...found, archiveProblem: undefined })).isTornTail;
 }

@@ -7,7 +7,7 @@ import { encodeEvent } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { Log } from "../wal/log.ts";
-import { logNames } from "../wal/log_name.ts";
+import { logNames } from "../wal/file_names.ts";
 import { replayLog, type ReplayResult } from "./send.ts";
 
 const EXECUTION = {

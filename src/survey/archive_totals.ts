@@ -2,6 +2,7 @@
  * How many archives there are, and how long they and the logs in them are. An archive never changes, so each is opened
  * once.
  */
+import { readFileName } from "../wal/file_names.ts";
 import { FileFacts, type ListedFile, listFiles } from "./directory.ts";
 
 export interface ArchiveTotals {
@@ -31,8 +32,7 @@ export class ArchiveSurvey {
     const totals: ArchiveTotals = { files: 0, bytes: 0, rawBytes: 0, directoryBytes: 0 };
     for (const file of await listFiles(this.#options.directory)) {
       totals.directoryBytes += file.bytes;
-      // Hidden files are archives in the making.
-      if (!file.name.endsWith(".wal.zst") || file.name.startsWith(".")) continue;
+      if (readFileName(file.name)?.kind !== "archive") continue;
       totals.files++;
       totals.bytes += file.bytes;
       totals.rawBytes += await this.#rawBytes.of(file, (archive) => this.#read(archive));

@@ -1,17 +1,18 @@
 /**
- * How far a log's damage reaches: a tail that a crash, or a write under way, left behind, or damage with records behind it. The first
- * is cut when a worker opens the log, the second is for a person to decide. Reads only.
+ * How far a log's damage reaches: a tail that a crash, or a write under way, left behind, or damage with records in or behind it. The
+ * first is cut when a worker opens the log, the second is for a person to decide. Reads only.
  */
-import { CHECKSUM_BYTES, LENGTH_BYTES, readLength } from "../wal/format.ts";
-import { type LogBytes, salvageLog } from "../wal/reader.ts";
-import { decideRecovery, isUnfinishedHeader } from "../wal/recovery.ts";
-import { type Damage, isAllZeros } from "../wal/scanner.ts";
+import { bytesFrom, type LogBytes } from "../wal/reader.ts";
+import { examineEnd } from "../wal/recovery.ts";
+import type { Damage } from "../wal/scanner.ts";
 
 export interface DamageExtent {
   /** Whole records behind the damage, which `wal recover` can save. */
   readonly recordsAfter: number;
   /** Nothing valid follows, and opening the log for append cuts it off: no acknowledged append is lost with it. */
   readonly isTornTail: boolean;
+  /** The damaged record is whole but for its length, and `wal recover` can save it as well. */
+  readonly wholeButLength?: true;
 }
 
 export interface DamagedLog {
@@ -26,40 +27,14 @@ export async function examineDamage(
   open: () => Promise<LogBytes>,
   { damage, goodBytes, archiveProblem }: DamagedLog,
 ): Promise<DamageExtent> {
-  const recordsAfter = await salvageLog(await open(), goodBytes, () => {});
-  // Nobody appends to an archive, so nothing that is missing from it was ever "being written".
-  if (archiveProblem !== undefined) return { recordsAfter, isTornTail: false };
-  const action = decideRecovery({
-    problem: damage.problem,
-    validAfter: recordsAfter > 0,
-    neverFinished: await isNeverFinished(await open(), damage, goodBytes),
-  });
-  return { recordsAfter, isTornTail: action === "cut" };
-}
-
-/** Whether the bytes prove that what is damaged was never finished: the question that recovery asks, of any source of bytes. */
-async function isNeverFinished(bytes: LogBytes, { problem }: Damage, goodBytes: number): Promise<boolean> {
-  if (problem === "short_header") return isUnfinishedHeader(await allBytes(bytes));
-  if (problem !== "crc_mismatch") return false;
-  const start = new Uint8Array(LENGTH_BYTES);
-  let offset = 0;
-  for await (const chunk of bytes) {
-    const end = offset + chunk.length;
-    for (let at = Math.max(offset, goodBytes); at < Math.min(end, goodBytes + LENGTH_BYTES); at++) {
-      start[at - goodBytes] = chunk[at - offset];
-    }
-    if (end >= goodBytes + LENGTH_BYTES) {
-      const checksumAt = goodBytes + readLength(start, 0) - CHECKSUM_BYTES;
-      if (!isAllZeros(chunk.subarray(Math.max(0, checksumAt - offset)))) return false;
-    }
-    offset = end;
-  }
-  return true;
-}
-
-/** Of a file that ends within its header. */
-async function allBytes(bytes: LogBytes): Promise<Uint8Array> {
-  const found: number[] = [];
-  for await (const chunk of bytes) found.push(...chunk);
-  return new Uint8Array(found);
+  const { action, recordsAfter, wholeButLength } = await examineEnd(
+    bytesFrom(await open(), goodBytes),
+    damage,
+  );
+  return {
+    recordsAfter,
+    // Nobody appends to an archive, so nothing that is missing from it was ever "being written".
+    isTornTail: action === "cut" && archiveProblem === undefined,
+    ...(wholeButLength ? { wholeButLength } : {}),
+  };
 }

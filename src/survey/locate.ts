@@ -2,7 +2,8 @@
  * Finds the log that the user means: a job id in the data directory, or the path of a file.
  */
 import { decodeExecution, type Execution } from "../wal/execution.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { fileName, parentDirectory } from "../platform/files.ts";
+import { type FileName, readFileName } from "../wal/file_names.ts";
 import { Scanner } from "../wal/scanner.ts";
 import { DirectoryUnreadableError, LogNotFoundError, LogUnreadableError } from "./errors.ts";
 import { openLog } from "./open_log.ts";
@@ -61,9 +62,9 @@ async function findJob(jobId: string, { walDir, archiveDir }: Directories): Prom
   const found: Candidate[] = [];
   for (const [directory, active] of [[walDir, true], [archiveDir, false]] as const) {
     for (const name of await namesIn(directory)) {
-      const parsed = parseLogName(name);
-      if (parsed?.jobId !== jobId) continue;
-      found.push({ path: `${directory}/${name}`, copy: parsed.copy, active, execution: undefined });
+      const { kind, job } = readFileName(name) ?? {};
+      if ((kind !== "log" && kind !== "archive") || job?.jobId !== jobId) continue;
+      found.push({ path: `${directory}/${name}`, copy: job.copy, active, execution: undefined });
     }
   }
   return found;
@@ -104,10 +105,25 @@ async function readExecution(path: string): Promise<Execution | undefined> {
   return undefined;
 }
 
+/** The logs of a job that were set aside because they are damaged, by name. */
+export async function quarantinedLogs(jobId: string, walDir: string): Promise<string[]> {
+  return await quarantined(walDir, ({ job }) => job?.jobId === jobId);
+}
+
+/** The files that were set aside from this very place, by name. */
+export async function quarantinedFrom(logPath: string): Promise<string[]> {
+  return await quarantined(parentDirectory(logPath), ({ of }) => of === fileName(logPath));
+}
+
+async function quarantined(directory: string, isWanted: (name: FileName) => boolean): Promise<string[]> {
+  const isOne = (name: string) => {
+    const found = readFileName(name);
+    return found?.kind === "quarantined" && isWanted(found);
+  };
+  return (await namesIn(directory)).filter(isOne).sort().map((name) => `${directory}/${name}`);
+}
+
 async function notFound(jobId: string, { walDir, archiveDir }: Directories): Promise<LogNotFoundError> {
-  const quarantined = (await namesIn(walDir)).filter((name) =>
-    name.startsWith(`${jobId}.`) && name.endsWith(".corrupt")
-  );
-  const quarantinedPath = quarantined.length > 0 ? `${walDir}/${quarantined[0]}` : undefined;
-  return new LogNotFoundError(jobId, [walDir, archiveDir], quarantinedPath);
+  const [aside] = await quarantinedLogs(jobId, walDir);
+  return new LogNotFoundError(jobId, [walDir, archiveDir], aside);
 }

@@ -2,7 +2,8 @@
  * Which files of the data directory hold logs: those in use, those that were set aside as damaged, and archives.
  */
 import { type ListedFile, listFiles } from "./directory.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { readFileName } from "../wal/file_names.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { DirectoryUnreadableError } from "./errors.ts";
 import type { Directories } from "./locate.ts";
 
@@ -15,8 +16,6 @@ export interface LogFile extends ListedFile {
   readonly jobId: string | undefined;
 }
 
-const QUARANTINE_SUFFIX = /\.corrupt(?:-\d+)?$/;
-
 /** All of them, by path. A directory that does not exist yet holds nothing. */
 export async function listLogFiles({ walDir, archiveDir }: Directories): Promise<LogFile[]> {
   // Logs first: one that is archived in between is then seen twice, and not missed.
@@ -28,14 +27,18 @@ export async function listLogFiles({ walDir, archiveDir }: Directories): Promise
 }
 
 function logFile(file: ListedFile): LogFile[] {
-  const { name } = file;
-  // Hidden files are logs and archives in the making.
-  if (name.startsWith(".")) return [];
-  if (name.endsWith(".wal.zst")) return [{ ...file, kind: "archive", jobId: parseLogName(name)?.jobId }];
-  if (name.endsWith(".wal")) return [{ ...file, kind: "log", jobId: parseLogName(name)?.jobId }];
-  const original = name.replace(QUARANTINE_SUFFIX, "");
-  if (original === name) return [];
-  return [{ ...file, kind: "quarantined", jobId: parseLogName(original)?.jobId }];
+  const { kind, job } = readFileName(file.name) ?? {};
+  return kind === "log" || kind === "quarantined" || kind === "archive"
+    ? [{ ...file, kind, jobId: job?.jobId }]
+    : [];
+}
+
+/** What killed processes left in the making, in both directories: hidden files that nobody has locked. */
+export async function listLeftovers({ walDir, archiveDir }: Directories): Promise<ListedFile[]> {
+  const directories = new Set([walDir, archiveDir]);
+  const files = (await Promise.all([...directories].map(filesIn))).flat();
+  const locks = systemFiles.lockTable();
+  return files.filter((file) => readFileName(file.name)?.kind === "temporary" && !locks?.isLocked(file));
 }
 
 async function filesIn(directory: string): Promise<ListedFile[]> {

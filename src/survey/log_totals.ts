@@ -5,6 +5,7 @@
  * A log is read once and then only after it has changed, so that looking at ten thousand of them again is a matter of
  * milliseconds.
  */
+import { readFileName } from "../wal/file_names.ts";
 import { FileFacts, type ListedFile, listFiles } from "./directory.ts";
 
 /** What of a log waits for the server. */
@@ -39,9 +40,6 @@ export interface LogSurveyOptions {
   onUnreadable(path: string, error: unknown): void;
 }
 
-/** The names that quarantine gives. */
-const QUARANTINED = /\.corrupt(-\d+)?$/;
-
 export class LogSurvey {
   readonly #options: LogSurveyOptions;
   readonly #facts = new FileFacts<Pending | undefined>();
@@ -57,7 +55,8 @@ export class LogSurvey {
     const pending = new Map<string, Pending>();
     const locked = new Set<string>();
     for (const file of files) {
-      if (!isLogName(file.name) || isOwn(file.path)) continue;
+      // Under whatever name: what a worker leaves alone for its name waits for the server all the same.
+      if (readFileName(file.name)?.kind !== "log" || isOwn(file.path)) continue;
       const found = await this.#facts.of(file, (changed) => this.#read(changed));
       if (found === undefined) continue;
       pending.set(file.path, found);
@@ -67,7 +66,7 @@ export class LogSurvey {
     return {
       pending,
       locked,
-      quarantined: files.filter(({ name }) => QUARANTINED.test(name)).length,
+      quarantined: files.filter(({ name }) => readFileName(name)?.kind === "quarantined").length,
       directoryBytes: files.reduce((total, { bytes }) => total + bytes, 0),
       paths: new Set(files.map(({ path }) => path)),
     };
@@ -82,11 +81,6 @@ export class LogSurvey {
       return undefined;
     }
   }
-}
-
-/** What a shell's `*.wal` matches. */
-function isLogName(name: string): boolean {
-  return name.endsWith(".wal") && !name.startsWith(".");
 }
 
 export interface LogTotals extends Pending {

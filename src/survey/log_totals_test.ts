@@ -66,7 +66,7 @@ Deno.test("a new file under an old name is another log, and a new name for an ol
 
 Deno.test("survey takes what *.wal matches for a log, *.corrupt for quarantined, and nothing else", async () => {
   using directory = new Directory();
-  for (const name of ["a.wal", "a.2.wal", ".b.wal", ".b.wal.tmp-1", "c.wal.cut-16", "d.wal.zst", "notes"]) {
+  for (const name of ["a.wal", "a.b.wal", ".b.wal", ".b.wal.tmp-1", "c.wal.cut-16", "d.wal.zst", "notes"]) {
     directory.write(name, 1);
   }
   for (const name of ["e.wal.corrupt", "e.wal.corrupt-2"]) directory.write(name, 1);
@@ -74,12 +74,12 @@ Deno.test("survey takes what *.wal matches for a log, *.corrupt for quarantined,
   Deno.symlinkSync(`${directory.path}/a.wal`, `${directory.path}/g.wal`);
   const { survey, read } = surveyOf(directory);
   const others = await survey.run();
-  assert.deepEqual(read.sort(), ["a.2.wal", "a.wal"]);
+  assert.deepEqual(read.sort(), ["a.b.wal", "a.wal"]);
   assert.equal(others.quarantined, 2);
   assert.equal(others.directoryBytes, 9);
   assert.deepEqual(
     [...others.pending.keys()].sort(),
-    ["a.2.wal", "a.wal"].map((name) => `${directory.path}/${name}`),
+    ["a.b.wal", "a.wal"].map((name) => `${directory.path}/${name}`),
   );
 });
 

@@ -10,7 +10,7 @@ import { payloadTypeName } from "../events/event_type.ts";
 
 /** Sequences that are missing. */
 export interface LostRange extends SequenceRange {
-  /** An acknowledgement in the log covers them: the server has these events, and only this file lacks them. */
+  /** An acknowledgement proves it: the server has these events, and only this file lacks them. */
   readonly serverHasThem: boolean;
 }
 
@@ -26,14 +26,16 @@ export interface RecoveredLog {
   readonly lost: readonly LostRange[];
 }
 
-export async function describeRecovered(bytes: LogBytes): Promise<RecoveredLog> {
+/** `serverHas`: lost events of which that is proven. */
+export async function describeRecovered(
+  bytes: LogBytes,
+  serverHas: readonly SequenceRange[],
+): Promise<RecoveredLog> {
   const gaps = new SequenceGaps();
   let execution: Execution | undefined;
   let hasEnd = false;
-  let acknowledged = 0n;
   const { ledger } = await scanLog(bytes, (record, kind) => {
     if (kind === "execution") execution = decodeExecution(record.payload);
-    if (kind === "acknowledgement" && record.sequence > acknowledged) acknowledged = record.sequence;
     if (kind !== "event") return;
     gaps.add(sequencesOf(record));
     hasEnd ||= payloadTypeName(record.payload) === "PROCESS_END";
@@ -47,8 +49,16 @@ export async function describeRecovered(bytes: LogBytes): Promise<RecoveredLog> 
     execution,
     hasEnd,
     lastSequence: gaps.highest,
-    lost: gaps.missing().flatMap((range) => splitAt(range, acknowledged)),
+    lost: gaps.missing().map((range) => ({
+      ...range,
+      serverHasThem: serverHas.some(({ first, last }) => range.first >= first && range.last <= last),
+    })),
   };
+}
+
+/** The last of them. */
+export function lastSequenceOf(record: WalRecord): bigint {
+  return sequencesOf(record).last;
 }
 
 /** An output batch uses up all sequences from its first to its last (wire contract). */
@@ -57,13 +67,4 @@ function sequencesOf({ sequence, payload }: WalRecord): SequenceRange {
   const data = decodeEvent(payload)?.eventData;
   const last = data?.case === "outputBatch" ? data.value.endSequence : sequence;
   return { first: sequence, last };
-}
-
-function splitAt({ first, last }: SequenceRange, acknowledged: bigint): LostRange[] {
-  if (last <= acknowledged) return [{ first, last, serverHasThem: true }];
-  if (first > acknowledged) return [{ first, last, serverHasThem: false }];
-  return [
-    { first, last: acknowledged, serverHasThem: true },
-    { first: acknowledged + 1n, last, serverHasThem: false },
-  ];
 }

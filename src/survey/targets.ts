@@ -2,8 +2,8 @@
  * Which files the words on the command line mean, for commands that work on several logs: a job's id means every log and archive of
  * that job, the path of a file that file alone.
  */
-import { parseLogName } from "../wal/log_name.ts";
-import type { Directories } from "./locate.ts";
+import { isOwnLog, readFileName } from "../wal/file_names.ts";
+import { type Directories, quarantinedLogs } from "./locate.ts";
 import { DirectoryUnreadableError, LogNotFoundError, LogUnreadableError } from "./errors.ts";
 
 /** `log` lies in the directory of logs, `archive` in that of archives, `file` anywhere else. */
@@ -16,23 +16,23 @@ export interface Target {
   readonly jobId: string | undefined;
 }
 
-const QUARANTINE_SUFFIX = /\.corrupt(?:-\d+)?$/;
-
 /** Every log and every archive, by name; archives first, because one may be an earlier state of a log of the same name. */
 export async function allTargets({ walDir, archiveDir }: Directories): Promise<Target[]> {
-  const archives = (await namesIn(archiveDir)).filter((name) => name.endsWith(".wal.zst"));
-  const logs = (await namesIn(walDir)).filter((name) => name.endsWith(".wal"));
+  const archives = (await namesIn(archiveDir)).filter(isArchive);
+  // An archive that somebody named in another way is an archive still; a log of another name is not ours to touch.
+  const logs = (await namesIn(walDir)).filter(isOwnLog);
   return [
     ...archives.map((name) => named(archiveDir, name, "archive")),
     ...logs.map((name) => named(walDir, name, "log")),
-  ].filter((target) => target !== undefined);
+  ];
 }
 
-function named(directory: string, name: string, kind: TargetKind): Target | undefined {
-  const parsed = parseLogName(name);
-  // An archive that somebody named in another way is an archive still; a log of another name is not ours to touch.
-  if (parsed === undefined && kind === "log") return undefined;
-  return { path: `${directory}/${name}`, kind, jobId: parsed?.jobId };
+function isArchive(name: string): boolean {
+  return readFileName(name)?.kind === "archive";
+}
+
+function named(directory: string, name: string, kind: TargetKind): Target {
+  return { path: `${directory}/${name}`, kind, jobId: readFileName(name)?.job?.jobId };
 }
 
 /** @throws {LogNotFoundError} when a word means nothing */
@@ -72,14 +72,10 @@ async function targetOfPath(path: string, { walDir, archiveDir }: Directories): 
   }
   const at = real.lastIndexOf("/");
   const [directory, name] = [real.slice(0, at), real.slice(at + 1)];
-  const jobId = parseLogName(name)?.jobId;
-  if (directory === await realPath(walDir) && jobId !== undefined && name.endsWith(".wal")) {
-    return { path: `${walDir}/${name}`, kind: "log", jobId };
-  }
-  if (directory === await realPath(archiveDir) && name.endsWith(".wal.zst")) {
-    return { path: `${archiveDir}/${name}`, kind: "archive", jobId };
-  }
-  return { path, kind: "file", jobId };
+  if (directory === await realPath(walDir) && isOwnLog(name)) return named(walDir, name, "log");
+  if (directory === await realPath(archiveDir) && isArchive(name)) return named(archiveDir, name, "archive");
+  const { kind, job } = readFileName(name) ?? {};
+  return { path, kind: "file", jobId: kind === "log" || kind === "archive" ? job?.jobId : undefined };
 }
 
 async function realPath(directory: string): Promise<string | undefined> {
@@ -89,18 +85,6 @@ async function realPath(directory: string): Promise<string | undefined> {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-}
-
-/** The logs of a job that were set aside because they are damaged, by name. */
-export async function quarantinedLogs(jobId: string, walDir: string): Promise<string[]> {
-  return (await namesIn(walDir))
-    .filter((name) => QUARANTINE_SUFFIX.test(name) && parseLogName(withoutQuarantine(name))?.jobId === jobId)
-    .map((name) => `${walDir}/${name}`);
-}
-
-/** `a.wal` of `a.wal.corrupt-2`, and of itself. */
-export function withoutQuarantine(name: string): string {
-  return name.replace(QUARANTINE_SUFFIX, "");
 }
 
 async function notFound(

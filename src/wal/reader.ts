@@ -27,6 +27,16 @@ export async function* readLogFile(path: string): LogBytes {
   }
 }
 
+/** What comes from `offset` on. */
+export async function* bytesFrom(bytes: LogBytes, offset: number): LogBytes {
+  let passed = 0;
+  for await (const chunk of bytes) {
+    const skipped = Math.min(chunk.length, Math.max(0, offset - passed));
+    passed += chunk.length;
+    if (skipped < chunk.length) yield chunk.subarray(skipped);
+  }
+}
+
 /**
  * Scans a whole log and tells `onRecord` of each record in file order, with what it is. A record's payload is valid until `onRecord`
  * returns, or its promise settles. Damage ends the records and is part of the result.
@@ -57,18 +67,13 @@ export async function salvageLog(
 ): Promise<number> {
   const salvager = new Salvager(offset);
   let count = 0;
-  let passed = 0;
   const tell = async (records: WalRecord[]) => {
     for (const record of records) {
       count++;
       await onRecord(record);
     }
   };
-  for await (const chunk of bytes) {
-    const skipped = Math.min(chunk.length, Math.max(0, offset - passed));
-    passed += chunk.length;
-    if (skipped < chunk.length) await tell(salvager.push(chunk.subarray(skipped)));
-  }
+  for await (const chunk of bytesFrom(bytes, offset)) await tell(salvager.push(chunk));
   await tell(salvager.finish());
   return count;
 }

@@ -2,7 +2,7 @@
  * `airunner wal inspect`: what is in a log.
  */
 import { basename } from "node:path";
-import { parseLogName } from "../../wal/log_name.ts";
+import { readFileName } from "../../wal/file_names.ts";
 import type { LogBytes } from "../../wal/reader.ts";
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
@@ -192,5 +192,5 @@ async function screenOf(inspected: Inspected, { files, clock }: Context): Promis
 }
 
 function jobIdOf({ path, summary }: Inspected): string | undefined {
-  return summary.execution?.job_id ?? parseLogName(basename(path))?.jobId;
+  return summary.execution?.job_id ?? readFileName(basename(path))?.job?.jobId;
 }

@@ -8,7 +8,8 @@ import { type DiskSpace, diskSpaceOf } from "../../platform/disk_space.ts";
 import { ExitCode } from "../exit_code.ts";
 import { DAY_MS, estimateFilling, estimateGrowth } from "../../survey/growth.ts";
 import { toJson } from "../../platform/json.ts";
-import { type InventoryLog, type LogState } from "../../survey/inventory.ts";
+import { listLeftovers } from "../../survey/log_files.ts";
+import type { InventoryLog, LogState } from "../../survey/inventory.ts";
 import { renderStats, type StatsScreen } from "../screens/stats_screen.ts";
 import { takeInventoryVisibly } from "../take_inventory.ts";
 
@@ -20,12 +21,14 @@ export async function run({ context, options, settings, style }: Stats): Promise
   const { stdout, clock } = context;
   const { walDir, archiveDir, metricsListen, retentionDays } = settings;
   const { logs } = await takeInventoryVisibly(context, settings);
+  const leftovers = await listLeftovers(settings);
   const rooms = await diskSpaceOf(context.files, [walDir, archiveDir]);
   const nowMs = clock.nowMs();
   const screen: StatsScreen = {
     walDir,
     archiveDir,
     ...countLogs(logs),
+    leftovers: { files: leftovers.length, bytes: leftovers.reduce((sum, { bytes }) => sum + bytes, 0) },
     retentionDays,
     rooms,
     growth: growthOf(logs, rooms, settings, nowMs),
@@ -137,5 +140,6 @@ function statsJson(screen: StatsScreen) {
       p50_seconds: latency.p50Seconds ?? null,
       p99_seconds: latency.p99Seconds ?? null,
     },
+    leftovers: screen.leftovers,
   };
 }

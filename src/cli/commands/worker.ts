@@ -1,7 +1,8 @@
 /**
  * `airunner worker`: takes jobs and runs them, until it is stopped.
  */
-import { runWorker, type WorkerChanges, type WorkerResult } from "../../job/worker.ts";
+import { runWorker } from "../../job/worker.ts";
+import type { WorkerChanges, WorkerResult } from "../../job/worker_options.ts";
 import { returnFreedMemory } from "../../platform/freed_memory.ts";
 import type { Logger } from "../../platform/logging/logger.ts";
 import type { Call } from "../call.ts";

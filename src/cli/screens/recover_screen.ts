@@ -1,7 +1,9 @@
 /**
  * The screen of `wal recover`: where the damage is, what was saved, what is lost for good, and what to type next. Pure.
  */
-import type { DamagedStretch } from "../../wal/repair.ts";
+import { fileName } from "../../platform/files.ts";
+import { readFileName } from "../../wal/file_names.ts";
+import type { DamagedStretch, RepairPlan } from "../../wal/repair.ts";
 import type { LostRange, RecoveredLog } from "../../survey/recovered.ts";
 import {
   counted,
@@ -14,13 +16,15 @@ import {
   type Style,
 } from "../../platform/text.ts";
 
-export interface RecoverScreen {
+type PlanCounts = Pick<
+  RepairPlan,
+  "records" | "salvaged" | "mended" | "distrusted" | "unproven" | "orphaned"
+>;
+
+export interface RecoverScreen extends Readonly<PlanCounts> {
   readonly path: string;
   readonly damaged: readonly DamagedStretch[];
   readonly archiveProblems: readonly string[];
-  readonly records: number;
-  readonly salvaged: number;
-  readonly distrusted: number;
   readonly log: RecoveredLog;
   /** Where the new log is; undefined when nothing was written. */
   readonly output: string | undefined;
@@ -38,9 +42,8 @@ export function renderRecover(screen: RecoverScreen, style: Style): string {
     formatFields([
       ["Saved", savedLine(screen)],
       ["Lost", lostLines(log)],
-      screen.distrusted > 0
-        ? ["Left out", `${counted(screen.distrusted, "record")} that the job itself may have printed`]
-        : undefined,
+      leftOutLines(screen),
+      unprovenLines(screen),
       ["Original", "unchanged"],
       ["New log", outputLine(screen)],
     ]) + formatNext(nextSteps(screen), style);
@@ -74,12 +77,41 @@ function renderDamage(
   return text;
 }
 
-function savedLine({ records, salvaged, log }: RecoverScreen): string {
+function savedLine({ records, salvaged, mended, log }: RecoverScreen): string {
   const { events, sent, pending, failed } = log;
-  return `${counted(records, "record")}, ${formatCount(salvaged)} of them from behind the damage\n` +
+  const lengths = mended === 0
+    ? ""
+    : `, ${formatCount(mended)} of which only the length was wrong: the checksum proves the rest`;
+  return `${counted(records, "record")}, ${
+    formatCount(salvaged)
+  } of them from behind the damage${lengths}\n` +
     `${counted(events, "event")}: ${formatCount(sent)} sent, ${formatCount(pending)} not sent, ${
       formatCount(failed)
     } failed`;
+}
+
+function leftOutLines({ distrusted, orphaned }: RecoverScreen): [string, string] | undefined {
+  const lines = [
+    ...(distrusted > 0 ? [`${counted(distrusted, "record")} that the job itself may have printed`] : []),
+    ...(orphaned > 0
+      ? [`${counted(orphaned, "note")} of the server's refusal of an event that is lost`]
+      : []),
+  ];
+  return lines.length === 0 ? undefined : ["Left out", lines.join("\n")];
+}
+
+/** Why the log says less of the server than its worker knew. */
+function unprovenLines({ unproven, log }: RecoverScreen): [string, string] | undefined {
+  if (unproven === 0) return undefined;
+  return [
+    "Not proven",
+    `${
+      counted(unproven, "acknowledgement")
+    } from behind the damage: a refusal by the server may be lost in it.\n` +
+    `What is not proven sent counts as not sent (${
+      counted(log.pending, "event")
+    }); a server drops what it has already`,
+  ];
 }
 
 function lostLines({ lost, hasEnd, lastSequence, events }: RecoveredLog): string {
@@ -125,7 +157,7 @@ function nextSteps({ path, output, dryRun, log, records }: RecoverScreen): [stri
       `sends the ${counted(log.pending || log.failed, "event")} that the server lacks`,
     ]);
   }
-  if (path.endsWith(".corrupt")) {
+  if (readFileName(fileName(path))?.kind === "quarantined") {
     steps.push([
       `mv ${word(path)} DIR`,
       "keeps the damaged file elsewhere; as long as it stays, it is reported",

@@ -38,6 +38,8 @@ export interface StatsScreen {
     readonly rawBytes: number;
     readonly oldestMs: number | undefined;
   };
+  /** Hidden files that killed processes left in the making. */
+  readonly leftovers: { readonly files: number; readonly bytes: number };
   readonly retentionDays: number;
   readonly rooms: readonly DiskSpace[];
   readonly growth: readonly { readonly growth: Growth; readonly filling: Filling | undefined }[];
@@ -61,6 +63,7 @@ export function renderStats(screen: StatsScreen, style: Style): string {
     screen.archives.oldestMs === undefined
       ? undefined
       : ["Oldest", `${formatAge(screen.archives.oldestMs, screen.nowMs)}; kept ${retention(screen)}`],
+    screen.leftovers.files === 0 ? undefined : ["Leftovers", leftoversLine(screen)],
     ["Disk", screen.rooms.map((room) => roomLine(room, style)).join("\n")],
     ["Growth", screen.growth.map(({ growth }) => growthLine(growth)).join("\n")],
     ["Full", fullLines(screen, style)],
@@ -101,6 +104,10 @@ function archivesLine({ archives, archiveDir }: StatsScreen): string {
   const ratio = 100 * bytes / rawBytes;
   const change = ratio <= 100 ? `${Math.round(100 - ratio)}% reduction` : "more than before";
   return `${where}: ratio ${ratio.toFixed(1)}% of ${formatBytes(rawBytes)} (${change})`;
+}
+
+function leftoversLine({ leftovers: { files, bytes } }: StatsScreen): string {
+  return `${counted(files, "hidden file")} of killed processes, ${formatBytes(bytes)}; a worker removes them`;
 }
 
 function retention({ retentionDays }: StatsScreen): string {

@@ -30,7 +30,7 @@ export function renderVerified(file: VerifiedFile, style: Style): string {
 }
 
 /** What follows from the damage: is data lost, and who does something about it. */
-function extentLine(file: VerifiedFile, { isTornTail, recordsAfter }: DamageExtent): string {
+function extentLine(file: VerifiedFile, { isTornTail, recordsAfter, wholeButLength }: DamageExtent): string {
   const { logBytes, goodBytes, owner } = file;
   if (isTornTail) {
     const tailBytes = formatBytes(Math.max(0, logBytes - goodBytes));
@@ -39,6 +39,15 @@ function extentLine(file: VerifiedFile, { isTornTail, recordsAfter }: DamageExte
       : `${ownerName(owner)} has the log open, but did not go on writing while it was checked`;
     return "torn tail: nothing valid follows. After a crash no acknowledged event is in it, and\n  " +
       `${who}.\n  Of a copied file it means that the copy is not complete`;
+  }
+  if (wholeButLength) {
+    const more = recordsAfter === 0
+      ? ""
+      : `, with the ${counted(recordsAfter, "valid record")} that ${
+        recordsAfter === 1 ? "follows" : "follow"
+      }`;
+    return `only the record's length is wrong: its checksum proves the rest, and wal recover saves it${more}.\n  ` +
+      "The file was not changed";
   }
   if (recordsAfter === 0) return "nothing valid follows. The file was not changed";
   const records = `${counted(recordsAfter, "valid record")} ${recordsAfter === 1 ? "follows" : "follow"}`;

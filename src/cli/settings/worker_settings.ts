@@ -4,7 +4,7 @@
 import type { SettingValues } from "../../config/settings.ts";
 import { BACKOFF_DEFAULT } from "../../client/backoff.ts";
 import { DEFAULT_LIMITS } from "../../job/batcher.ts";
-import type { WorkerChanges, WorkerSettings } from "../../job/worker.ts";
+import type { WorkerChanges, WorkerSettings } from "../../job/worker_options.ts";
 import type { WORKER_SETTINGS } from "../table/setting_groups.ts";
 
 type Settings = SettingValues<(typeof WORKER_SETTINGS)[number]>;

@@ -37,14 +37,49 @@ export interface RunningProcess {
 /** Shells' exit codes for a command that could not be started. */
 export const EXIT_NOT_FOUND = 127;
 export const EXIT_CANNOT_RUN = 126;
+/** 128 + SIGKILL. */
+export const EXIT_KILLED = 137;
 
-/** The command could not be started; nothing of it has run. */
+/** The command cannot be started, here or anywhere like here, because of what it is; nothing of it has run. */
 export class SpawnError extends Error {
   override name = "SpawnError";
   constructor(message: string, readonly exitCode: number, options?: ErrorOptions) {
     super(message, options);
   }
 }
+
+/** This worker cannot start a process now, whatever the command is; nothing of it has run. */
+export class CannotSpawnError extends Error {
+  override name = "CannotSpawnError";
+}
+
+/**
+ * The errors by which the system says that the command, or its working directory, is not one that can be used: it is
+ * missing, no file, no directory, not for us, no program, or too long. Every other error, such as EMFILE, ENOMEM, EAGAIN
+ * or EIO, may be this machine's at this moment, and a job must not fail for that.
+ */
+const COMMANDS_OWN_ERRORS = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "EISDIR",
+  "EACCES",
+  "EPERM",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "ENOEXEC",
+  "ELIBBAD",
+  "EINVAL",
+  "ETXTBSY",
+  "E2BIG",
+]);
+
+/** What to look at, for errors that come of a limit. */
+const WHAT_HELPS: Readonly<Record<string, string>> = {
+  EMFILE: "The worker has as many files open as it may: raise its limit (LimitNOFILE, ulimit -n)",
+  ENFILE: "The machine has as many files open as it may: raise fs.file-max, or find out who has them open",
+  ENOMEM: "There is too little memory: run fewer jobs at a time with --concurrency, or give it more",
+  EAGAIN: "There are as many processes as there may be: raise the limit (TasksMax, ulimit -u)",
+};
 
 /** Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager. */
 const WORKER_VARIABLES = /^(AIRUNNER_|NOTIFY_SOCKET$|WATCHDOG_(PID|USEC)$)/;
@@ -61,7 +96,10 @@ export function jobEnvironment(
   return { ...Object.fromEntries(inherited), CI: "true", ...jobs, [JOB_ID_VARIABLE]: jobId };
 }
 
-/** Starts the command. Throws SpawnError when it cannot be started. */
+/**
+ * Starts the command.
+ * @throws {SpawnError} when it cannot be started because of what it is, {CannotSpawnError} for any other reason
+ */
 export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
   checkCommand(spec);
   await checkWorkingDirectory(spec.workingDirectory);
@@ -129,6 +167,7 @@ async function checkWorkingDirectory(path: string): Promise<void> {
   try {
     if (!(await Deno.stat(path)).isDirectory) problem = "it is not a directory";
   } catch (error) {
+    if (!isCommandsOwn(error)) throw cannotSpawn(error);
     cause = error;
     problem = error instanceof Deno.errors.NotFound ? "it does not exist" : messageOf(error);
   }
@@ -142,7 +181,24 @@ async function checkWorkingDirectory(path: string): Promise<void> {
   );
 }
 
-function spawnFailure(spec: ProcessSpec, error: unknown): SpawnError {
+/** By the system's name for it, which the runtime passes on; what has none was not the system's answer. */
+function isCommandsOwn(error: unknown): boolean {
+  return error instanceof Error && "code" in error && COMMANDS_OWN_ERRORS.has(String(error.code));
+}
+
+function cannotSpawn(error: unknown): CannotSpawnError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const help = WHAT_HELPS[code];
+  const message = `Cannot start processes: ${messageOf(error)}${help === undefined ? "" : `. ${help}`}`;
+  return new CannotSpawnError(message, { cause: error });
+}
+
+/** Whose fault it is that a process could not be started. Exported for its test. */
+export function spawnFailure(
+  spec: Pick<ProcessSpec, "command" | "args">,
+  error: unknown,
+): SpawnError | CannotSpawnError {
+  if (!isCommandsOwn(error)) return cannotSpawn(error);
   const name = JSON.stringify(spec.command);
   if (error instanceof Deno.errors.NotFound) {
     const hint = spec.args.length === 0 && /\s/.test(spec.command)

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { jobEnvironment, type ProcessExit, type ProcessSpec, SpawnError, spawnProcess } from "./pipe.ts";
+import {
+  CannotSpawnError,
+  jobEnvironment,
+  type ProcessExit,
+  type ProcessSpec,
+  SpawnError,
+  spawnFailure,
+  spawnProcess,
+} from "./pipe.ts";
 
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -133,4 +141,44 @@ Deno.test("a signal to the group reaches grandchildren, and none when all are go
   assert.throws(() => Deno.statSync(`/proc/${grandchild}/cwd`));
   process.signalGroup("SIGKILL");
   await process.stderr.cancel();
+});
+
+Deno.test("a worker that has too many files open cannot start a process, and does not say that of the command", async () => {
+  const script = `
+    const { spawnProcess } = await import(${JSON.stringify(new URL("./pipe.ts", import.meta.url).href)});
+    const spec = { command: "true", args: [], environment: { PATH: ${
+    JSON.stringify(PATH)
+  } }, workingDirectory: "/" };
+    const files = [];
+    try { for (;;) files.push(Deno.openSync("/dev/null")); } catch { /* There are no more. */ }
+    for (const command of ["true", "no-such-program"]) {
+      try { await spawnProcess({ ...spec, command }); } catch ({ name, message }) { console.log(name + ": " + message); }
+    }
+    for (const file of files) file.close();
+    const { exited, stdout, stderr } = await spawnProcess(spec);
+    console.log((await exited).exitCode);
+    await Promise.all([stdout.cancel(), stderr.cancel()]);`;
+  const { stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", 'ulimit -n 64; exec "$0" eval --no-lock --ext=ts "$1"', Deno.execPath(), script],
+  }).output();
+  const [first, second, third] = text(stdout).split("\n");
+  assert.match(
+    first,
+    /^CannotSpawnError: Cannot start processes: .*os error 24.*raise its limit/,
+    text(stderr),
+  );
+  // Whether the command exists is seen all the same.
+  assert.match(second, /^SpawnError: Command not found/);
+  assert.equal(third, "0");
+});
+
+Deno.test("only what the system says of the command is the command's fault", () => {
+  const failure = (code: string | undefined) =>
+    spawnFailure({ command: "sh", args: [] }, Object.assign(new Error("Failed to spawn 'sh'"), { code }));
+  for (const code of ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EIO", "ESTALE", undefined]) {
+    assert.ok(failure(code) instanceof CannotSpawnError, code);
+  }
+  for (const code of ["ENOENT", "EACCES", "ENOEXEC", "ENOTDIR", "ELOOP", "E2BIG"]) {
+    assert.ok(failure(code) instanceof SpawnError, code);
+  }
 });

@@ -1,0 +1,147 @@
+/**
+ * A worker on a machine that fails it: no processes, no directory, a disk that does not answer, a mistake of ours.
+ */
+import assert from "node:assert/strict";
+import { errorsOf, outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
+import { type LockedFile, type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
+
+/** Prints a line, and another one once somebody writes to the pipe `go`, which blocks until then. */
+function twoLines(fixture: WorkerFixture): { script: string; go(): void } {
+  const path = `${fixture.directory}/go`;
+  assert.ok(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+  return {
+    script: `echo first; read line < ${path}; echo second; exit 4`,
+    go: () => Deno.writeTextFileSync(path, "\n"),
+  };
+}
+
+Deno.test("a job that the worker cannot start goes back to its queue at once, and runs when it can", async () => {
+  await using fixture = await WorkerFixture.start();
+  const jobId = await fixture.submitScript("echo hello");
+  let times = 0;
+  const worker = await fixture.runQueue({
+    spawn: (spec) =>
+      ++times <= 2
+        ? Promise.reject(new CannotSpawnError("Cannot start processes: Too many open files (os error 24)"))
+        : spawnProcess(spec),
+  });
+  const told = worker.lines.filter((line) =>
+    /ERR Cannot start a job's process, for no reason of the job's/.test(line)
+  );
+  assert.equal(told.length, 2);
+  assert.match(told[0], /os error 24/);
+  assert.equal(worker.lines.filter((line) => /Job released to its queue/.test(line)).length, 2);
+  const events = await fixture.events(jobId);
+  assert.equal(outputText(events), "hello\n");
+  assert.deepEqual(errorsOf(events), []);
+  assert.equal(await fixture.state(jobId), "COMPLETED");
+  // The tries have left nothing behind.
+  assert.deepEqual(fixture.files(fixture.walDir), []);
+  assert.deepEqual(fixture.files(fixture.archiveDir), [`${jobId}.wal.zst`]);
+});
+
+Deno.test("a worker whose directory of logs is taken away goes on, and delivers what runs", async () => {
+  await using fixture = await WorkerFixture.start();
+  const { script, go } = twoLines(fixture);
+  const running = await fixture.submitScript(script);
+  const worker = fixture.startWorker({ concurrency: 2 });
+  await worker.waitFor(/Successfully sent records/);
+  Deno.removeSync(fixture.walDir, { recursive: true });
+  go();
+  await worker.waitFor(new RegExp(`Job completed.*${running}`));
+  assert.equal(outputText(await fixture.events(running)), "first\nsecond\n");
+  const next = await fixture.submitScript("echo next");
+  await worker.waitFor(new RegExp(`Log archived.*${next}`));
+  assert.equal(outputText(await fixture.events(next)), "next\n");
+  await worker.waitFor(/ERR The directory of logs was taken away while the worker runs, and is made again/);
+  worker.drain.abort();
+  assert.equal((await worker.ended()).end, "drained");
+});
+
+Deno.test("a worker that cannot use its directory takes no jobs until it can, and does not end", async () => {
+  await using fixture = await WorkerFixture.start();
+  await fixture.submitScript("true");
+  const worker = fixture.startWorker();
+  await worker.waitFor(/Log archived/);
+  Deno.removeSync(fixture.walDir, { recursive: true });
+  Deno.writeTextFileSync(fixture.walDir, "in the way");
+  const jobId = await fixture.submitScript("echo hello");
+  await worker.waitFor(/ERR Cannot take jobs because of an error on this machine - retrying.*it is a file/);
+  Deno.removeSync(fixture.walDir);
+  await worker.waitFor(new RegExp(`Job completed.*${jobId}`));
+  assert.equal(outputText(await fixture.events(jobId)), "hello\n");
+});
+
+Deno.test("a worker that runs once sees its jobs through before it says that its directory cannot be used", async () => {
+  await using fixture = await WorkerFixture.start();
+  const { script, go } = twoLines(fixture);
+  const jobId = await fixture.submitScript(script);
+  const worker = fixture.startWorker({ once: true, concurrency: 2, settings: { onceConnectMs: 30 } });
+  await worker.waitFor(/Successfully sent records/);
+  Deno.removeSync(fixture.walDir, { recursive: true });
+  Deno.writeTextFileSync(fixture.walDir, "in the way");
+  await worker.waitFor(/Cannot take jobs because of an error on this machine/);
+  go();
+  assert.match(String(await worker.failure()), /Cannot use .*wal.*it is a file/);
+  assert.ok(worker.lines.some((line) => /Job completed.*exit_code=4/.test(line)));
+  assert.equal(outputText(await fixture.events(jobId)), "first\nsecond\n");
+});
+
+Deno.test("a job that a mistake of ours drops is taken up by the same worker, which goes on", async () => {
+  await using fixture = await WorkerFixture.start();
+  const jobId = await fixture.submitScript("echo hello; exit 3");
+  let isMistaken = true;
+  const worker = fixture.startWorker({
+    settings: { takeUpIntervalMs: 20 },
+    observe: {
+      jobEnded() {
+        if (!isMistaken) return;
+        isMistaken = false;
+        throw new TypeError("a mistake");
+      },
+    },
+  });
+  await worker.waitFor(/ERR Job was dropped because of an unexpected error.*a mistake/);
+  await worker.waitFor(/Job completed.*exit_code=3/);
+  assert.equal(outputText(await fixture.events(jobId)), "hello\n");
+  const next = await fixture.submitScript("echo next");
+  await worker.waitFor(new RegExp(`Job completed.*${next}`));
+});
+
+/** A disk that never answers when it is to sync data. */
+function hungDisk(): LogFiles {
+  return {
+    ...systemFiles,
+    async create(path) {
+      const file = await systemFiles.create(path);
+      return new Proxy(file, {
+        get(target, name: keyof LockedFile) {
+          if (name === "syncData") return () => new Promise(() => {});
+          const value = target[name];
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+}
+
+Deno.test({
+  name: "a worker that has to stop at once does, also when its disk does not answer",
+  // The file that waits for its disk stays open until the program ends, as it does right after this.
+  sanitizeResources: false,
+  sanitizeOps: false,
+  async fn() {
+    await using fixture = await WorkerFixture.start();
+    await fixture.submitScript("echo hello; exec sleep 1000");
+    const worker = fixture.startWorker({ files: hungDisk() });
+    await worker.waitFor(/Job started/);
+    worker.drain.abort();
+    worker.stop.abort();
+    const { end, jobsLeft } = await worker.ended();
+    assert.equal(end, "stopped");
+    assert.equal(jobsLeft, 1);
+    assert.ok(worker.lines.some((line) => /WRN Stopped without waiting any longer/.test(line)));
+  },
+});
