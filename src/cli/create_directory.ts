@@ -8,12 +8,22 @@ import { NotFound } from "../platform/system_errors.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
 
+/** Somebody may remove what is being made, or its parent, at that very moment; this often in a row is not chance. */
+const ATTEMPTS_MAX = 4;
+
 /** Parents too. One that is there stays as it is, its mode and a symbolic link included. */
 export async function createDirectory(files: Files, path: string): Promise<void> {
+  for (let attempt = 1; !await isCreated(files, path, attempt === ATTEMPTS_MAX); attempt++);
+}
+
+/** @throws {CommandError} when it cannot be, or is missing and this was the last attempt */
+async function isCreated(files: Files, path: string, isLastAttempt: boolean): Promise<boolean> {
   try {
     await files.makeDirectory(path);
     await files.stat(path);
+    return true;
   } catch (error) {
+    if (error instanceof NotFound && !isLastAttempt) return false;
     // The name is taken, and yet nothing is there.
     const reason = error instanceof NotFound
       ? "it is a symbolic link to something that does not exist. Is the disk mounted?"

@@ -73,7 +73,12 @@ export class LogDelivery {
       },
       AbortSignal.any([this.#givenBack.signal, this.#over.signal, stop]),
       AbortSignal.any([this.#over.signal, stop]),
-    );
+    ).catch((error) => {
+      // The job goes on; at worst the server gives it to another worker as well.
+      logger.error("Unexpected error, for which the job's visibility is not extended any more", {
+        error: messageOf(error),
+      });
+    });
   }
 
   #createSender(log: PendingSource): Sender {

@@ -3,12 +3,8 @@
  * Nothing here knows of the server; the events are durable before anybody sees them.
  */
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type Job, type JobParams, ProcessType } from "../events/gen/job/v1/job_pb.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logging/logger.ts";
-import type { BatchLimits } from "./batcher.ts";
-import type { JobEnd } from "./complete_job.ts";
-import type { EventWriter } from "./event_writer.ts";
+import { type JobParams, ProcessType } from "../events/gen/job/v1/job_pb.ts";
+import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
 import { EXIT_OURS, OURS } from "./job_ending.ts";
 import {
   CannotSpawnError,
@@ -19,46 +15,6 @@ import {
   spawnProcess,
 } from "./runner/pipe.ts";
 import { Supervision } from "./supervision.ts";
-
-export interface ExecuteSettings {
-  heartbeatIntervalMs: number;
-  /** Time between SIGTERM and SIGKILL. */
-  killGraceMs: number;
-  /** How long pipes may stay open after the process has ended, because its children hold them. */
-  pipeGraceMs: number;
-  /** How long a running job may go on once the worker is asked to stop. */
-  shutdownGraceMs: number;
-}
-
-export interface ExecuteOptions {
-  job: Job;
-  writer: EventWriter;
-  limits: BatchLimits;
-  settings: ExecuteSettings;
-  /** The worker's own variables. */
-  environment: Readonly<Record<string, string>>;
-  /** Resolves when there is room on disk for more output, or when the signal aborts. */
-  waitForRoom(signal: AbortSignal): Promise<void>;
-  clock: Clock;
-  logger: Logger;
-  /** The worker is asked to stop: the job gets its grace period. */
-  drain: AbortSignal;
-  /** The worker ends now. */
-  stop: AbortSignal;
-  /** A seam for tests of processes that cannot be started or ended. */
-  spawn?: typeof spawnProcess;
-}
-
-/**
- * `ended`: PROCESS_END is in the log. `interrupted`: the worker ended it, so there is none. `not_started`: nothing of it has
- * run or is in the log, for a reason of the worker's. `left`: the worker had to end it and could not, so that it must not run
- * elsewhere yet. None is said when the log broke: then the writer's error is thrown, and the process is gone.
- */
-export type ExecuteResult =
-  | { kind: "ended"; end: JobEnd; outputBytes: number }
-  | { kind: "interrupted" }
-  | { kind: "left" }
-  | { kind: "not_started"; error: CannotSpawnError };
 
 export async function executeJob(options: ExecuteOptions): Promise<ExecuteResult> {
   const { clock, logger } = options;

@@ -11,7 +11,7 @@ import type { LogOptions } from "../wal/log.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
-import type { ExecuteOptions, ExecuteSettings } from "./execute_job.ts";
+import type { ExecuteOptions, ExecuteSettings } from "./execute_options.ts";
 import type { JobServer } from "../client/job_client.ts";
 
 export interface JobSettings extends ExecuteSettings {

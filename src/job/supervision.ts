@@ -12,7 +12,7 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { aborted } from "../platform/aborted.ts";
 import { Batcher } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
-import type { ExecuteOptions, ExecuteResult } from "./execute_job.ts";
+import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
 import { EXIT_OURS, INTERRUPTED, OURS, TIMED_OUT } from "./job_ending.ts";
 import { OutputPump } from "./output_pump.ts";
 import { EXIT_KILLED, type ProcessExit, type RunningProcess } from "./runner/pipe.ts";

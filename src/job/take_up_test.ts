@@ -7,6 +7,8 @@ import type { Execution } from "../wal/execution.ts";
 import { encodeHeader, encodeRecord, Status } from "../wal/format.ts";
 import { Log } from "../wal/log.ts";
 import { scanLog } from "../wal/reader.ts";
+import { resultOf } from "./complete_job.ts";
+import { Story } from "./take_up.ts";
 
 const AT_MS = 1_700_000_000_000;
 const ended = (sequence: bigint, exitCode: number) =>
@@ -151,4 +153,18 @@ Deno.test("a damaged log is set aside and reported, and the worker goes on", asy
   assert.deepEqual(fixture.files(fixture.walDir), [`${path.split("/").at(-1)}.corrupt`]);
   assert.deepEqual(Deno.readFileSync(`${path}.corrupt`), bytes);
   assert.equal(await fixture.state(jobId), "COMPLETED");
+});
+
+Deno.test("a log that says that its worker failed is told as that, whatever was recorded before", () => {
+  const error = (sequence: bigint, errorMessage: string) =>
+    createEvent(sequence, AT_MS, { case: "processError", value: { errorMessage } });
+  const ours = "airunner: an unexpected error while taking its output (EIO)";
+  const story = new Story();
+  for (const event of [error(1n, "Timed out after 60 s"), error(2n, ours), ended(3n, 125)]) story.add(event);
+  const { success, exitCode, errorMessage } = resultOf("job-1", story.end!, 0);
+  assert.deepEqual({ success, exitCode, errorMessage }, {
+    success: false,
+    exitCode: 125,
+    errorMessage: ours,
+  });
 });

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { errorsOf, outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
-import { type LockedFile, type LogFiles } from "../platform/files.ts";
+import type { LockedFile, LogFiles } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
 

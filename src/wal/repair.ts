@@ -14,52 +14,12 @@
  */
 import { encodeHeader, HEADER_BYTES, LENGTH_BYTES, Status, type WalRecord } from "./format.ts";
 import { type LogBytes, salvageLog, scanLog } from "./reader.ts";
-import { type Found, layOut } from "./repair_layout.ts";
+import { layOut } from "./repair_layout.ts";
+import type { Found, OpenLog, RepairPlan, Stretch } from "./repair_plan.ts";
 import { type LastSequenceOf, proveSent } from "./repair_proof.ts";
 import { readStarts } from "./repair_starts.ts";
-import type { Problem } from "./scanner.ts";
-import type { SequenceRange } from "./sequence_gaps.ts";
 
-/** Reads the damaged file from its beginning, as often as it is called. */
-export type OpenLog = () => LogBytes | Promise<LogBytes>;
-
-/** Bytes of the file, from `offset` on. */
-export interface Stretch {
-  offset: number;
-  length: number;
-}
-
-/** Bytes that no record could be had from, and what is wrong where they start. */
-export interface DamagedStretch extends Stretch {
-  problem: Problem;
-}
-
-/** Bytes that go into the new log. */
-export interface KeptStretch extends Stretch {
-  /** They are one record without its length, which goes in front of them as this. */
-  recordLength?: number;
-}
-
-export interface RepairPlan {
-  fileBytes: number;
-  /** In file order; empty when the log is whole. */
-  damaged: DamagedStretch[];
-  /** What goes into the new log, in file order; neighbours are joined. */
-  kept: KeptStretch[];
-  /** Records in `kept`, and how many of them lie in or behind the first damage. */
-  records: number;
-  salvaged: number;
-  /** How many of those that were salvaged were whole but for their length. */
-  mended: number;
-  /** Whole records that were left out because a job may have written them. */
-  distrusted: number;
-  /** Acknowledgements that were left out because the damage may hide that an event was refused which they would cover. */
-  unproven: number;
-  /** Failures that were left out because the event that failed is lost. */
-  orphaned: number;
-  /** Lost events that an acknowledgement proves the server to have. */
-  serverHas: SequenceRange[];
-}
+export type { DamagedStretch, OpenLog, RepairPlan } from "./repair_plan.ts";
 
 export interface RepairOptions {
   /** The last of the sequences that an event's record uses up. Without it no damage is known to have held an event. */

@@ -2,17 +2,8 @@
  * Lays a damaged log out from its first damage on: which of the records that salvage found are kept, and what lies between them. Pure.
  */
 import { isPossibleLength, LENGTH_BYTES } from "./format.ts";
-import type { DamagedStretch, RepairPlan, Stretch } from "./repair.ts";
-import type { Start } from "./repair_starts.ts";
+import type { DamagedStretch, Found, RepairPlan, Start, Stretch } from "./repair_plan.ts";
 import type { Damage, Problem } from "./scanner.ts";
-
-/** What salvage found, in file order; columns, because a log can have millions. */
-export interface Found {
-  offsets: number[];
-  lengths: number[];
-  /** Offset of a record that may not be the new log's first. */
-  forbiddenFirst: number | undefined;
-}
 
 /** Bytes that are lost. */
 export interface Loss extends Stretch {

@@ -4,20 +4,9 @@
  */
 import { LENGTH_BYTES, readLength, RECORD_BYTES_MAX } from "./format.ts";
 import { bytesFrom } from "./reader.ts";
-import type { OpenLog } from "./repair.ts";
-import type { Found } from "./repair_layout.ts";
+import type { Found, OpenLog, Start } from "./repair_plan.ts";
 import { isAllZeros } from "./scanner.ts";
 import { TrueLengthSearch } from "./true_length.ts";
-
-/** What stands at a damaged place. */
-export interface Start {
-  /** What its length field says. Undefined when the file ends within it. */
-  length: number | undefined;
-  /** Told of the last place only. */
-  zerosToEnd: boolean;
-  /** The length that a record there is whole with. */
-  trueLength: number | undefined;
-}
 
 export interface KnownRecords {
   found: Found;

@@ -8,7 +8,8 @@ import { decodeEvent, type JobEvent, outputOf, type StreamType } from "../../src
 import { JobParamsSchema, JobSchema } from "../../src/events/gen/job/v1/job_pb.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "../../src/job/batcher.ts";
 import { EventWriter } from "../../src/job/event_writer.ts";
-import { executeJob, type ExecuteOptions, type ExecuteSettings } from "../../src/job/execute_job.ts";
+import { executeJob } from "../../src/job/execute_job.ts";
+import type { ExecuteOptions, ExecuteSettings } from "../../src/job/execute_options.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
 

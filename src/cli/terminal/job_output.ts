@@ -2,6 +2,7 @@
  * A job's events as output: the bytes of its streams to ours, what went wrong around it to stderr.
  */
 import { type JobEvent, outputOf, StreamType } from "../../events/event.ts";
+import { isOurs, OURS } from "../../job/job_ending.ts";
 import type { Output } from "./output.ts";
 import { shown } from "../../platform/text.ts";
 import { TerminalFilter } from "./terminal_filter.ts";
@@ -38,7 +39,8 @@ export class JobOutput {
     await last?.flush();
     const error = errorMessageOf(event);
     if (error) {
-      await stderr.write(`airunner: ${shown(error)}\n`);
+      // Who speaks is said already where it is the worker's own failure.
+      await stderr.write(`${isOurs(error) ? "" : OURS}${shown(error)}\n`);
       await stderr.flush();
     }
   }
