@@ -44,7 +44,8 @@ import { HEADER_BYTES } from "../wal/format.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { compressStream } from "./compress.ts";
-import { ArchiveDamagedError, ArchiveUnsupportedError, decompressStream } from "./decompress.ts";
+import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
+import { decompressStream } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { type ArchiveSummary, encodeSummary, readSummary } from "./summary.ts";
 import {

@@ -6,7 +6,8 @@
  * and for nothing else.
  */
 import type { LogBytes } from "../wal/reader.ts";
-import { ArchiveDamagedError, decompressStream } from "./decompress.ts";
+import { ArchiveDamagedError } from "./archive_errors.ts";
+import { decompressStream } from "./decompress.ts";
 import { parseFrameHeader } from "./frames.ts";
 
 /** Of a zstd frame, RFC 8878, in the order in which it lies in the file. */

@@ -16,6 +16,7 @@ import type { Context } from "./context.ts";
 import { toJson } from "../platform/json.ts";
 import { type EventRow, eventRow, readEvents, summarizeLog } from "../survey/summary.ts";
 import { quarantinedFrom } from "../survey/locate.ts";
+import { isFile } from "../survey/directory.ts";
 import { LogTail } from "../survey/tail.ts";
 import type { RecordFilter } from "./record_filter.ts";
 import { recordJson } from "./record_json.ts";
@@ -48,7 +49,7 @@ export async function followRecords(
   options: FollowOptions,
 ): Promise<void> {
   const { path, json, style } = options;
-  using tail = await LogTail.open(path);
+  using tail = await LogTail.open(context.files, path);
   if (!json) await context.stdout.write(renderRecordHeader(style));
   const shower = new RecordShower(context, options);
   const known = await summarizeLog(tail.bytes());
@@ -155,7 +156,7 @@ async function endingLine(
     return shown(`The log was archived, ${sent}: ${archive}`) + "\n" +
       shown(`Next: airunner wal inspect ${shellWord(archive)}`) + "\n";
   }
-  for (const aside of await quarantinedFrom(path)) {
+  for (const aside of await quarantinedFrom(files, path)) {
     // Earlier logs of this name may have been set aside as well.
     if (!await tail.isAt(aside)) continue;
     throw new CommandError(
@@ -165,15 +166,6 @@ async function endingLine(
     );
   }
   return shown(`The log is not at ${path} any more; ${sent}. It was moved or deleted.`) + "\n";
-}
-
-async function isFile(files: Files, path: string): Promise<boolean> {
-  try {
-    return (await files.stat(path)).isFile;
-  } catch {
-    // Not there, or not for us to see: either way there is nothing to name.
-    return false;
-  }
 }
 
 function damageError(path: string, { problem, offset }: Damage): CommandError {

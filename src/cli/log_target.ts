@@ -19,7 +19,7 @@ export async function findTarget(
   directories: Directories,
 ): Promise<LogTarget> {
   if (word === "-") return { path: word, file: await spoolStdin(context) };
-  const { path, notes } = await locateLog(word, directories);
+  const { path, notes } = await locateLog(context.files, word, directories);
   for (const note of notes) await context.stderr.write(`${note}\n`);
   await context.stderr.flush();
   return { path, file: path };

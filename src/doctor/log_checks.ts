@@ -5,8 +5,7 @@ import { basename } from "node:path";
 import { problemName } from "../wal/errors.ts";
 import { counted, formatAge, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, warning } from "./finding.ts";
-import type { LogFacts } from "./log_facts.ts";
-import type { ArchiveDirectoryFacts, LogDirectoryFacts, Probe, WorkerAnswer } from "./probe.ts";
+import type { ArchiveDirectoryFacts, LogDirectoryFacts, Probe, ReadLog, WorkerAnswer } from "./probe.ts";
 
 /** Commands for so many files are shown; the others follow once these are done. */
 const CURES_MAX = 3;
@@ -112,9 +111,9 @@ const damage: Check = {
 
 export function judgeDamage(facts: LogDirectoryFacts, probe: Pick<Probe, "command">): Finding {
   const { logs, unread, unreadable, quarantined } = facts;
-  const broken = logs.filter(({ damage }) => damage?.where === "middle");
+  const broken = logs.filter(({ damage }) => damage !== null && !damage.isTornTail);
   // The end of a log in use is only half there while it is written.
-  const torn = logs.filter(({ damage, isLocked }) => damage?.where === "tail" && !isLocked);
+  const torn = logs.filter(({ damage, isLocked }) => damage?.isTornTail && !isLocked);
   const measured = {
     logs_read: logs.length,
     logs_not_read: unread,
@@ -156,11 +155,11 @@ export function judgeDamage(facts: LogDirectoryFacts, probe: Pick<Probe, "comman
   );
 }
 
-function describeDamage({ path, damage }: LogFacts): string {
+function describeDamage({ path, damage }: ReadLog): string {
   return `${shown(basename(path))}: ${problemName(damage!.problem)} at byte ${formatCount(damage!.offset)}`;
 }
 
-function sum(logs: readonly LogFacts[], of: (log: LogFacts) => number): number {
+function sum(logs: readonly ReadLog[], of: (log: ReadLog) => number): number {
   return logs.reduce((total, log) => total + of(log), 0);
 }
 

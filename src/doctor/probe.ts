@@ -3,7 +3,8 @@
  * and can be tested with any; `system_probe.ts` has the real ones. Nothing is written but one small file, by `measureSync`.
  */
 import type { SettingName, SettingValues } from "../config/settings.ts";
-import type { LogFacts } from "./log_facts.ts";
+import type { ListedFile } from "../survey/directory.ts";
+import type { LogFacts } from "../survey/facts.ts";
 
 export const DOCTOR_SETTINGS = [
   "server",
@@ -56,13 +57,7 @@ export interface PathFacts {
   readonly ownerId: number | undefined;
 }
 
-export interface FileFacts {
-  readonly name: string;
-  readonly path: string;
-  readonly bytes: number;
-  readonly mtimeMs: number;
-  readonly mode: number;
-  readonly ownerId: number | undefined;
+export interface FileFacts extends ListedFile {
   /** Some process holds the kernel's lock on it. */
   readonly isLocked: boolean;
 }
@@ -86,8 +81,14 @@ export interface SyncFacts {
   readonly isHanging: boolean;
 }
 
+/** A log that was read. A damaged end of one that is locked is a write under way. */
+export interface ReadLog extends Pick<LogFacts, "pending" | "failed" | "oldestPendingMs" | "damage"> {
+  readonly path: string;
+  readonly isLocked: boolean;
+}
+
 export interface LogDirectoryFacts {
-  readonly logs: readonly LogFacts[];
+  readonly logs: readonly ReadLog[];
   /** Names of logs that were not read because time was up, or that could not be read. */
   readonly unread: number;
   readonly unreadable: readonly { path: string; why: string }[];

@@ -5,7 +5,8 @@ import { diskSpaceOf } from "../platform/disk_space.ts";
 import type { Network } from "../platform/network.ts";
 import type { ClientContext } from "../client/server_client.ts";
 import { fileSystemKind } from "./file_system_kind.ts";
-import { listDirectory, lookAt } from "./file_probe.ts";
+import { filesIn } from "../survey/directory.ts";
+import { lookAt } from "./file_probe.ts";
 import { lookThroughArchives, lookThroughLogs } from "./log_probe.ts";
 import type { ConfigFacts, DoctorSettings, FileFacts, Probe } from "./probe.ts";
 import { askServer, askWorker, signIn } from "./server_probe.ts";
@@ -29,12 +30,16 @@ export function createSystemProbe(
   const { clock, files, network } = context;
   const nowMs = clock.nowMs();
   const { walDir, archiveDir, retentionDays } = settings;
-  const isLocked = once(() => files.lockTable()?.isLocked ?? (() => false));
+  const locks = once(() => files.lockTable());
   const lists = new Map<string, Promise<readonly FileFacts[]>>();
+  const find = async (directory: string) => {
+    const found = await filesIn(context, directory);
+    return found.map((file) => ({ ...file, isLocked: locks()?.isLocked(file) ?? false }));
+  };
   const list = (directory: string) => {
-    const listed = lists.get(directory) ?? listDirectory(files, directory, isLocked());
-    lists.set(directory, listed);
-    return listed;
+    const known = lists.get(directory) ?? find(directory);
+    lists.set(directory, known);
+    return known;
   };
   return {
     settings,
@@ -48,7 +53,7 @@ export function createSystemProbe(
       return disks.map(({ type, ...space }) => ({ kind: fileSystemKind(type), ...space }));
     }),
     measureSync: (directory) => measureSync({ directory, clock, files, atExit: context.atExit }),
-    logs: once(async () => await lookThroughLogs(await list(walDir), clock)),
+    logs: once(async () => await lookThroughLogs(context, await list(walDir))),
     archives: once(async () =>
       await lookThroughArchives(await list(archiveDir), { retentionDays, nowMs, clock })
     ),

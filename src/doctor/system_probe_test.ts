@@ -121,9 +121,9 @@ Deno.test("logs are read with what is in them, what is wrong with them, and who 
     assert.deepEqual([...byName.keys()].sort(), ["flipped.wal", "held.wal", "torn.wal", "whole.wal"]);
     assert.equal(byName.get("held.wal")!.isLocked, true);
     assert.equal(byName.get("whole.wal")!.isLocked, false);
-    assert.equal(byName.get("whole.wal")!.damage, undefined);
-    assert.equal(byName.get("torn.wal")!.damage?.where, "tail");
-    assert.equal(byName.get("flipped.wal")!.damage?.where, "middle");
+    assert.equal(byName.get("whole.wal")!.damage, null);
+    assert.equal(byName.get("torn.wal")!.damage?.isTornTail, true);
+    assert.equal(byName.get("flipped.wal")!.damage?.isTornTail, false);
   } finally {
     held.release();
   }

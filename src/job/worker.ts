@@ -4,13 +4,14 @@
  * A slot is taken while a job's process runs. What is left to deliver afterwards goes on beside the next
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
+import { DAY_MS } from "../platform/clock.ts";
 import { nextDelayMs } from "../client/backoff.ts";
 import { aborted } from "../platform/aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
 import { createJobServer, type DequeuedJob, JobServerError } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
-import { DAY_MS, removeOldArchives } from "./remove_old_archives.ts";
+import { removeOldArchives } from "./remove_old_archives.ts";
 import { runJob } from "./run_job.ts";
 import { takeUpLogs } from "./take_up.ts";
 import { HomeError, WorkerHome } from "./worker_home.ts";

@@ -6,7 +6,7 @@ import { readSummary } from "../archive/summary.ts";
 import type { JobObserver, WorkerState } from "../job/job_context.ts";
 import { ArchiveSurvey, type ArchiveTotals } from "../survey/archive_totals.ts";
 import { type MetricsListener, startMetricsListener } from "./listener.ts";
-import { LogSurvey, type LogTotals, type OtherLogs, type Pending, totalLogs } from "../survey/log_totals.ts";
+import { LogSurvey, type LogTotals, type OtherLogs, totalLogs } from "../survey/log_totals.ts";
 import { WORKER_METRICS, type WorkerMetric } from "./table.ts";
 import { readProcess } from "./process_metrics.ts";
 import { reasonsNotReady } from "./readiness.ts";
@@ -17,6 +17,7 @@ import type { Clock } from "../platform/clock.ts";
 import { fileName, type Files, type FileSystemSpace } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { OpenLog } from "../wal/log.ts";
+import type { Pending } from "../survey/log_tally.ts";
 import { LogScans } from "../survey/pending_scan.ts";
 import { createJobObserver } from "./job_observer.ts";
 import { messageOf } from "../platform/error_text.ts";
@@ -64,15 +65,16 @@ export class WorkerMetrics {
       onWorkerStarted: (worker) => this.#worker = worker,
       onDirectoryChanged: () => this.#logs.expire(),
     });
-    const scans = new LogScans();
+    const scans = new LogScans(files);
     const logs = new LogSurvey({
+      host: options,
       directory: walDir,
       isOwn: (path) => [...this.#openLogs].some((log) => log.path === path),
       read: (file) => scans.pendingOf(file),
-      findLocks: () => files.lockTable()?.isLocked ?? (() => false),
       onUnreadable: (path, error) => this.#report("Cannot read a log to count what is unsent", path, error),
     });
     const archives = new ArchiveSurvey({
+      host: options,
       directory: archiveDir,
       readRawBytes: async (path) => (await readSummary(path))?.raw_bytes,
     });

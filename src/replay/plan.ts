@@ -11,7 +11,8 @@ import { scanBytes } from "../survey/scan.ts";
 import { openLog, openPastDamage } from "../survey/open_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import { messageOf } from "../platform/error_text.ts";
+import type { Files } from "../platform/files.ts";
 
 export interface ReplaySelection {
   /** Also events that were given up. */
@@ -48,14 +49,18 @@ export function isWantedBy({ failed, resend, sequences }: ReplaySelection): IsWa
     (sequences === undefined || (sequence >= sequences.first && sequence <= sequences.last));
 }
 
-export async function planReplay(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
+export async function planReplay(
+  files: Files,
+  target: Target,
+  selection: ReplaySelection,
+): Promise<PlannedReplay> {
   const nothing = { target, wanted: 0, events: 0, pending: 0, failed: 0, execution: undefined };
   try {
     const settled = target.kind === "archive" ? await settledArchive(target, selection) : undefined;
     if (settled !== undefined) return settled;
-    return await scanTarget(target, selection);
+    return await scanTarget(files, target, selection);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { ...nothing, isCompressed: target.kind === "archive", obstacle: { kind: "unreadable", reason } };
   }
 }
@@ -80,8 +85,12 @@ async function settledArchive(
   };
 }
 
-async function scanTarget(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
-  const { bytes, archived: isCompressed } = await openLog(target.path);
+async function scanTarget(
+  files: Files,
+  target: Target,
+  selection: ReplaySelection,
+): Promise<PlannedReplay> {
+  const { bytes, archived: isCompressed } = await openLog(files, target.path);
   let execution: Execution | undefined;
   const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(bytes, (record, kind) => {
     if (kind === "execution") execution = decodeExecution(record.payload);
@@ -97,9 +106,11 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
     execution,
     isCompressed,
   };
-  const pid = isCompressed ? undefined : await writerOf(systemFiles, target.path);
+  const pid = isCompressed ? undefined : await writerOf(files, target.path);
   if (pid !== undefined) return { ...facts, obstacle: { kind: "in_use", pid } };
-  if (damage !== undefined && (isCompressed || !await isTornTail(target.path, { damage, goodBytes }))) {
+  if (
+    damage !== undefined && (isCompressed || !await isTornTail(files, target.path, { damage, goodBytes }))
+  ) {
     const reason = archiveProblem ??
       `${damage.problem} at byte ${damage.offset}, ${logBytes - goodBytes} bytes from there on`;
     return { ...facts, obstacle: { kind: "damaged", damage, reason } };
@@ -110,7 +121,11 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
 }
 
 /** What a crash leaves at the end of a log: opening it cuts that, and says so. */
-async function isTornTail(path: string, found: { damage: Damage; goodBytes: number }): Promise<boolean> {
-  const open = () => openPastDamage(path);
+async function isTornTail(
+  files: Files,
+  path: string,
+  found: { damage: Damage; goodBytes: number },
+): Promise<boolean> {
+  const open = () => openPastDamage(files, path);
   return (await examineDamage(open, { ...found, archiveProblem: undefined })).isTornTail;
 }

@@ -20,6 +20,8 @@ import { LogLockedError, LogQuarantinedError } from "../wal/errors.ts";
 import { Log } from "../wal/log.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
 import type { Clock } from "../platform/clock.ts";
+import { type Files, isMissing } from "../platform/files.ts";
+import { PermissionDenied } from "../platform/system_errors.ts";
 import type { Random } from "../platform/random.ts";
 import { quietLogger } from "../platform/logging/quiet.ts";
 import { nameOf, type Replayed } from "./replayed.ts";
@@ -150,16 +152,16 @@ export class ReplayRun {
       const logPath = await restored(target.path, walDir, true);
       return { plan, ...await this.#replayLog(plan, connection, logPath, true), logPath };
     }
-    if (target.kind === "file" && (isCompressed || !await isWritable(target.path))) {
-      const directory = await Deno.makeTempDir({ prefix: "airunner-replay-" });
-      context.atExit(() => removeDirectory(directory));
+    if (target.kind === "file" && (isCompressed || !await isWritable(context.files, target.path))) {
+      const directory = await context.files.makeTemporaryDirectory("airunner-replay-");
+      context.atExit(() => removeDirectory(context.files, directory));
       try {
         return {
           plan,
           ...await this.#replayLog(plan, connection, await restored(target.path, directory, false), false),
         };
       } finally {
-        removeDirectory(directory);
+        removeDirectory(context.files, directory);
       }
     }
     return { plan, ...await this.#replayLog(plan, connection, target.path, target.kind === "log") };
@@ -284,23 +286,23 @@ function obstacleOf(plan: PlannedReplay, error: unknown): Pick<Replayed, "plan" 
   return { plan, end: "failed", reason: messageOf(error) };
 }
 
-async function isWritable(path: string): Promise<boolean> {
+async function isWritable(files: Files, path: string): Promise<boolean> {
   try {
-    (await Deno.open(path, { write: true })).close();
+    (await files.openForWriting(path, "existing")).close();
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied || /read-only|os error 30/i.test(messageOf(error))) {
+    if (error instanceof PermissionDenied || /read-only|os error 30/i.test(messageOf(error))) {
       return false;
     }
     throw error;
   }
 }
 
-function removeDirectory(path: string): void {
+function removeDirectory(files: Files, path: string): void {
   try {
-    Deno.removeSync(path, { recursive: true });
+    files.removeTreeNow(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 

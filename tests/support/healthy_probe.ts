@@ -1,17 +1,16 @@
 /**
  * A healthy machine for tests, of which each test changes what it is about.
  */
-import type { LogFacts } from "../../src/doctor/log_facts.ts";
 import type {
   ArchiveDirectoryFacts,
   DoctorSettings,
   FileFacts,
   FileSystemFacts,
   Probe,
+  ReadLog,
 } from "../../src/doctor/probe.ts";
 
 export const NOW_MS = Date.UTC(2026, 0, 1);
-export const DAY_MS = 86_400_000;
 
 export const SETTINGS: DoctorSettings = {
   server: "http://ci.example:8080",
@@ -48,15 +47,14 @@ export const NO_ARCHIVES: ArchiveDirectoryFacts = {
 
 export const NO_LOGS = { logs: [], unread: 0, unreadable: [], quarantined: [] };
 
-export function log(facts: Partial<LogFacts> = {}): LogFacts {
+export function log(facts: Partial<ReadLog> = {}): ReadLog {
   return {
     path: "/data/wal/job-1.wal",
     isLocked: false,
-    bytes: 1000,
     pending: 0,
     failed: 0,
-    oldestPendingMs: undefined,
-    damage: undefined,
+    oldestPendingMs: null,
+    damage: null,
     ...facts,
   };
 }
@@ -65,6 +63,8 @@ export function file(name: string, facts: Partial<FileFacts> = {}): FileFacts {
   return {
     name,
     path: `/data/wal/${name}`,
+    dev: 1,
+    ino: 1,
     bytes: 10,
     mtimeMs: NOW_MS,
     mode: 0o600,

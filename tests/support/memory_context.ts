@@ -105,7 +105,9 @@ export async function runInMemory(args: readonly string[], options: MemoryOption
 }
 
 /** Time does not pass by itself. */
-function untilAborted(_durationMs: number, signal?: AbortSignal): Promise<void> {
+function untilAborted(durationMs: number, signal?: AbortSignal): Promise<void> {
+  // Others only get a turn.
+  if (durationMs === 0) return new Promise((resolve) => setTimeout(resolve));
   return new Promise((resolve) => {
     if (signal?.aborted) resolve();
     else signal?.addEventListener("abort", () => resolve(), { once: true });

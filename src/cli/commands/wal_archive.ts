@@ -40,8 +40,8 @@ export async function run(call: Archive): Promise<number> {
     throw new UsageError("Cannot archive: name the jobs, or give --all for every log", undefined);
   }
   const targets = options.all
-    ? (await allTargets(settings)).filter(({ kind }) => kind === "log")
-    : await findTargets(words, ["log"], settings);
+    ? (await allTargets(context.files, settings)).filter(({ kind }) => kind === "log")
+    : await findTargets(context.files, words, ["log"], settings);
   const results: Archived[] = [];
   for (const { path, kind } of targets) {
     if (kind === "archive") throw new UsageError(`Cannot archive ${path}: it is an archive`);
@@ -62,7 +62,9 @@ export async function run(call: Archive): Promise<number> {
 
 async function archiveOne(path: string, { context, options, settings, logger }: Archive): Promise<Archived> {
   try {
-    const { logBytes, pending, failed, exitCode } = await summarizeLog((await openLog(path)).bytes);
+    const { logBytes, pending, failed, exitCode } = await summarizeLog(
+      (await openLog(context.files, path)).bytes,
+    );
     const unsent = pending + failed;
     if (options.dryRun) return { path, outcome: "would_archive", rawBytes: logBytes, unsent };
     const { archiveDir, compressionLevel: level } = settings;

@@ -10,13 +10,7 @@ import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { cannotRead } from "../cannot_read.ts";
-import {
-  type EventRow,
-  type LogSummary,
-  oldestUnsentMs,
-  readEvents,
-  summarizeLog,
-} from "../../survey/summary.ts";
+import { type EventRow, type LogSummary, readEvents, summarizeLog } from "../../survey/summary.ts";
 import { findTarget, type LogTarget } from "../log_target.ts";
 import type { Output } from "../terminal/output.ts";
 import { Progress } from "../terminal/progress.ts";
@@ -55,7 +49,7 @@ export async function run(call: Inspect): Promise<number> {
   if (options.follow) checkFollow(word, options);
   const target = await findTarget(context, word, call.settings);
   try {
-    const { archived } = await openLog(target.file);
+    const { archived } = await openLog(context.files, target.file);
     if (options.follow && !archived) {
       const { followRecords } = await import("../follow_records.ts");
       const { json = false, payload = false } = options;
@@ -90,12 +84,17 @@ async function write(inspected: Inspected, filter: RecordFilter | undefined, cal
 
 async function inspect(target: LogTarget, { context }: Inspect): Promise<Inspected> {
   const { size } = await context.files.stat(target.file);
-  const { bytes, archived } = await openLog(target.file);
+  const { bytes, archived } = await openLog(context.files, target.file);
   const progress = new Progress(context);
   // How long an archived log is, its last byte alone tells for sure.
   const watch = (bytes: LogBytes) => progress.watch(bytes, archived ? undefined : size);
   const summary = await summarizeLog(watch(bytes));
-  return { ...target, archived, summary, open: async () => watch((await openLog(target.file)).bytes) };
+  return {
+    ...target,
+    archived,
+    summary,
+    open: async () => watch((await openLog(context.files, target.file)).bytes),
+  };
 }
 
 /** Piece by piece: the events of a log of 2 GiB would not fit into memory as one text. */
@@ -174,7 +173,7 @@ async function eachText(
 }
 
 async function screenOf(inspected: Inspected, { files, clock }: Context): Promise<InspectScreen> {
-  const { path, file, archived, summary, open } = inspected;
+  const { path, file, archived, summary } = inspected;
   const { execution, ledger: _ledger, marks: _marks, ...rest } = summary;
   // The token goes no further than this line.
   const { task_token: _secret, ...shownExecution } = execution ?? {};
@@ -185,7 +184,6 @@ async function screenOf(inspected: Inspected, { files, clock }: Context): Promis
     fileBytes: (await files.stat(file)).size,
     jobId: jobIdOf(inspected),
     execution: execution && shownExecution as InspectScreen["execution"],
-    oldestPendingMs: await oldestUnsentMs(open, summary),
     owner: path === "-" || archived ? undefined : await ownerOf(files, file),
     nowMs: clock.nowMs(),
   };

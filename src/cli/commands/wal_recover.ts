@@ -27,7 +27,7 @@ type Recover = Call<
 
 export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
   const { stdout, stderr } = context;
-  const path = await locateDamaged(target, settings, (note) => stderr.write(`${note}\n`));
+  const path = await locateDamaged(context.files, target, settings, (note) => stderr.write(`${note}\n`));
   const owner = await writerOf(context.files, path);
   if (owner !== undefined) {
     throw new CommandError(
@@ -37,7 +37,7 @@ export async function run({ context, args: [target], options, settings, style }:
       `Next: airunner wal verify ${shellWord(path)}`,
     );
   }
-  const source = await openDamaged(path);
+  const source = await openDamaged(context.files, path);
   let found: Found;
   try {
     const holes = () => source.holes;
@@ -86,13 +86,14 @@ interface Found {
 
 /** For a job's id: its log that was set aside, which is the one that needs it, or else its log or archive. */
 async function locateDamaged(
+  files: Files,
   target: string,
   directories: Recover["settings"],
   note: (line: string) => Promise<void>,
 ): Promise<string> {
-  const quarantined = target.includes("/") ? [] : await quarantinedLogs(target, directories.walDir);
+  const quarantined = target.includes("/") ? [] : await quarantinedLogs(files, target, directories.walDir);
   if (quarantined.length === 0) {
-    const { path, notes } = await locateLog(target, directories);
+    const { path, notes } = await locateLog(files, target, directories);
     for (const line of notes) await note(line);
     return path;
   }
@@ -113,8 +114,8 @@ interface Source {
   readonly holes: readonly number[];
 }
 
-async function openDamaged(path: string): Promise<Source> {
-  const { archived } = await openLog(path);
+async function openDamaged(files: Files, path: string): Promise<Source> {
+  const { archived } = await openLog(files, path);
   const problems: string[] = [];
   let holes: number[] = [];
   // An archive whose very first bytes are damaged is told by its name only.

@@ -6,7 +6,8 @@ import { askAppendLatency } from "../../metrics/append_latency.ts";
 import type { Call } from "../call.ts";
 import { type DiskSpace, diskSpaceOf } from "../../platform/disk_space.ts";
 import { ExitCode } from "../exit_code.ts";
-import { DAY_MS, estimateFilling, estimateGrowth } from "../../survey/growth.ts";
+import { DAY_MS } from "../../platform/clock.ts";
+import { estimateFilling, estimateGrowth } from "../../survey/growth.ts";
 import { toJson } from "../../platform/json.ts";
 import { listLeftovers } from "../../survey/log_files.ts";
 import type { InventoryLog, LogState } from "../../survey/inventory.ts";
@@ -21,7 +22,7 @@ export async function run({ context, options, settings, style }: Stats): Promise
   const { stdout, clock } = context;
   const { walDir, archiveDir, metricsListen, retentionDays } = settings;
   const { logs } = await takeInventoryVisibly(context, settings);
-  const leftovers = await listLeftovers(settings);
+  const leftovers = await listLeftovers(context, settings);
   const rooms = await diskSpaceOf(context.files, [walDir, archiveDir]);
   const nowMs = clock.nowMs();
   const screen: StatsScreen = {

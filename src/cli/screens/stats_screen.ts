@@ -4,7 +4,8 @@
 import type { AppendLatency } from "../../metrics/append_latency.ts";
 import type { DiskSpace } from "../../platform/disk_space.ts";
 import type { FileSystemSpace } from "../../platform/files.ts";
-import { DAY_MS, type Filling, type Growth } from "../../survey/growth.ts";
+import { DAY_MS } from "../../platform/clock.ts";
+import { type Filling, type Growth } from "../../survey/growth.ts";
 import type { LogState } from "../../survey/inventory.ts";
 import {
   counted,
