@@ -1,9 +1,10 @@
 /**
- * The compiled worker on a machine that fails it, and with jobs that do not want to end: faults that strace injects into its
- * system calls, real processes, real signals.
+ * The compiled worker on a machine that fails it, and with jobs that do not want to end: faults that strace
+ * injects into its system calls, real processes, real signals.
  */
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";
+import { Gate } from "./support/gate.ts";
 import { Strace } from "./support/strace.ts";
 import { within } from "./support/within.ts";
 
@@ -54,19 +55,13 @@ async function gone(pid: number): Promise<void> {
   await within(wait(), () => `process ${pid} ends`);
 }
 
-function fifo(sandbox: Sandbox): string {
-  const path = `${sandbox.directory}/go`;
-  assert.ok(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
-  return path;
-}
-
 Deno.test("not a line is lost when nobody can tell how much room there is on disk", async () => {
   await using sandbox = new Sandbox();
   const { worker, submit, logs } = await start(sandbox);
-  const go = fifo(sandbox);
+  using gate = new Gate(sandbox.directory);
   // Ignoring SIGPIPE, it would succeed in spite of a pipe that was closed on it.
   const jobId = await submit(
-    `trap '' PIPE; echo begun; read line < ${go}; for i in $(seq 40); do echo line $i; sleep 0.05; done; exit 6`,
+    `trap '' PIPE; echo begun; ${gate.wait}; for i in $(seq 40); do echo line $i; sleep 0.05; done; exit 6`,
   );
   await said(worker, /Job started/);
   {
@@ -76,7 +71,7 @@ Deno.test("not a line is lost when nobody can tell how much room there is on dis
       "-e",
       "inject=statfs:error=EIO",
     ]);
-    Deno.writeTextFileSync(go, "\n");
+    gate.open();
     await said(worker, /Job completed.*exit_code=6/);
     await said(worker, /ERR Cannot see how much room there is on disk/);
     // And the next job is taken all the same.
@@ -94,9 +89,9 @@ Deno.test("not a line is lost when nobody can tell how much room there is on dis
 Deno.test("a job whose output cannot be read fails as the worker's failure, and never as its own success", async () => {
   await using sandbox = new Sandbox();
   const { url, worker, submit, logs } = await start(sandbox, "--log-level=debug");
-  const go = fifo(sandbox);
+  using gate = new Gate(sandbox.directory);
   const jobId = await submit(
-    `trap '' PIPE; trap 'exit 0' TERM; echo begun; read line < ${go}; for i in $(seq 600); do echo $i; sleep 0.1; done`,
+    `trap '' PIPE; trap 'exit 0' TERM; echo begun; ${gate.wait}; for i in $(seq 600); do echo $i; sleep 0.1; done`,
   );
   const [, pid] = await said(worker, /Job started pid=(\d+)/);
   // Its first line is read by then.
@@ -106,7 +101,7 @@ Deno.test("a job whose output cannot be read fails as the worker's failure, and 
   {
     const fault = ["-P", pipe, "-e", "trace=read,readv", "-e", "inject=read,readv:error=EIO"];
     await using _fault = await Strace.attach(worker.pid, fault);
-    Deno.writeTextFileSync(go, "\n");
+    gate.open();
     await said(worker, /ERR Job is ended because of an unexpected error of the worker's/);
     await said(worker, /Job completed.*exit_code=125 success=false/);
   }
@@ -127,8 +122,8 @@ Deno.test("a job whose output cannot be read fails as the worker's failure, and 
 Deno.test("a job whose log cannot be synced fails as the worker's failure", async () => {
   await using sandbox = new Sandbox();
   const { url, worker, submit } = await start(sandbox);
-  const go = fifo(sandbox);
-  const jobId = await submit(`echo begun; read line < ${go}; echo more; exec sleep 1000`);
+  using gate = new Gate(sandbox.directory);
+  const jobId = await submit(`echo begun; ${gate.wait}; echo more; exec sleep 1000`);
   await said(worker, /Job started/);
   await using _fault = await Strace.attach(worker.pid, [
     "-e",
@@ -136,7 +131,7 @@ Deno.test("a job whose log cannot be synced fails as the worker's failure", asyn
     "-e",
     "inject=fdatasync:error=EIO",
   ]);
-  Deno.writeTextFileSync(go, "\n");
+  gate.open();
   await said(worker, /Job completed.*exit_code=125 success=false/);
   const { stdout: list } = await sandbox.run(["list", `--server=${url}`]);
   assert.match(text(list), new RegExp(`${jobId} +failed`));
@@ -172,13 +167,13 @@ Deno.test("a second signal ends a worker whose job is over and whose child print
 Deno.test("a second signal ends a worker whose disk does not answer", async () => {
   await using sandbox = new Sandbox();
   const { worker, submit } = await start(sandbox);
-  const go = fifo(sandbox);
-  await submit(`echo begun; read line < ${go}; echo more`);
+  using gate = new Gate(sandbox.directory);
+  await submit(`echo begun; ${gate.wait}; echo more`);
   const [, pid] = await said(worker, /Job started pid=(\d+)/);
   {
     const hung = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=600s"];
     await using _fault = await Strace.attach(worker.pid, hung);
-    Deno.writeTextFileSync(go, "\n");
+    gate.open();
     // Its output and its end wait for the disk from now on.
     await gone(Number(pid));
     worker.signal("SIGTERM");
@@ -195,7 +190,8 @@ async function stopTwice(worker: Program): Promise<void> {
   worker.signal("SIGTERM");
   await said(worker, /Stopping; a second signal/);
   worker.signal("SIGTERM");
-  // Far more than the two seconds that it has, for a machine that has other things to do; without an end it would never be.
+  // Far more than the two seconds that it has, for a machine that has other things to do; without an end it
+  // would never be.
   const { code } = await within(worker.end(), () => `the worker's end:\n${worker.stderr}`, 20_000);
   assert.equal(code, 130);
 }
@@ -226,11 +222,11 @@ Deno.test("a worker that has no descriptors left gives a job back instead of fai
 Deno.test("a worker whose directory of logs is removed goes on with a new one", async () => {
   await using sandbox = new Sandbox();
   const { worker, submit, logs } = await start(sandbox);
-  const go = fifo(sandbox);
-  const running = await submit(`echo begun; read line < ${go}; echo ended`);
+  using gate = new Gate(sandbox.directory);
+  const running = await submit(`echo begun; ${gate.wait}; echo ended`);
   await said(worker, /Job started/);
   Deno.removeSync(`${sandbox.dataDir}/wal`, { recursive: true });
-  Deno.writeTextFileSync(go, "\n");
+  gate.open();
   await said(worker, new RegExp(`Job completed.*${running}`));
   const next = await submit("echo next");
   await said(worker, new RegExp(`Job completed.*${next}`));

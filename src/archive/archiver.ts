@@ -136,7 +136,10 @@ class Archiving {
 
   async run(): Promise<ArchiveResult> {
     this.#logBytes = await this.log.size();
-    const survey = await surveyLog(readLockedFile(this.log, this.#logBytes));
+    const survey = await surveyLog(
+      readLockedFile(this.log, this.#logBytes),
+      this.options.ended === true,
+    );
     if (survey.damage !== undefined) return { outcome: "damaged", damage: survey.damage };
     this.#replacement = survey.replacement;
     const summary: ArchiveSummary = {
@@ -147,6 +150,7 @@ class Archiving {
       ...await measure(this.#content()),
       ended: this.options.ended,
       exit_code: this.options.exitCode,
+      completion: survey.completion,
     };
     await this.files.makeDirectory(this.options.archiveDir);
     const { archivePath, outcome } = await this.#store(summary);

@@ -68,7 +68,7 @@ function withPlace(log: Uint8Array, body: (place: Place) => Promise<void>): Prom
 }
 
 Deno.test("a delivered log is archived without its token, and everything else byte for byte", async () => {
-  const log = buildLog({ events: 20 });
+  const log = buildLog({ events: 20, completion: "completed" });
   await withPlace(log, async (place) => {
     const result = await place.archive({ ended: true, exitCode: 3 });
     strictEqual(result.outcome, "archived");
@@ -87,7 +87,7 @@ Deno.test("a delivered log is archived without its token, and everything else by
 });
 
 Deno.test("the summary says what is in the archive", async () => {
-  await withPlace(buildLog({ events: 20, failLast: true }), async (place) => {
+  await withPlace(buildLog({ events: 20, failLast: true, completion: "completed" }), async (place) => {
     await place.archive({ ended: true, exitCode: 3 });
     const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
     const content = await place.content();
@@ -106,8 +106,33 @@ Deno.test("the summary says what is in the archive", async () => {
       raw_bytes: content.length,
       ended: true,
       exit_code: 3,
+      completion: "completed",
       summary_crc64: "",
     });
+  });
+});
+
+Deno.test("the token of a delivered log is kept until its job is completed, and dropped when another execution counts", async () => {
+  const expected = [
+    [undefined, "due", true],
+    ["refused", "refused", true],
+    ["superseded", "superseded", false],
+    ["completed", "completed", false],
+  ] as const;
+  for (const [completion, inSummary, hasToken] of expected) {
+    const log = buildLog({ events: 4, completion });
+    await withPlace(log, async (place) => {
+      await place.archive({ ended: true, exitCode: 0 });
+      const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
+      strictEqual(summary?.completion, inSummary);
+      strictEqual(new TextDecoder().decode(await place.content()).includes(TOKEN), hasToken, inSummary);
+    });
+  }
+  // A job that had not ended is nothing to complete: it runs again, with another token.
+  await withPlace(buildLog({ events: 4 }), async (place) => {
+    await place.archive({ ended: false });
+    strictEqual((await readSummary(`${place.archiveDir}/job-1.wal.zst`))?.completion, undefined);
+    ok(!new TextDecoder().decode(await place.content()).includes(TOKEN));
   });
 });
 

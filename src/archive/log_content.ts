@@ -2,6 +2,12 @@
  * What has to be known of a log before it is archived, and the one thing that is changed on the way: the
  * task token, a secret that nobody needs once the server has every event, stays out of the archive.
  */
+import {
+  type CompletionMark,
+  completionMark,
+  type CompletionState,
+  completionState,
+} from "../wal/completion.ts";
 import { Crc64 } from "../wal/crc64.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
 import { encodeRecord, type WalRecord } from "../wal/format.ts";
@@ -23,28 +29,38 @@ export interface Survey {
   execution: Execution | undefined;
   /** What the summary says of events; the rest of it is about bytes. */
   events: Pick<ArchiveSummary, "events" | "pending" | "failed" | "first_ms" | "last_ms">;
+  completion: CompletionState;
 }
 
-export async function surveyLog(log: LogBytes): Promise<Survey> {
+/** `hasEnded`: whether the job has, which its events tell and this does not read. */
+export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Survey> {
   let execution: Execution | undefined;
   let redacted: Replacement | undefined;
   let first: bigint | undefined;
   let last: bigint | undefined;
+  let mark: CompletionMark | undefined;
   const { damage, ledger } = await scanLog(log, (record, kind) => {
     if (kind === "execution") {
       execution = decodeExecution(record.payload);
       redacted = withoutToken(record);
+    } else if (kind === "acknowledgement") {
+      mark = completionMark(record) ?? mark;
     } else if (kind === "event") {
       if (first === undefined || record.timestampMs < first) first = record.timestampMs;
       if (last === undefined || record.timestampMs > last) last = record.timestampMs;
     }
   });
   const { events, pending, failed } = ledger;
+  const hasToken = execution?.task_token !== undefined;
+  const completion = completionState({ hasEnded, hasToken, mark });
+  // Without its token nobody could complete the job any more; one that its server does not know opens nothing until it does again.
+  const isSettled = completion !== "due" && completion !== "refused";
   return {
     damage,
     // With something unsent the log must stay replayable, and the token is part of that. What was given up is unsent as well.
-    replacement: pending + failed === 0 ? redacted : undefined,
+    replacement: pending + failed === 0 && isSettled ? redacted : undefined,
     execution,
+    completion,
     events: { events, pending, failed, first_ms: asNumber(first), last_ms: asNumber(last) },
   };
 }

@@ -6,6 +6,7 @@
  * either its first or its last bytes are those of one, so that no single damaged bit can pass it off as
  * somebody else's frame that may be ignored.
  */
+import { COMPLETION_MARKS, type CompletionState } from "../wal/completion.ts";
 import { crc64 } from "../wal/crc64.ts";
 import { encodeSkippableFrame, FRAME_HEADER_BYTES_MAX, parseFrameHeader } from "./frames.ts";
 
@@ -33,6 +34,8 @@ export interface ArchiveSummary {
   /** Whether the job had ended, and how, if whoever archived it knew. */
   ended?: boolean;
   exit_code?: number;
+  /** Whether the server has the result of a job that ended. Missing when it had not, or when nobody knows. */
+  completion?: CompletionState;
 }
 
 const FIRST_BYTES = '{"schema_version":1,"job_id":';
@@ -71,6 +74,8 @@ function parseSummary(content: Uint8Array): ArchiveSummary | undefined {
   }
 }
 
+const COMPLETION_STATES: readonly string[] = [...COMPLETION_MARKS, "due"];
+
 function isSummary(value: unknown): value is ArchiveSummary {
   if (typeof value !== "object" || value === null) return false;
   const field = value as Record<string, unknown>;
@@ -80,6 +85,7 @@ function isSummary(value: unknown): value is ArchiveSummary {
     ["events", "pending", "failed", "raw_bytes"].every(isCount) &&
     ["execution", "first_ms", "last_ms", "exit_code"].every(isOptional) &&
     (field.ended === undefined || typeof field.ended === "boolean") &&
+    (field.completion === undefined || COMPLETION_STATES.includes(field.completion as string)) &&
     typeof field.raw_crc64 === "string" && /^[0-9a-f]{16}$/.test(field.raw_crc64);
 }
 

@@ -4,6 +4,7 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { type RefusalReason, refusalReason } from "../events/error_info.ts";
 import { parseRetryAfterMs } from "./backoff.ts";
 import { answerOf, isProtocolError } from "./http_answer.ts";
 
@@ -28,6 +29,13 @@ export interface PublishErrorDetails {
   tooLarge?: boolean;
   /** No answer arrived, or not all of it: the connection could not be made, or broke off. */
   isBroken?: boolean;
+  /**
+   * The server itself says that it does not want what this request asks for: a Connect error of one of the codes that speak of the
+   * request, and neither a page of something on the way nor a complaint about its size.
+   */
+  isServersWord?: boolean;
+  /** Why exactly, when the server says so. */
+  reason?: RefusalReason;
 }
 
 export class PublishError extends Error implements PublishErrorDetails {
@@ -38,6 +46,8 @@ export class PublishError extends Error implements PublishErrorDetails {
   readonly retryAfterMs?: number;
   readonly tooLarge: boolean;
   readonly isBroken: boolean;
+  readonly isServersWord: boolean;
+  readonly reason?: RefusalReason;
 
   constructor(message: string, details: PublishErrorDetails, options?: ErrorOptions) {
     super(message, options);
@@ -47,6 +57,8 @@ export class PublishError extends Error implements PublishErrorDetails {
     this.retryAfterMs = details.retryAfterMs;
     this.tooLarge = details.tooLarge ?? false;
     this.isBroken = details.isBroken ?? false;
+    this.isServersWord = details.isServersWord ?? false;
+    this.reason = details.reason;
   }
 }
 
@@ -65,8 +77,29 @@ export function classifyPublishError(error: unknown, nowMs: number): PublishErro
   const retryAfterMs = parseRetryAfterMs(error.metadata.get("retry-after"), nowMs);
   // The transport's own `unavailable` has what happened as its cause; one that a server sent has none.
   const isBroken = error.code === Code.Unavailable && httpStatus === undefined && error.cause !== undefined;
-  const details = { kind, code: codeToString(error.code), httpStatus, retryAfterMs, tooLarge, isBroken };
+  const details = {
+    kind,
+    code: codeToString(error.code),
+    httpStatus,
+    retryAfterMs,
+    tooLarge,
+    isBroken,
+    isServersWord: kind === "refused" && !tooLarge && isServersWord(error),
+    reason: refusalReason(error.details),
+  };
   return new PublishError(error.rawMessage, details, { cause: error });
+}
+
+/** How servers refuse a token or a job that they do not know, or a job that is over. */
+const CODES_ABOUT_THE_REQUEST: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.AlreadyExists,
+  Code.FailedPrecondition,
+]);
+
+function isServersWord(error: ConnectError): boolean {
+  return CODES_ABOUT_THE_REQUEST.has(error.code) && (answerOf(error)?.hasCode ?? error.cause === undefined);
 }
 
 /** The sizes that a server or a proxy complains about: "message size 5 is larger than configured max 4". */

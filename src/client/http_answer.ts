@@ -3,6 +3,7 @@
  * 503, a Connect error. Pure; the transport reads the bytes.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import { codeFromHttpStatus, codeFromString } from "@connectrpc/connect/protocol-connect";
 
 /** The cause of a ConnectError that an HTTP status other than 200 gave rise to. */
@@ -28,7 +29,15 @@ export function errorFromAnswer(status: number, headers: Headers, body: string):
   const wire = parseConnectError(body);
   const message = wire?.message || describe(status, headers, body);
   const code = wire?.code ?? codeFromHttpStatus(status);
-  return new ConnectError(message, code, headers, undefined, new HttpAnswerError(status, wire !== undefined));
+  const error = new ConnectError(
+    message,
+    code,
+    headers,
+    undefined,
+    new HttpAnswerError(status, wire !== undefined),
+  );
+  error.details.push(...wire?.details ?? []);
+  return error;
 }
 
 function describe(status: number, headers: Headers, body: string): string {
@@ -38,7 +47,13 @@ function describe(status: number, headers: Headers, body: string): string {
   return `Server answered with HTTP status ${status}${text && `: ${text}`}`;
 }
 
-function parseConnectError(body: string): { code: Code; message: string } | undefined {
+interface WireError {
+  code: Code;
+  message: string;
+  details: { type: string; value: Uint8Array }[];
+}
+
+function parseConnectError(body: string): WireError | undefined {
   let json: unknown;
   try {
     json = JSON.parse(body);
@@ -48,7 +63,22 @@ function parseConnectError(body: string): { code: Code; message: string } | unde
   if (typeof json !== "object" || json === null || !("code" in json) || typeof json.code !== "string") return;
   const code = codeFromString(json.code);
   if (code === undefined) return undefined;
-  return { code, message: "message" in json && typeof json.message === "string" ? json.message : "" };
+  const message = "message" in json && typeof json.message === "string" ? json.message : "";
+  const details = "details" in json && Array.isArray(json.details) ? json.details.flatMap(parseDetail) : [];
+  return { code, message, details };
+}
+
+/** None, when it is not one as the protocol has it: the code counts all the same. */
+function parseDetail(detail: unknown): WireError["details"] {
+  if (typeof detail !== "object" || detail === null) return [];
+  const { type, value } = detail as Record<string, unknown>;
+  if (typeof type !== "string" || typeof value !== "string") return [];
+  try {
+    return [{ type, value: base64Decode(value) }];
+  } catch {
+    // Not base64: whatever it is, no reason of ours.
+    return [];
+  }
 }
 
 /** The HTTP status behind an error of a call, when it was another than 200. */
@@ -58,6 +88,15 @@ export function httpStatusOf(error: unknown): number | undefined {
 
 export function answerOf(error: unknown): HttpAnswerError | undefined {
   return error instanceof ConnectError && error.cause instanceof HttpAnswerError ? error.cause : undefined;
+}
+
+/**
+ * Whether the Connect library here found an answer, or one message of it, longer than it may be after decompression. A server that says the
+ * same of a request says it in an error that came over the wire.
+ */
+export function isOversizedAnswer(error: ConnectError): boolean {
+  return error.code === Code.ResourceExhausted && error.rawMessage.includes("configured readMaxBytes") &&
+    answerOf(error) === undefined && !("isWireError" in error && error.isWireError === true);
 }
 
 /**

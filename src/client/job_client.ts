@@ -3,8 +3,9 @@
  * errors of these calls are told apart.
  */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { classifyPublishError, type PublishErrorKind } from "./call_error.ts";
+import type { RefusalReason } from "../events/error_info.ts";
 import { type Job, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 
@@ -32,6 +33,10 @@ export interface JobServerErrorDetails {
   code: string;
   /** What the server's Retry-After asked for. */
   retryAfterMs: number | undefined;
+  /** The server itself refused what was asked for, and not something on the way to it. */
+  isServersWord?: boolean;
+  /** Why exactly, when the server says so. */
+  reason?: RefusalReason;
 }
 
 export class JobServerError extends Error implements JobServerErrorDetails {
@@ -39,12 +44,16 @@ export class JobServerError extends Error implements JobServerErrorDetails {
   readonly kind: PublishErrorKind;
   readonly code: string;
   readonly retryAfterMs: number | undefined;
+  readonly isServersWord: boolean;
+  readonly reason?: RefusalReason;
 
   constructor(message: string, details: JobServerErrorDetails, options?: ErrorOptions) {
     super(message, options);
     this.kind = details.kind;
     this.code = details.code;
     this.retryAfterMs = details.retryAfterMs;
+    this.isServersWord = details.isServersWord ?? false;
+    this.reason = details.reason;
   }
 }
 
@@ -61,11 +70,13 @@ export interface JobServer {
     visibilityTimeoutSeconds: number,
     signal: AbortSignal,
   ): Promise<void>;
-  /** Asks something harmless, to see whether the server answers. Throws JobServerError. */
-  ping(signal: AbortSignal): Promise<void>;
+  /** Asks something harmless, to see whether the server answers, be it with a refusal. Throws JobServerError. */
+  ping(signal: AbortSignal): Promise<PingAnswer>;
   /** Throws JobServerError. */
   complete(taskToken: string, result: JobResult, signal: AbortSignal): Promise<void>;
 }
+
+export type PingAnswer = "answered" | "refused";
 
 export interface JobServerOptions {
   transport: Transport;
@@ -100,7 +111,9 @@ export function createJobServer(options: JobServerOptions): JobServer {
       try {
         const request = { queue, maxJobs: jobsMax, visibilityTimeoutSeconds };
         for await (const { job, taskToken } of client.dequeueJob(request, { signal: ended })) {
-          if (job !== undefined) yield { job, taskToken };
+          // Nothing of the contract, so nothing that could be answered; there may be no end to it.
+          if (job === undefined) throw new ConnectError("An answer has no job in it", Code.Internal);
+          yield { job, taskToken };
         }
       } catch (error) {
         if (!ended.aborted) throw converted("DequeueJob", error, clock.nowMs());
@@ -116,9 +129,11 @@ export function createJobServer(options: JobServerOptions): JobServer {
     async ping(signal) {
       try {
         await call("ListJobs", signal, (limits) => client.listJobs({ pageSize: 1 }, limits));
+        return "answered";
       } catch (error) {
         // A refusal is an answer too: not every server has to know this call.
         if (!(error instanceof JobServerError) || error.kind !== "refused") throw error;
+        return "refused";
       }
     },
     complete(taskToken, result, signal) {
@@ -143,6 +158,10 @@ interface CallLimits {
 
 /** These calls' errors are told apart as those of publishing are, so that one answer means one thing. */
 function converted(call: string, error: unknown, nowMs: number): JobServerError {
-  const { kind, code, message, retryAfterMs } = classifyPublishError(error, nowMs);
-  return new JobServerError(`${call}: ${message || code}`, { kind, code, retryAfterMs }, { cause: error });
+  const { kind, code, message, retryAfterMs, isServersWord, reason } = classifyPublishError(error, nowMs);
+  return new JobServerError(
+    `${call}: ${message || code}`,
+    { kind, code, retryAfterMs, isServersWord, reason },
+    { cause: error },
+  );
 }

@@ -11,7 +11,7 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import type { Clock } from "../platform/clock.ts";
 import type { Credentials } from "./credentials.ts";
-import { ANSWER_BYTES_MAX, errorFromAnswer, isProtocolError } from "./http_answer.ts";
+import { ANSWER_BYTES_MAX, errorFromAnswer, isOversizedAnswer, isProtocolError } from "./http_answer.ts";
 
 export interface ServerTransport extends Transport {
   /** The server's address in the form in which it is used: no slash at its end. */
@@ -29,8 +29,9 @@ export interface ServerTransportOptions {
 }
 
 /**
- * No message of the contract is near it. It keeps a peer that is no server of ours from making us
- * reserve the 4 GiB that an envelope's length can name.
+ * For a whole unary answer after decompression, and for each message of a stream. No message of the contract is near it. It keeps a peer
+ * that is no server of ours from making us reserve the 4 GiB that an envelope's length can name, or what a compressed answer
+ * grows to.
  */
 const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -125,11 +126,18 @@ function wholeBody(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promi
   return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes();
 }
 
-/** The body's chunks. Leaving the loop early lets go of the connection. */
+/**
+ * The body's chunks. Leaving the loop early lets go of the connection.
+ *
+ * The runtime reads into blocks of 64 KiB and gives out what came of each, which of a compressed answer may be an eighth: whoever keeps
+ * the chunks would keep all of the blocks. So what fills less than half of its block is copied.
+ */
 async function* chunksOf(response: Response, server: string): AsyncGenerator<Uint8Array> {
   if (response.body === null) return;
   try {
-    yield* response.body;
+    for await (const chunk of response.body) {
+      yield 2 * chunk.byteLength < chunk.buffer.byteLength ? chunk.slice() : chunk;
+    }
   } catch (error) {
     throw connectionError(`Connection to ${server} was lost before the answer was complete`, error);
   }
@@ -181,17 +189,18 @@ function onError(convert: (error: ConnectError) => ConnectError): Interceptor {
   };
 }
 
-const convertBrokenExchanges = onError((error) =>
-  isProtocolError(error)
-    ? new ConnectError(
-      `Connection was lost before the answer was complete: ${error.rawMessage}`,
-      Code.Unavailable,
-      error.metadata,
-      undefined,
-      error,
-    )
-    : error
-);
+const convertBrokenExchanges = onError((error) => {
+  const broken = (what: string) => new ConnectError(what, Code.Unavailable, error.metadata, undefined, error);
+  if (isOversizedAnswer(error)) {
+    // Says nothing about the request, and no server of the contract sends it: it comes from something else, or will pass.
+    return broken(
+      `The answer was refused: it is longer than ${RESPONSE_BYTES_MAX / 1024 ** 2} MiB after decompression`,
+    );
+  }
+  return isProtocolError(error)
+    ? broken(`Connection was lost before the answer was complete: ${error.rawMessage}`)
+    : error;
+});
 
 function authorize(credentials: Credentials, audience: string, clock: Clock): Interceptor {
   // A token that was refused is not used again: it may have been made while the clock was wrong.

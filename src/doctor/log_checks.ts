@@ -2,6 +2,7 @@
  * Whether the logs are whole, and whether somebody sends what is in them.
  */
 import { basename } from "node:path";
+import { isCompletionDue } from "../survey/facts.ts";
 import { problemName } from "../wal/errors.ts";
 import { counted, formatAge, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, warning } from "./finding.ts";
@@ -43,6 +44,7 @@ export function judgeUnsent(
     logs_in_use: logs.filter(({ isLocked }) => isLocked).length,
     logs_not_read: unread,
     archived_unsent_events: archivedPending,
+    uncompleted_logs: logs.filter(isCompletionDue).length,
   };
   const rest = unread === 0 ? "" : ` (${counted(unread, "log")} not read: there was no time)`;
   const replay: Cure = [
@@ -69,6 +71,17 @@ export function judgeUnsent(
       } that the server lacks${rest}. They are safe`,
       measured,
       replay,
+    );
+  }
+  const uncompleted = logs.filter((log) => !log.isLocked && isCompletionDue(log)).length;
+  if (uncompleted > 0) {
+    return warning(
+      `${
+        counted(uncompleted, "log")
+      } delivered, not completed: the server has every event, and was not told how the job ended${rest}`,
+      measured,
+      show,
+      [probe.command("wal replay --all"), "tells it; so does a worker"],
     );
   }
   return ok(

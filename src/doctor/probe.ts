@@ -17,6 +17,7 @@ export const DOCTOR_SETTINGS = [
   "retentionDays",
   "sync",
   "metricsListen",
+  "jobUser",
 ] as const satisfies readonly SettingName[];
 
 export type DoctorSettings = SettingValues<(typeof DOCTOR_SETTINGS)[number] | "dataDir">;
@@ -26,6 +27,8 @@ export interface Probe {
   readonly nowMs: number;
   /** Undefined where the system has none. */
   readonly userId: number | undefined;
+  /** Whether the machine has a user of that name. */
+  hasUser(name: string): boolean;
   /** A command line of ours, with the options of this run that it needs to mean the same directories and server. */
   command(words: string): string;
   /** What is at a path, links followed; undefined when there is nothing. */
@@ -82,7 +85,8 @@ export interface SyncFacts {
 }
 
 /** A log that was read. A damaged end of one that is locked is a write under way. */
-export interface ReadLog extends Pick<LogFacts, "pending" | "failed" | "oldestPendingMs" | "damage"> {
+export interface ReadLog
+  extends Pick<LogFacts, "pending" | "failed" | "oldestPendingMs" | "completion" | "damage"> {
   readonly path: string;
   readonly isLocked: boolean;
 }

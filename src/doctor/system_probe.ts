@@ -3,6 +3,7 @@
  */
 import { diskSpaceOf } from "../platform/disk_space.ts";
 import type { Network } from "../platform/network.ts";
+import { findUser } from "../platform/user_account.ts";
 import type { ClientContext } from "../client/server_client.ts";
 import { fileSystemKind } from "./file_system_kind.ts";
 import { filesIn } from "../survey/directory.ts";
@@ -45,6 +46,7 @@ export function createSystemProbe(
     settings,
     nowMs,
     userId: context.userId(),
+    hasUser: (name) => findUser(name) !== undefined,
     command: context.command,
     look: (path) => lookAt(files, path),
     list,

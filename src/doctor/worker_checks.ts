@@ -67,6 +67,28 @@ export function judgeWorker(facts: WorkerFacts, probe: Pick<Probe, "command">): 
   }
 }
 
+const jobUser: Check = {
+  id: "job_user",
+  title: "Job user",
+  run: (probe) => Promise.resolve(judgeJobUser(probe.settings.jobUser, probe)),
+};
+
+/** What a worker with these settings would make of them; whether it has the right to is its own to find out. */
+export function judgeJobUser(name: string | undefined, { hasUser }: Pick<Probe, "hasUser">): Finding {
+  const measured = { job_user: name ?? null };
+  if (name === undefined) {
+    return ok(
+      "jobs run as the worker's own user and read what it reads, unless --job-user names another",
+      measured,
+    );
+  }
+  if (hasUser(name)) return ok(`jobs run as ${shown(name)}`, measured);
+  return problem(`there is no user ${shown(name)}, as whom jobs are to run. No worker can start`, measured, [
+    `useradd --system --create-home ${shellWord(name)}`,
+    "makes that user",
+  ]);
+}
+
 const retention: Check = {
   id: "retention",
   title: "Retention",
@@ -146,4 +168,4 @@ export function judgeLeftovers(files: readonly FileFacts[]): Finding {
   );
 }
 
-export const WORKER_CHECKS: readonly Check[] = [worker, retention, leftovers];
+export const WORKER_CHECKS: readonly Check[] = [worker, jobUser, retention, leftovers];

@@ -11,7 +11,7 @@ import {
   NOW_MS,
   testProbe,
 } from "../../tests/support/healthy_probe.ts";
-import { judgeLeftovers, judgeRetention, judgeWorker } from "./worker_checks.ts";
+import { judgeJobUser, judgeLeftovers, judgeRetention, judgeWorker } from "./worker_checks.ts";
 
 const probe = testProbe();
 const ADDRESS = "127.0.0.1:9464";
@@ -30,6 +30,16 @@ Deno.test("a worker is known by what it answers, or by the logs that it has open
   const stuck = judge({ answer: { kind: "not_ready", reasons: ["appends fail: no space left on device"] } });
   assert.equal(stuck.level, "problem");
   assert.match(stuck.found, /does not deliver: appends fail: no space left on device/);
+});
+
+Deno.test("a job user that there is not keeps a worker from starting; none at all is only said", () => {
+  const unset = judgeJobUser(undefined, probe);
+  assert.equal(unset.level, "ok");
+  assert.match(unset.found, /as the worker's own user/);
+  assert.equal(judgeJobUser("ci", probe).level, "ok");
+  const unknown = judgeJobUser("ic; reboot", probe);
+  assert.equal(unknown.level, "problem");
+  assert.deepEqual(commandsOf(unknown), ["useradd --system --create-home 'ic; reboot'"]);
 });
 
 Deno.test("retention is late when archives that could go are past their time", () => {

@@ -1,64 +1,131 @@
 /**
  * Tells the server how a job ended, once it has all of the job's events (A3 of the durability contract).
+ *
+ *     completeJob           completed
+ *                           superseded     the server gave the job to a later execution, whose result counts
+ *                           outstanding    refused five times in a row -> completeOutstanding, which has all the time there is
+ *     completeOutstanding   completed, superseded
+ *                           refused        proven to be unknown to the server (`refusal_proof.ts`)
+ *
+ * Whatever is no refusal may pass, and is tried again for as long as it takes. Either ends as `aborted` when its signal comes first.
  */
 import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
+import type { RefusalReason } from "../events/error_info.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { type JobResult, type JobServer, JobServerError } from "../client/job_client.ts";
+import type { RefusalProof } from "./refusal_proof.ts";
 
 export interface CompleteJobOptions {
   server: Pick<JobServer, "complete">;
   taskToken: string;
   result: JobResult;
-  /** An earlier run may have completed the job, so that a refusal is no news. */
-  isRepeated: boolean;
   backoff: BackoffSettings;
   clock: Clock;
   random: Random;
   logger: Logger;
 }
 
-/** A token is believed to be forgotten after this many refusals in a row. */
+/** Refusals in a row after which whoever waits need not wait for the answer any more; about 15 s at the usual backoff. */
 const REFUSALS_MAX = 5;
 
-/**
- * `completed`: the server has it. `refused`: the server does not want it, although all events are stored.
- * `aborted`: the signal came first, so the job is still to be completed.
- */
-export type Completion = "completed" | "refused" | "aborted";
+/** With these the server says that it knows the execution, and that its result is not the one that counts. */
+const NOT_OURS: ReadonlySet<RefusalReason | undefined> = new Set(["EXECUTION_SUPERSEDED", "EXECUTION_ENDED"]);
 
-/** Tries for as long as it takes; only refusals are given up. */
-export async function completeJob(options: CompleteJobOptions, signal: AbortSignal): Promise<Completion> {
-  const { server, taskToken, result, backoff, clock, random, logger } = options;
+/** How a try ended, or why it has to be made again. */
+type Attempt = "completed" | "superseded" | "aborted" | JobServerError;
+
+export async function completeJob(
+  options: CompleteJobOptions,
+  signal: AbortSignal,
+): Promise<"completed" | "superseded" | "outstanding" | "aborted"> {
+  const { backoff, clock, random, logger } = options;
   let refusals = 0;
   for (let failures = 1; !signal.aborted; failures++) {
-    let waitMs: number;
-    try {
-      await server.complete(taskToken, result, signal);
-      logger.info("Job completed", { exit_code: result.exitCode, success: result.success });
-      return "completed";
-    } catch (error) {
-      if (signal.aborted) break;
-      if (!(error instanceof JobServerError)) throw error;
-      refusals = error.kind === "refused" ? refusals + 1 : 0;
-      waitMs = nextDelayMs(failures, backoff, random, error.retryAfterMs);
-      const fields = { error: error.message, code: error.code, retry_after_ms: waitMs };
-      if (refusals === REFUSALS_MAX) {
-        const level = options.isRepeated ? "debug" : "warn";
-        logger[level](
-          "The server refuses to complete this job, probably because it has forgotten its token. " +
-            "All events are stored on the server",
-          { error: error.message, code: error.code, attempts: refusals },
-        );
-        return "refused";
-      }
-      if (error.kind === "authentication") logger.error("Not allowed to complete the job - retrying", fields);
-      else logger.warn("Failed to complete the job - retrying", fields);
+    const attempt = await tryToComplete(options, signal);
+    if (!(attempt instanceof JobServerError)) return attempt;
+    const { message: error, code } = attempt;
+    refusals = attempt.kind === "refused" ? refusals + 1 : 0;
+    if (refusals === REFUSALS_MAX) {
+      logger.warn(
+        "Delivered, not completed: the server has all of the job's events and refuses to hear how it ended. " +
+          "The log is kept, and it is tried again",
+        { error, code, attempts: refusals },
+      );
+      return "outstanding";
     }
+    const waitMs = nextDelayMs(failures, backoff, random, attempt.retryAfterMs);
+    const fields = { error, code, retry_after_ms: waitMs };
+    if (attempt.kind === "authentication") {
+      logger.error("Not allowed to complete the job - retrying", fields);
+    } else logger.warn("Failed to complete the job - retrying", fields);
     await clock.sleep(waitMs, signal);
   }
   return "aborted";
+}
+
+export interface CompleteOutstandingOptions extends CompleteJobOptions {
+  server: Pick<JobServer, "complete" | "ping">;
+  proof: RefusalProof;
+}
+
+/** Goes on where `completeJob` left it. */
+export async function completeOutstanding(
+  options: CompleteOutstandingOptions,
+  signal: AbortSignal,
+): Promise<"completed" | "superseded" | "refused" | "aborted"> {
+  const { backoff, clock, random, logger, proof } = options;
+  let retryAfterMs: number | undefined;
+  for (let failures = REFUSALS_MAX;; failures++) {
+    await clock.sleep(nextDelayMs(failures, backoff, random, retryAfterMs), signal);
+    if (signal.aborted) return "aborted";
+    const attempt = await tryToComplete(options, signal);
+    if (!(attempt instanceof JobServerError)) return attempt;
+    const { message: error, code } = attempt;
+    retryAfterMs = attempt.retryAfterMs;
+    if (!attempt.isServersWord || !(await isAnswering(options, signal))) proof.contradicted();
+    else if (proof.refused(clock.elapsedMs())) {
+      logger.warn(
+        "Cannot complete the job: the server answers, and does not know it. All of its events are stored there",
+        { error, code, attempts: proof.refusals },
+      );
+      return "refused";
+    }
+    logger.debug("Still not completed - retrying", { error, code, proof: proof.refusals });
+  }
+}
+
+async function tryToComplete(
+  { server, taskToken, result, logger }: CompleteJobOptions,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  try {
+    await server.complete(taskToken, result, signal);
+    logger.info("Job completed", { exit_code: result.exitCode, success: result.success });
+    return "completed";
+  } catch (error) {
+    if (signal.aborted) return "aborted";
+    if (!(error instanceof JobServerError)) throw error;
+    if (!NOT_OURS.has(error.reason)) return error;
+    logger.info("Not completed: the server has given the job to a later execution, whose result counts", {
+      error: error.message,
+    });
+    return "superseded";
+  }
+}
+
+/** Whether the server answers something else well: a refusal is no sign of health here. */
+async function isAnswering(
+  { server }: CompleteOutstandingOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return await server.ping(signal) === "answered";
+  } catch (error) {
+    if (!(error instanceof JobServerError)) throw error;
+    return false;
+  }
 }
 
 /** How a job ended, in the terms of its events. */

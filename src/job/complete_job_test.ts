@@ -2,14 +2,29 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
 import { BACKOFF_DEFAULT } from "../client/backoff.ts";
 import { createLogger } from "../platform/logging/logger.ts";
-import { completeJob, type CompleteJobOptions, resultOf } from "./complete_job.ts";
-import { type JobResult, JobServerError } from "../client/job_client.ts";
+import { completeJob, type CompleteJobOptions, completeOutstanding, resultOf } from "./complete_job.ts";
+import {
+  type JobResult,
+  JobServerError,
+  type JobServerErrorDetails,
+  type PingAnswer,
+} from "../client/job_client.ts";
+import { PROOF_MS, RefusalProof } from "./refusal_proof.ts";
 
 const END = { exitCode: 0, errorMessage: undefined, timedOut: false, startedAtMs: 1000, endedAtMs: 2000 };
 
-function failure(kind: JobServerError["kind"]): JobServerError {
-  return new JobServerError("CompleteJob: no", { kind, code: "unknown", retryAfterMs: undefined });
+function failure(
+  kind: JobServerError["kind"],
+  more: Partial<JobServerErrorDetails> = {},
+): JobServerError {
+  const details = { kind, code: "unknown", retryAfterMs: undefined, ...more };
+  return new JobServerError("CompleteJob: no", details);
 }
+
+/** As a server answers that does not know the token, or cannot use its database. */
+const unknown = () => failure("refused", { code: "invalid_argument", isServersWord: true });
+/** As a proxy answers whose server is away, or one that finds an answer too large. */
+const notFoundPage = () => failure("refused", { code: "unimplemented" });
 
 /** A server that answers with these errors, one after another, and then agrees. */
 function setup(errors: Error[], more: Partial<CompleteJobOptions> = {}) {
@@ -27,7 +42,6 @@ function setup(errors: Error[], more: Partial<CompleteJobOptions> = {}) {
     },
     taskToken: "token",
     result: resultOf("job-1", END, 0),
-    isRepeated: false,
     backoff: BACKOFF_DEFAULT,
     clock,
     random: () => 0.5,
@@ -49,21 +63,86 @@ Deno.test("completing is tried for as long as the failure may pass", async () =>
   assert.equal(Math.max(...clock.delaysMs), 60_000);
 });
 
-Deno.test("a job that the server refuses five times in a row counts as done, with a warning", async () => {
+Deno.test("a job that the server refuses five times in a row is outstanding, with a warning", async () => {
   const { options, lines, calls } = setup([
     failure("refused"),
     failure("transient"),
     ...Array.from({ length: 9 }, () => failure("refused")),
   ]);
-  assert.equal(await completeJob(options, new AbortController().signal), "refused");
+  assert.equal(await completeJob(options, new AbortController().signal), "outstanding");
   assert.equal(calls.length, 7);
-  assert.match(lines.at(-1)!, /^WRN The server refuses to complete this job.*All events are stored/);
+  assert.match(lines.at(-1)!, /^WRN Delivered, not completed: .*The log is kept/);
 });
 
-Deno.test("a refusal is no news when an earlier run may have completed the job", async () => {
-  const { options, lines } = setup(Array.from({ length: 9 }, () => failure("refused")), { isRepeated: true });
-  assert.equal(await completeJob(options, new AbortController().signal), "refused");
-  assert.ok(!lines.some((line) => line.includes("refuses to complete")));
+Deno.test("a job that was given to a later execution is not completed, and no failure", async () => {
+  for (const reason of ["EXECUTION_SUPERSEDED", "EXECUTION_ENDED"] as const) {
+    const { options, lines } = setup([failure("refused", { reason, isServersWord: true })]);
+    assert.equal(await completeJob(options, new AbortController().signal), "superseded");
+    assert.ok(lines.every((line) => line.startsWith("INF")), lines.join("\n"));
+  }
+  for (const reason of ["TASK_TOKEN_UNKNOWN", "EXECUTION_UNKNOWN"] as const) {
+    const errors = Array.from({ length: 9 }, () => failure("refused", { reason, isServersWord: true }));
+    const { options } = setup(errors);
+    assert.equal(await completeJob(options, new AbortController().signal), "outstanding", reason);
+  }
+});
+
+/** Refused for ever by `answer`, at the usual backoff. Gives when that ended, if it did before `untilMs`. */
+async function outstanding(
+  answer: (tries: number) => Error | undefined,
+  { ping = () => "answered", onTry, untilMs = 86_400_000 }: {
+    ping?: () => PingAnswer;
+    onTry?: (elapsedMs: number, proof: RefusalProof) => void;
+    untilMs?: number;
+  } = {},
+) {
+  const { options, clock } = setup([]);
+  const over = new AbortController();
+  const proof = new RefusalProof(PROOF_MS);
+  let tries = 0;
+  const server: CompleteJobOptions["server"] & { ping(): Promise<PingAnswer> } = {
+    // deno-lint-ignore require-await -- as asynchronous as a real one
+    async complete() {
+      onTry?.(clock.elapsedMs(), proof);
+      if (clock.elapsedMs() >= untilMs) over.abort();
+      const error = answer(++tries);
+      if (error !== undefined) throw error;
+    },
+    // deno-lint-ignore require-await -- as asynchronous as a real one
+    ping: async () => ping(),
+  };
+  const end = await completeOutstanding({ ...options, server, proof }, over.signal);
+  return { end, tries, elapsedMs: clock.elapsedMs() };
+}
+
+Deno.test("a job is given up when the server has refused it for ten minutes and answered all else well", async () => {
+  const { end, tries, elapsedMs } = await outstanding(unknown);
+  assert.equal(end, "refused");
+  assert.ok(elapsedMs >= 600_000 && elapsedMs < 750_000, `${elapsedMs}`);
+  assert.ok(tries >= 10, `${tries}`);
+});
+
+Deno.test("a job is completed however long the server refused it before", async () => {
+  for (const tries of [1, 5, 10]) {
+    const { end } = await outstanding((n) => n > tries ? undefined : unknown());
+    assert.equal(end, "completed");
+  }
+});
+
+Deno.test("what is not the server's own word about the job never gives it up", async () => {
+  const { end: page } = await outstanding(notFoundPage);
+  const { end: outage } = await outstanding(unknown, { ping: () => "refused" });
+  const { end: away } = await outstanding(unknown, {
+    ping: () => {
+      throw failure("transient");
+    },
+  });
+  const { end: unsteady } = await outstanding((n) => n % 8 === 0 ? failure("transient") : unknown());
+  // The server takes the same token for something else from time to time.
+  const { end: known } = await outstanding(unknown, {
+    onTry: (elapsedMs, proof) => elapsedMs % 240_000 < 60_000 && proof.contradicted(),
+  });
+  assert.deepEqual([page, outage, away, unsteady, known], Array(5).fill("aborted"));
 });
 
 Deno.test("completing ends when the worker does", async () => {

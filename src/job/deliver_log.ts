@@ -2,18 +2,26 @@
  * Delivery of one log, from its first event to its archive: what a job that runs and a log that an
  * earlier run left have in common.
  */
-import { archiveLog } from "../archive/archiver.ts";
 import { createPublisher, ORPHANED_LOG_SOURCE } from "../delivery/publisher.ts";
 import { type PendingSource, Sender } from "../delivery/sender.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { problemName } from "../wal/errors.ts";
+import type { CompletionMark } from "../wal/completion.ts";
+import { LogSealedError, LogWriteError } from "../wal/errors.ts";
 import { RECORD_OVERHEAD_BYTES } from "../wal/format.ts";
 import type { Log } from "../wal/log.ts";
 import { aborted } from "../platform/aborted.ts";
-import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
+import { archiveDelivered } from "./archive_delivered.ts";
+import {
+  completeJob,
+  type CompleteJobOptions,
+  completeOutstanding,
+  type JobEnd,
+  resultOf,
+} from "./complete_job.ts";
 import type { LogAccount } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
 import { keepVisible, releaseJob } from "./keep_visible.ts";
+import { RefusalProof } from "./refusal_proof.ts";
 import { SealedEvents } from "./sealed_log.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -30,10 +38,11 @@ export interface DeliveryOptions {
 }
 
 /**
- * `completed`: the server has all of it and knows how the job ended, or does not want to know. `released`: it has
- * all of it, and the job is back in its queue. `left`: the rest stays on disk for the next run.
+ * `completed`: the server has all of it, and how the job ended is settled with it. `outstanding`: the server has all of it and refuses
+ * to hear how the job ended; the delivery goes on by itself, and so does its log. `released`: it has all of it, and the job is back
+ * in its queue. `left`: the rest stays on disk for the next run.
  */
-export type DeliveryResult = "completed" | "released" | "left";
+export type DeliveryResult = "completed" | "outstanding" | "released" | "left";
 
 export class LogDelivery {
   readonly #options: DeliveryOptions;
@@ -42,8 +51,9 @@ export class LogDelivery {
   readonly #keeping: Promise<void>;
   /** Ends the signs of life, which is what a job that is given back must not show any more. */
   readonly #givenBack = new AbortController();
-  /** Whether the log may be one that an earlier run was done with and that is not to be archived. */
-  readonly #mayBeCompleted: boolean;
+  readonly #proof: RefusalProof;
+  /** The log is this object's own from then on. */
+  #isOutstanding = false;
   #sender: Sender;
   #sending: Promise<void>;
   #lastDurableSequence: bigint;
@@ -53,7 +63,7 @@ export class LogDelivery {
     this.#options = options;
     const { context, log, taskToken, queue, isOrphan, logger } = options;
     const { clock, random, settings, stop } = context;
-    this.#mayBeCompleted = isOrphan && log.counts.pending === 0 && !settings.archiveOnComplete;
+    this.#proof = new RefusalProof(settings.refusalProofMs);
     this.#lastDurableSequence = log.lastSequence;
     this.#account = context.budget.account();
     if (log.counts.pending > 0) this.#account.stored(log.counts.bytes);
@@ -66,6 +76,7 @@ export class LogDelivery {
         taskToken,
         visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
         startNow: isOrphan,
+        onAccepted: () => this.#proof.contradicted(),
         backoff: settings.backoff,
         clock,
         random,
@@ -128,7 +139,7 @@ export class LogDelivery {
    * that did not (`end` undefined). Leaves it at that when the worker is stopping and time is up.
    */
   async finish(end: JobEnd | undefined): Promise<DeliveryResult> {
-    const { context, log, jobId, taskToken, queue, logger } = this.#options;
+    const { context, log, taskToken, queue, logger } = this.#options;
     const over = new AbortController();
     const leave = leaveSignal(context, over.signal);
     try {
@@ -146,21 +157,69 @@ export class LogDelivery {
         context.onReleased();
         return "released";
       }
-      const { jobServer: server, clock, random } = context;
-      const completion = await completeJob({
-        server,
-        taskToken,
-        result: resultOf(jobId, end, log.counts.failed),
-        isRepeated: this.#mayBeCompleted,
-        backoff: context.settings.backoff,
-        clock,
-        random,
-        logger,
-      }, leave);
-      return completion === "aborted" ? this.#left() : "completed";
+      const completion = await completeJob(this.#completeOptions(end), leave);
+      if (completion !== "outstanding") return await this.#settled(completion);
+      if (!context.outstanding.hasRoom) return this.#left();
+      this.#isOutstanding = true;
+      context.outstanding.add(this.#finishLater(end));
+      return "outstanding";
     } finally {
       over.abort();
     }
+  }
+
+  #completeOptions(end: JobEnd): CompleteJobOptions & { server: JobContext["jobServer"] } {
+    const { context, log, jobId, taskToken, logger } = this.#options;
+    const { jobServer: server, settings: { backoff }, clock, random } = context;
+    const result = resultOf(jobId, end, log.counts.failed);
+    return { server, taskToken, result, backoff, clock, random, logger };
+  }
+
+  /** Says in the log what became of the job. Without that, the log is one that is still to be completed. */
+  async #settled(completion: CompletionMark | "aborted"): Promise<"completed" | "left"> {
+    const { log, logger } = this.#options;
+    if (completion === "aborted") return this.#left();
+    if (log.sealed !== undefined) return "completed";
+    try {
+      await log.settleCompletion(completion);
+      return "completed";
+    } catch (error) {
+      if (!(error instanceof LogWriteError || error instanceof LogSealedError)) throw error;
+      logger.warn(
+        "Could not note in the log that its job is completed; the next run asks again, which does no harm",
+        {
+          path: log.path,
+          error: error.message,
+        },
+      );
+      return log.sealed === undefined ? "left" : "completed";
+    }
+  }
+
+  /** Until the worker is asked to stop: it keeps the log, and so its token, for whoever comes next. Gives whether it is settled. */
+  async #finishLater(end: JobEnd): Promise<boolean> {
+    const { context, log, logger } = this.#options;
+    let result: "completed" | "left" = "left";
+    try {
+      const options = { ...this.#completeOptions(end), proof: this.#proof };
+      result = await this.#settled(await completeOutstanding(options, context.drain));
+    } catch (error) {
+      logger.error("Completing a job ended because of an unexpected error; its log stays on disk", {
+        path: log.path,
+        error: error instanceof Error ? error.stack ?? error.message : String(error),
+      });
+    }
+    try {
+      await this.#end();
+    } catch (error) {
+      logger.error("Cannot close a log", { path: log.path, error: messageOf(error) });
+      return false;
+    }
+    // A sealed one stays where it is, for inspection.
+    if (log.sealed !== undefined) return result === "completed";
+    if (result === "left") context.logsInHand.delete(log.path);
+    else await archiveDelivered(context, log.path, end, logger);
+    return result === "completed";
   }
 
   /**
@@ -194,14 +253,20 @@ export class LogDelivery {
     return await this.#sender.flushed(leave);
   }
 
-  #left(): DeliveryResult {
+  #left(): "left" {
     const { log, logger } = this.#options;
-    logger.warn("Left for the next run; nothing is lost", { path: log.path, pending: log.counts.pending });
+    const { pending } = log.counts;
+    const what = pending > 0 ? "Left for the next run" : "Left for the next run: delivered, not completed";
+    logger.warn(`${what}; nothing is lost`, { path: log.path, pending });
     return "left";
   }
 
-  /** Ends sending and lets go of the log. */
+  /** Ends sending and lets go of the log, unless the job is outstanding: then that happens when it no longer is. */
   async close(): Promise<void> {
+    if (!this.#isOutstanding) await this.#end();
+  }
+
+  async #end(): Promise<void> {
     this.#over.abort();
     await Promise.all([this.#sending, this.#keeping]);
     this.#account.close();
@@ -236,41 +301,4 @@ function accounted(log: Log, account: LogAccount): PendingSource {
       return log.sealed;
     },
   };
-}
-
-/**
- * Archives a log that the server has all of. Failing at that loses nothing: the log stays, and archiving it is tried
- * again together with the search for logs of earlier runs.
- */
-export async function archiveDelivered(
-  context: JobContext,
-  logPath: string,
-  end: JobEnd | undefined,
-  logger: Logger,
-): Promise<void> {
-  const { settings, archiveDir, observe, logsInHand, logsToArchive } = context;
-  if (!settings.archiveOnComplete) return;
-  try {
-    const result = await archiveLog({
-      logPath,
-      archiveDir,
-      level: settings.compressionLevel,
-      logger,
-      ended: end !== undefined,
-      exitCode: end?.exitCode,
-    });
-    logsToArchive.delete(logPath);
-    if (result.outcome === "damaged") {
-      const { problem, offset } = result.damage;
-      const message = `Did not archive a damaged log: ${problemName(problem)}. It stays where it is`;
-      logger.error(message, { path: logPath, problem, offset });
-      return;
-    }
-    // A file that comes back under this name is a new one.
-    logsInHand.delete(logPath);
-    observe.archived?.(result.summary.raw_bytes);
-  } catch (error) {
-    logsToArchive.set(logPath, end);
-    logger.error("Could not archive a log - retrying later", { path: logPath, error: messageOf(error) });
-  }
 }

@@ -5,14 +5,15 @@
  * It is asked before a job's pipe is read. What was read is always stored, so the budget may be passed
  * by the few batches that are on their way.
  *
- * What cannot be measured does not stop what can be written: while the file system does not say how much room it has,
- * jobs go on, and a disk that is full says so itself at the next write, which then waits.
+ * What cannot be measured does not stop what can be written: while the file system does not say how much room
+ * it has, jobs go on, and a disk that is full says so itself at the next write, which then waits.
  */
 import { statfs } from "node:fs";
 import { promisify } from "node:util";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { aborted } from "../platform/aborted.ts";
+import { messageOf } from "../platform/error_text.ts";
 
 export interface DiskBudgetOptions {
   directory: string;
@@ -29,7 +30,9 @@ export interface DiskBudgetOptions {
 /** How long an answer about free space holds, and how often it is asked for while jobs wait. */
 const SPACE_CHECK_MS = 500;
 const REMIND_AFTER_MS = 60_000;
-/** A file system that has not answered by then, as one on a network, counts as one that cannot be measured. */
+/**
+ * A file system that has not answered by then, as one on a network, counts as one that cannot be measured.
+ */
 const ANSWER_MS_MAX = 3000;
 
 export class DiskBudget {
@@ -123,7 +126,8 @@ export class DiskBudget {
       this.#spareBytes = freeBytes - Math.min(freeBytesMin, totalBytes / 20);
       this.#measured();
     } catch (error) {
-      // Also when the last answer said that there is no room: that may be long past, and only a write can tell.
+      // Also when the last answer said that there is no room: that may be long past, and only a write can
+      // tell.
       this.#spareBytes = Infinity;
       this.#notMeasured(error);
     }
@@ -159,9 +163,9 @@ export class DiskBudget {
     if (nowMs - saidAtMs < REMIND_AFTER_MS) return;
     this.#unmeasuredSaidAtMs = nowMs;
     logger.error(
-      "Cannot see how much room there is on disk. Jobs go on and nothing is lost: if the disk is full, they wait when " +
-        "that shows in writing. Look at the directory, for example with: airunner doctor",
-      { directory, error: error instanceof Error ? error.message : String(error) },
+      "Cannot see how much room there is on disk. Jobs go on and nothing is lost: if the disk is full, they " +
+        "wait when that shows in writing. Look at the directory, for example with: airunner doctor",
+      { directory, error: messageOf(error) },
     );
   }
 

@@ -4,6 +4,7 @@
  */
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type JobParams, ProcessType } from "../events/gen/job/v1/job_pb.ts";
+import { messageOf } from "../platform/error_text.ts";
 import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
 import { EXIT_OURS, OURS } from "./job_ending.ts";
 import {
@@ -36,15 +37,30 @@ export async function executeJob(options: ExecuteOptions): Promise<ExecuteResult
 }
 
 async function startProcess(
-  { job: { jobId, jobParams }, environment, spawn = spawnProcess }: ExecuteOptions,
+  { job: { jobId, jobParams }, environment, user, makeWorkDirectory, spawn = spawnProcess }: ExecuteOptions,
 ): Promise<RunningProcess> {
   const params = checkedParams(jobParams);
   return await spawn({
     command: params.command,
     args: params.args,
     environment: jobEnvironment(environment, params.environment, jobId),
-    workingDirectory: params.workingDirectory,
+    workingDirectory: await workingDirectoryFor(params.workingDirectory, makeWorkDirectory),
+    user,
   });
+}
+
+async function workingDirectoryFor(
+  asked: string,
+  make: ExecuteOptions["makeWorkDirectory"],
+): Promise<string> {
+  if (make === undefined || asked.startsWith("/")) return asked;
+  let directory: string;
+  try {
+    directory = await make();
+  } catch (error) {
+    throw new CannotSpawnError(`Cannot make a working directory: ${messageOf(error)}`, { cause: error });
+  }
+  return asked === "" ? directory : `${directory}/${asked}`;
 }
 
 /** Refuses what this worker would have to pretend to do. A repository without git_clone is just a note. */

@@ -7,6 +7,7 @@ import type { Logger } from "../platform/logging/logger.ts";
 import type { BatchLimits } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { EventWriter } from "./event_writer.ts";
+import type { JobUser } from "./job_user.ts";
 import type { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
 
 export interface ExecuteSettings {
@@ -26,6 +27,10 @@ export interface ExecuteOptions {
   settings: ExecuteSettings;
   /** The worker's own variables. */
   environment: Readonly<Record<string, string>>;
+  /** As whom it runs. Undefined: as the worker's user. */
+  user?: JobUser;
+  /** Makes a directory for a job that names none of its own, or a relative one. Undefined: that is the worker's own. */
+  makeWorkDirectory?(): Promise<string>;
   /** Resolves when there is room on disk for more output, or when the signal aborts. */
   waitForRoom(signal: AbortSignal): Promise<void>;
   clock: Clock;
@@ -39,9 +44,10 @@ export interface ExecuteOptions {
 }
 
 /**
- * `ended`: PROCESS_END is in the log. `interrupted`: the worker ended it, so there is none. `not_started`: nothing of it has
- * run or is in the log, for a reason of the worker's. `left`: the worker had to end it and could not, so that it must not run
- * elsewhere yet. None is said when the log broke: then the writer's error is thrown, and the process is gone.
+ * `ended`: PROCESS_END is in the log. `interrupted`: the worker ended it, so there is none. `not_started`:
+ * nothing of it has run or is in the log, for a reason of the worker's. `left`: the worker had to end it and
+ * could not, so that it must not run elsewhere yet. None is said when the log broke: then the writer's error
+ * is thrown, and the process is gone.
  */
 export type ExecuteResult =
   | { kind: "ended"; end: JobEnd; outputBytes: number }

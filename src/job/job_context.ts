@@ -12,6 +12,10 @@ import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
 import type { ExecuteOptions, ExecuteSettings } from "./execute_options.ts";
+import type { JobUser } from "./job_user.ts";
+import type { WorkDirectories } from "./work_directories.ts";
+import type { OutstandingCompletions } from "./outstanding.ts";
+import { PROOF_MS } from "./refusal_proof.ts";
 import type { JobServer } from "../client/job_client.ts";
 
 export interface JobSettings extends ExecuteSettings {
@@ -26,6 +30,8 @@ export interface JobSettings extends ExecuteSettings {
   sender: Omit<Partial<SenderSettings>, "backoff">;
   /** For every call to the server that is made again. */
   backoff: BackoffSettings;
+  /** How long a server has to refuse to complete a job until that is believed; see `refusal_proof.ts`. */
+  refusalProofMs: number;
   archiveOnComplete: boolean;
   /** zstd level. */
   compressionLevel: number;
@@ -43,6 +49,7 @@ export const DEFAULT_JOB_SETTINGS: Readonly<JobSettings> = {
   sync: { mode: "always" },
   sender: {},
   backoff: BACKOFF_DEFAULT,
+  refusalProofMs: PROOF_MS,
   archiveOnComplete: true,
   compressionLevel: 3,
 };
@@ -67,6 +74,8 @@ export interface WorkerState {
   /** Jobs whose processes run. */
   readonly jobsRunning: number;
   readonly isStopping: boolean;
+  /** Jobs that are delivered, and that the server refuses to complete. */
+  readonly completionsOutstanding: number;
   /** Why jobs' output is not read at the moment, or undefined when it is. */
   lackOfRoom(): Promise<string | undefined>;
 }
@@ -83,12 +92,17 @@ export interface JobContext {
   archiveDir: string;
   settings: JobSettings;
   budget: DiskBudget;
-  /** The worker's own environment variables. */
+  /** The worker's own environment variables, fitted to the jobs' user. */
   environment: Readonly<Record<string, string>>;
+  /** As whom jobs run. Undefined: as the worker's user. */
+  jobUser?: JobUser;
+  /** Where jobs get working directories of their own. Undefined: they run in the worker's. */
+  workDirectories?: WorkDirectories;
   /** Logs that this worker has in hand, or is done with and leaves where they are; by path. */
   logsInHand: Set<string>;
   /** Logs that only their archiving is left to do for, with how their jobs ended. */
   logsToArchive: Map<string, JobEnd | undefined>;
+  outstanding: OutstandingCompletions;
   /** Told when a job was given back, to be in its queue again a second later. */
   onReleased(): void;
   clock: Clock;

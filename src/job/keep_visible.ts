@@ -15,6 +15,8 @@ export interface KeepVisibleOptions {
   visibilityTimeoutSeconds: number;
   /** Whether the first sign of life is due at once, because the last one may be long ago. */
   startNow: boolean;
+  /** Told whenever the server takes the token. */
+  onAccepted?(): void;
   backoff: BackoffSettings;
   clock: Clock;
   random: Random;
@@ -44,6 +46,7 @@ export async function keepVisible(
     if (signal.aborted) return;
     try {
       await server.update(queue, taskToken, visibilityTimeoutSeconds, stop);
+      options.onAccepted?.();
       if (failures > 0) logger.info("Job is kept again", { failures });
       failures = refusals = 0;
       waitMs = intervalMs;
@@ -71,20 +74,22 @@ const RELEASE_SECONDS = 1;
 
 /**
  * Gives the job back to its queue right away instead of at the end of its visibility timeout. Tried
- * once: when it fails, the job goes back a little later by itself.
+ * once: when it fails, the job goes back a little later by itself. Gives whether it is back.
  */
 export async function releaseJob(
   options: Pick<KeepVisibleOptions, "server" | "queue" | "taskToken" | "logger">,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { server, queue, taskToken, logger } = options;
   try {
     await server.update(queue, taskToken, RELEASE_SECONDS, signal);
     logger.info("Job released to its queue", { queue });
+    return true;
   } catch (error) {
     if (!(error instanceof JobServerError)) throw error;
     logger.debug("Could not release the job; it returns to its queue when its visibility times out", {
       error: error.message,
     });
+    return false;
   }
 }

@@ -9,12 +9,15 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { hasVariable, type ProcessEntry, readSession } from "../platform/processes.ts";
+import type { JobUser } from "./job_user.ts";
 import { JOB_ID_VARIABLE, signalGroup } from "./runner/pipe.ts";
 
 export interface LeftoverOptions {
   jobId: string;
   /** From the log's PROCESS_START: the job's first process, after which its session is numbered. */
   pid: number;
+  /** As whom jobs run, if not as the worker's user: who may read what its processes were started with. */
+  user?: JobUser;
   /** Time between SIGTERM and SIGKILL. */
   killGraceMs: number;
   clock: Clock;
@@ -46,12 +49,13 @@ export async function endLeftover(options: LeftoverOptions): Promise<boolean> {
   return isGone;
 }
 
-function isOurs(session: readonly ProcessEntry[], { pid, jobId }: LeftoverOptions): boolean {
+function isOurs(session: readonly ProcessEntry[], { pid, jobId, user }: LeftoverOptions): boolean {
   // 0 stands for a job that could not be started, and 1 starts everything else.
   if (pid <= 1) return false;
   // A worker that runs within that very job is part of it, and cannot be the one to end it.
   if (session.some((process) => process.pid === Deno.pid)) return false;
-  return session.some((process) => hasVariable(process.pid, JOB_ID_VARIABLE, jobId));
+  const isMarked = () => session.some((process) => hasVariable(process.pid, JOB_ID_VARIABLE, jobId));
+  return isMarked() || (user?.run(isMarked) ?? false);
 }
 
 /** All groups of the session: a shell with job control gives each of its children one. */

@@ -41,7 +41,10 @@ export class OutputPump {
   readonly #ended = new AbortController();
   readonly #cutOff = new AbortController();
   readonly #failed = new AbortController();
-  /** What ends a wait for room: at first the process's end, and later, for whoever writes on after it, only the cut-off. */
+  /**
+   * What ends a wait for room: at first the process's end, and later, for whoever writes on after it, only
+   * the cut-off.
+   */
   readonly #noPause: AbortSignal;
   readonly #noPauseLater: AbortSignal;
   #reading = 0;
@@ -67,16 +70,17 @@ export class OutputPump {
   }
 
   /**
-   * Aborts with the error of the first pipe whose output could not be taken, before that pipe is closed: the process
-   * that dies of that has not failed by itself.
+   * Aborts with the error of the first pipe whose output could not be taken, before that pipe is closed: the
+   * process that dies of that has not failed by itself.
    */
   get failed(): AbortSignal {
     return this.#failed.signal;
   }
 
   /**
-   * Whether somebody other than the ended process has a pipe open: one is open and has nothing to give, or has given
-   * more since the process's end than a pipe can hold. A pipe that waits for us, on a full disk, is not held.
+   * Whether somebody other than the ended process has a pipe open: one is open and has nothing to give, or
+   * has given more since the process's end than a pipe can hold. A pipe that waits for us, on a full disk, is
+   * not held.
    */
   get isHeld(): boolean {
     return this.#reading > 0 || this.#isOverfull;

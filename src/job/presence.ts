@@ -1,6 +1,7 @@
 /**
- * Tells other programs that a worker works in a directory of logs, idle or not, for as long as it runs: a kernel lock on the
- * directory, shared by all workers of it. Whoever wants to move the directory takes it for itself alone.
+ * Tells other programs that a worker works in a directory of logs, idle or not, for as long as it runs: a
+ * kernel lock on the directory, shared by all workers of it. Whoever wants to move the directory takes it for
+ * itself alone.
  */
 import { FileLock, FileLockedError } from "../platform/file_lock.ts";
 

@@ -10,10 +10,11 @@ import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
 import { aborted } from "../platform/aborted.ts";
+import { archiveDelivered } from "./archive_delivered.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
 import { createJobLog } from "./create_job_log.ts";
-import { archiveDelivered, type DeliveryResult, LogDelivery } from "./deliver_log.ts";
+import { type DeliveryResult, LogDelivery } from "./deliver_log.ts";
 import { EventWriter, WritingGivenUpError } from "./event_writer.ts";
 import { executeJob } from "./execute_job.ts";
 import type { JobContext, JobEndResult } from "./job_context.ts";
@@ -21,8 +22,11 @@ import { EXIT_OURS, OURS } from "./job_ending.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
+import { messageOf } from "../platform/error_text.ts";
 
-/** `not_started`: it could not get a log or a process, so nothing of it has run, and it is back in its queue. */
+/**
+ * `not_started`: it could not get a log or a process, so nothing of it has run, and it is back in its queue.
+ */
 export type JobOutcome = DeliveryResult | "not_started";
 
 /** Runs the job. `onProcessEnded` is called once, when the process no longer needs its slot. */
@@ -54,12 +58,16 @@ export async function runJob(
   let result: DeliveryResult;
   let end: JobEnd | undefined;
   let isStarted = true;
+  let cleared: Promise<void> | undefined;
   try {
     const run = await execute(context, dequeued, log, delivery, logger);
     onProcessEnded();
+    // Where something of it may still run, whoever takes up the log clears up.
+    if (run.kind !== "left") cleared = clearWorkDirectory(context, log, logger);
     if (run.kind === "ended") end = run.end;
     result = run.kind === "left" ? "left" : await delivery.finish(end);
     isStarted = run.kind !== "not_started";
+    await cleared;
     if (!isStarted && await discard(context, log, logger)) return "not_started";
   } catch (error) {
     // Whoever looks for logs of earlier runs next is to find it, in this run or another.
@@ -68,6 +76,8 @@ export async function runJob(
   } finally {
     await delivery.close();
   }
+  // Its log is still in hand, and archived when the server knows how the job ended.
+  if (result === "outstanding") return result;
   if (log.sealed !== undefined) {
     // Not archived and not taken up again by this worker, so that somebody can look at what is on the disk.
     logger.error("The log stays where it is, for inspection", { path: log.path });
@@ -76,6 +86,21 @@ export async function runJob(
   if (result === "left") context.logsInHand.delete(log.path);
   else await archiveDelivered(context, log.path, end, logger);
   return isStarted ? result : "not_started";
+}
+
+/**
+ * Goes on beside the delivery, and is over before the log is out of hand. A worker that has to end at once leaves it to the
+ * one that takes up the log.
+ */
+async function clearWorkDirectory(
+  { workDirectories, stop }: JobContext,
+  log: Log,
+  logger: Logger,
+): Promise<void> {
+  if (workDirectories === undefined || stop.aborted) return;
+  const over = new AbortController();
+  const removed = workDirectories.remove(log.path, logger).finally(() => over.abort());
+  await Promise.race([removed, aborted(stop, over.signal)]);
 }
 
 type Run = { kind: "ended"; end: JobEnd } | { kind: "interrupted" | "left" | "not_started" };
@@ -88,7 +113,7 @@ async function execute(
   delivery: LogDelivery,
   logger: Logger,
 ): Promise<Run> {
-  const { clock, settings, budget, environment, drain, stop, observe } = context;
+  const { clock, settings, budget, environment, jobUser, workDirectories, drain, stop, observe } = context;
   const over = new AbortController();
   const startedAtMs = clock.nowMs();
   const startedElapsedMs = clock.elapsedMs();
@@ -110,6 +135,8 @@ async function execute(
       limits,
       settings: { ...settings, heartbeatIntervalMs },
       environment,
+      user: jobUser,
+      makeWorkDirectory: workDirectories && (() => workDirectories.make(log.path)),
       waitForRoom: (signal) => budget.waitForRoom(signal),
       clock,
       logger,
@@ -153,8 +180,9 @@ function resultName({ exitCode, timedOut }: JobEnd): JobEndResult {
 }
 
 /**
- * Removes the log of a job of which nothing has run: it holds no event, and each try leaves one. Not synced: if it comes back
- * after a power cut, it is taken up, found to be empty and archived. Whether there is nothing left to do for it.
+ * Removes the log of a job of which nothing has run: it holds no event, and each try leaves one. Not synced:
+ * if it comes back after a power cut, it is taken up, found to be empty and archived. Whether there is
+ * nothing left to do for it.
  */
 async function discard(context: JobContext, log: Log, logger: Logger): Promise<boolean> {
   if (log.counts.events > 0) return false;
@@ -163,7 +191,7 @@ async function discard(context: JobContext, log: Log, logger: Logger): Promise<b
   } catch (error) {
     logger.warn("Cannot remove the empty log of a job that was not started; it is archived instead", {
       path: log.path,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     });
     return false;
   }
@@ -171,7 +199,9 @@ async function discard(context: JobContext, log: Log, logger: Logger): Promise<b
   return true;
 }
 
-/** When waiting for a full disk ends: at once when the worker has to, or when a stopping job has had its time. */
+/**
+ * When waiting for a full disk ends: at once when the worker has to, or when a stopping job has had its time.
+ */
 function giveUpSignal({ drain, stop, settings, clock }: JobContext, over: AbortSignal): AbortSignal {
   const late = new AbortController();
   const { shutdownGraceMs, killGraceMs, deliveryGraceMs } = settings;
@@ -189,7 +219,7 @@ async function withoutLog(
   logger: Logger,
 ): Promise<JobOutcome> {
   const { jobServer: server, queue, clock, random, stop } = context;
-  const errorMessage = error instanceof Error ? error.message : String(error);
+  const errorMessage = messageOf(error);
   if (error instanceof RangeError) {
     logger.error("Refused a job", { error: errorMessage });
     context.observe.jobEnded?.("failed", 0);
@@ -206,13 +236,13 @@ async function withoutLog(
       server,
       taskToken,
       result,
-      isRepeated: false,
       backoff: context.settings.backoff,
       clock,
       random,
       logger,
     }, stop);
-    return completion === "aborted" ? "left" : "completed";
+    // Without a log there is nothing to complete it with later: it goes back to its queue, and is refused again.
+    return completion === "aborted" || completion === "outstanding" ? "left" : "completed";
   }
   logger.error("Cannot start a job without a log for it; it goes back to its queue", {
     directory: context.walDir,

@@ -1,15 +1,16 @@
 /**
  * One running process, from its start to the last byte of its output.
  *
- * Whatever fails in here that nobody foresaw is the worker's failure: the process is ended, and the job fails with
- * `EXIT_OURS` and a PROCESS_ERROR that says so. It is never told as the job's own end, for a job whose output was
- * cut off may die of that, or succeed in spite of it, and neither says anything about the job.
+ * Whatever fails in here that nobody foresaw is the worker's failure: the process is ended, and the job fails
+ * with `EXIT_OURS` and a PROCESS_ERROR that says so. It is never told as the job's own end, for a job whose
+ * output was cut off may die of that, or succeed in spite of it, and neither says anything about the job.
  *
- * Every wait for the process or for its children has a limit. What has none is the wait for the disk to take what was read:
- * giving that up would lose it. It ends when the worker is stopped.
+ * Every wait for the process or for its children has a limit. What has none is the wait for the disk to take
+ * what was read: giving that up would lose it. It ends when the worker is stopped.
  */
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { aborted } from "../platform/aborted.ts";
+import { messageOf } from "../platform/error_text.ts";
 import { Batcher } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
@@ -20,7 +21,10 @@ import { EXIT_KILLED, type ProcessExit, type RunningProcess } from "./runner/pip
 /** `broken`: the log takes no more. `faulty`: we made a mistake. */
 type EndReason = "exited" | "timeout" | "interrupted" | "stopped" | "broken" | "faulty";
 
-/** A killed process goes at once, unless the kernel holds it for a disk or a network file system that does not answer. */
+/**
+ * A killed process goes at once, unless the kernel holds it for a disk or a network file system that does not
+ * answer.
+ */
 const KILLED_WAIT_MS = 10_000;
 /** The same for a worker that has to end at once. */
 const KILLED_WAIT_STOPPING_MS = 500;
@@ -38,7 +42,10 @@ export class Supervision {
   readonly #startedElapsedMs: number;
   readonly #batcher: Batcher;
   readonly #pump: OutputPump;
-  /** Aborts when the process has ended or is waited for no longer, which ends everything that only makes sense before. */
+  /**
+   * Aborts when the process has ended or is waited for no longer, which ends everything that only makes sense
+   * before.
+   */
   readonly #exited = new AbortController();
   /** Aborts when the last byte has been read. */
   readonly #outputEnded = new AbortController();
@@ -111,7 +118,9 @@ export class Supervision {
     return await this.#record(reason, exit);
   }
 
-  /** Hears what a part of the supervision rejects with: it ends the job, unless the log broke. Never rejects. */
+  /**
+   * Hears what a part of the supervision rejects with: it ends the job, unless the log broke. Never rejects.
+   */
   #guard(what: string, part: Promise<void>): Promise<void> {
     return part.catch((error) => this.#onFault(what, error));
   }
@@ -128,7 +137,7 @@ export class Supervision {
         error: error instanceof Error ? error.stack ?? error.message : String(error),
       },
     );
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     this.#fault.abort(
       `${OURS}an unexpected error while ${what} (${why}), for which the worker ended the job. ` +
         "Its output may be incomplete, and this says nothing about the job itself",
@@ -171,7 +180,10 @@ export class Supervision {
     if (!this.#exited.signal.aborted) this.#signal("SIGKILL");
   }
 
-  /** That it cannot be sent, as to a process that has become another user's, is no reason not to go on to the end. */
+  /**
+   * That it cannot be sent, as to a process that has become another user's, is no reason not to go on to the
+   * end.
+   */
   #signal(signal: "SIGTERM" | "SIGKILL"): void {
     try {
       this.#process.signalGroup(signal);
@@ -179,7 +191,7 @@ export class Supervision {
       this.#options.logger.error("Cannot signal the job's processes", {
         signal,
         pid: this.#process.pid,
-        error: error instanceof Error ? error.message : String(error),
+        error: messageOf(error),
       });
     }
   }
@@ -317,7 +329,9 @@ export class Supervision {
     }
   }
 
-  /** Says that the process is alive, for as long as it is. A heartbeat that cannot be stored delays the next. */
+  /**
+   * Says that the process is alive, for as long as it is. A heartbeat that cannot be stored delays the next.
+   */
   async #heartbeats(): Promise<void> {
     const { clock, writer, settings } = this.#options;
     const exited = this.#exited.signal;

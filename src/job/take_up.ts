@@ -6,12 +6,14 @@
 import { removeStaleFiles } from "../archive/stale_files.ts";
 import { decodeEvent, type JobEvent } from "../events/event.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import { type CompletionMark, completionMark } from "../wal/completion.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
 import { isOwnLog, readFileName } from "../wal/file_names.ts";
+import { archiveDelivered } from "./archive_delivered.ts";
 import type { JobEnd } from "./complete_job.ts";
-import { archiveDelivered, LogDelivery } from "./deliver_log.ts";
+import { LogDelivery } from "./deliver_log.ts";
 import type { JobContext } from "./job_context.ts";
 import { isOurs, TIMED_OUT } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
@@ -111,6 +113,7 @@ async function takeUpLog(context: JobContext, path: string): Promise<void> {
 async function openAndFinish(context: JobContext, path: string): Promise<boolean> {
   const { logger, settings, observe } = context;
   const story = new Story();
+  let mark: CompletionMark | undefined;
   let log: Log;
   try {
     log = await Log.open(path, {
@@ -119,6 +122,7 @@ async function openAndFinish(context: JobContext, path: string): Promise<boolean
       observe: observe.log,
       files: context.files,
       onRecord(record, kind) {
+        if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
         if (kind !== "event") return;
         const event = decodeEvent(record.payload);
         if (event !== undefined) story.add(event);
@@ -127,13 +131,15 @@ async function openAndFinish(context: JobContext, path: string): Promise<boolean
   } catch (error) {
     return reportUnopened(context, path, error);
   }
-  return await isLeftAlone(context, log) || await finish(context, log, story);
+  // An earlier run was done with it, and ended before it was archived, or was not to archive it.
+  const isSettled = mark !== undefined && log.counts.pending === 0;
+  return await isLeftAlone(context, log, isSettled) || await finish(context, log, story, isSettled);
 }
 
-async function finish(context: JobContext, log: Log, story: Story): Promise<boolean> {
+async function finish(context: JobContext, log: Log, story: Story, isSettled: boolean): Promise<boolean> {
   const { execution, counts, path } = log;
   const { end } = story;
-  if (execution?.task_token === undefined) {
+  if (execution?.task_token === undefined || isSettled) {
     await log.close();
     await archiveDelivered(context, path, end, context.logger);
     return true;
@@ -149,6 +155,7 @@ async function finish(context: JobContext, log: Log, story: Story): Promise<bool
     await log.close();
     return false;
   }
+  await context.workDirectories?.remove(path, logger);
   const delivery = new LogDelivery({
     context,
     log,
@@ -159,7 +166,9 @@ async function finish(context: JobContext, log: Log, story: Story): Promise<bool
     logger,
   });
   try {
-    if (await delivery.finish(end) === "left") return false;
+    const result = await delivery.finish(end);
+    if (result === "left") return false;
+    if (result === "outstanding") return true;
   } finally {
     await delivery.close();
   }
@@ -170,21 +179,25 @@ async function finish(context: JobContext, log: Log, story: Story): Promise<bool
 
 /** Whether nothing of the job runs any more on this host; whatever was left of it is ended first. */
 async function isOver(
-  { workerName, settings: { killGraceMs }, clock, stop }: JobContext,
+  { workerName, settings: { killGraceMs }, jobUser, clock, stop }: JobContext,
   execution: Execution,
   { pid, end }: Story,
   logger: Logger,
 ): Promise<boolean> {
   // On another host, or in another container, the number is somebody else's.
   if (end !== undefined || pid === undefined || execution.worker !== workerName) return true;
-  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, clock, logger, stop });
+  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, user: jobUser, clock, logger, stop });
 }
 
 /** Whether the log is not for us to send; it is closed then. */
-async function isLeftAlone({ serverUrl, logger }: JobContext, log: Log): Promise<boolean> {
+async function isLeftAlone(
+  { serverUrl, logger }: JobContext,
+  log: Log,
+  isSettled: boolean,
+): Promise<boolean> {
   const { execution, counts, path } = log;
   let why: string | undefined;
-  const isOfUse = execution?.task_token !== undefined || counts.pending > 0;
+  const isOfUse = !isSettled && (execution?.task_token !== undefined || counts.pending > 0);
   if (isOfUse && execution !== undefined && execution.server !== serverUrl) {
     why = `it belongs to ${execution.server}, and this worker delivers to ${serverUrl}. ` +
       `Run a worker with --server=${execution.server}`;

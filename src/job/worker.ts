@@ -10,6 +10,8 @@ import { aborted } from "../platform/aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
 import { createJobServer, type DequeuedJob, JobServerError } from "../client/job_client.ts";
+import { takeNoMoreThan } from "./excess_jobs.ts";
+import { OutstandingCompletions } from "./outstanding.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { removeOldArchives } from "./remove_old_archives.ts";
 import { runJob } from "./run_job.ts";
@@ -28,10 +30,16 @@ import { messageOf } from "../platform/error_text.ts";
 
 /** A released job is in its queue again after a second, which the server may notice a little later. */
 const RELEASED_WAIT_MS = 2000;
-/** A slow server's job must not come just when nobody waits for it any more: so many of its answers are waited for. */
+/**
+ * A slow server's job must not come just when nobody waits for it any more: so many of its answers are waited
+ * for.
+ */
 const ONCE_WAIT_ANSWERS = 4;
 
-/** A stopped worker's jobs have been killed, and have this long to be gone; with everything else it is over within 2 s. */
+/**
+ * A stopped worker's jobs have been killed, and have this long to be gone; with everything else it is over
+ * within 2 s.
+ */
 const STOPPED_WAIT_MS = 1200;
 
 /** A server that ends empty answers at once is asked again no faster than this. */
@@ -91,6 +99,7 @@ class Worker {
       }),
       logsInHand: new Set(),
       logsToArchive: new Map(),
+      outstanding: new OutstandingCompletions(),
       onReleased: () => this.#releasedAtMs = clock.elapsedMs(),
       drain: stopping,
     };
@@ -112,8 +121,8 @@ class Worker {
     const { logger, stop } = this.#options;
     await this.#home.settle();
     using _home = this.#home;
-    const { drain, budget, observe } = this.#context;
-    observe.workerStarted?.(workerState(() => this.#processes, drain, budget));
+    const { drain, budget, observe, outstanding } = this.#context;
+    observe.workerStarted?.(workerState(() => this.#processes, drain, budget, outstanding));
     const announced = aborted(drain).then(() => {
       const running = this.#processes;
       if (!this.#closing.signal.aborted) logger.debug("No new jobs are taken", { running });
@@ -128,6 +137,7 @@ class Worker {
         await Promise.all([...beside, ...this.#jobs]);
       }
     });
+    await outstanding.addTo(this.#result);
     if (stop.aborted) this.#result.end = "stopped";
     const { end, jobsCompleted, jobsLeft } = this.#result;
     logger.info("Worker ended", { reason: end, jobs_completed: jobsCompleted, jobs_left: jobsLeft });
@@ -223,13 +233,9 @@ class Worker {
     const { jobServer, drain } = this.#context;
     const waitMs = once ? await this.#onceWaitMs() : this.#settings.dequeueWaitMs;
     const askedAtMs = clock.elapsedMs();
-    let taken = 0;
-    for await (
-      const dequeued of jobServer.dequeue(queue, this.#concurrency - this.#processes, waitMs, drain)
-    ) {
-      taken++;
-      await this.#start(dequeued);
-    }
+    const slots = this.#concurrency - this.#processes;
+    const given = jobServer.dequeue(queue, slots, waitMs, drain);
+    const taken = await takeNoMoreThan(slots, given, (job) => this.#start(job), this.#context);
     const waitedMs = clock.elapsedMs() - askedAtMs;
     const pauseMs = Math.min(waitMs, EMPTY_ANSWER_MS) - waitedMs;
     if (taken === 0 && pauseMs > 0) await clock.sleep(pauseMs, drain);
@@ -254,7 +260,8 @@ class Worker {
     if (drain.aborted) {
       // It came while we were asked to stop: nothing of it has run, so another worker may have it at once.
       const jobLogger = logger.with({ job_id: dequeued.job.jobId }, [dequeued.taskToken]);
-      return await releaseJob({ server, queue, taskToken: dequeued.taskToken, logger: jobLogger }, stop);
+      await releaseJob({ server, queue, taskToken: dequeued.taskToken, logger: jobLogger }, stop);
+      return;
     }
     const job = this.#runJob(dequeued).finally(() => {
       this.#jobs.delete(job);

@@ -1,21 +1,15 @@
 /**
- * A worker on a machine that fails it: no processes, no directory, a disk that does not answer, a mistake of ours.
+ * A worker on a machine that fails it: no processes, no directory, a disk that does not answer, a mistake of
+ * ours.
  */
 import assert from "node:assert/strict";
+import { Gate } from "../../tests/support/gate.ts";
 import { errorsOf, outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import type { LockedFile, LogFiles } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
 
-/** Prints a line, and another one once somebody writes to the pipe `go`, which blocks until then. */
-function twoLines(fixture: WorkerFixture): { script: string; go(): void } {
-  const path = `${fixture.directory}/go`;
-  assert.ok(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
-  return {
-    script: `echo first; read line < ${path}; echo second; exit 4`,
-    go: () => Deno.writeTextFileSync(path, "\n"),
-  };
-}
+const twoLines = (gate: Gate) => `echo first; ${gate.wait}; echo second; exit 4`;
 
 Deno.test("a job that the worker cannot start goes back to its queue at once, and runs when it can", async () => {
   await using fixture = await WorkerFixture.start();
@@ -44,12 +38,12 @@ Deno.test("a job that the worker cannot start goes back to its queue at once, an
 
 Deno.test("a worker whose directory of logs is taken away goes on, and delivers what runs", async () => {
   await using fixture = await WorkerFixture.start();
-  const { script, go } = twoLines(fixture);
-  const running = await fixture.submitScript(script);
+  using gate = new Gate(fixture.directory);
+  const running = await fixture.submitScript(twoLines(gate));
   const worker = fixture.startWorker({ concurrency: 2 });
   await worker.waitFor(/Successfully sent records/);
   Deno.removeSync(fixture.walDir, { recursive: true });
-  go();
+  gate.open();
   await worker.waitFor(new RegExp(`Job completed.*${running}`));
   assert.equal(outputText(await fixture.events(running)), "first\nsecond\n");
   const next = await fixture.submitScript("echo next");
@@ -76,14 +70,14 @@ Deno.test("a worker that cannot use its directory takes no jobs until it can, an
 
 Deno.test("a worker that runs once sees its jobs through before it says that its directory cannot be used", async () => {
   await using fixture = await WorkerFixture.start();
-  const { script, go } = twoLines(fixture);
-  const jobId = await fixture.submitScript(script);
+  using gate = new Gate(fixture.directory);
+  const jobId = await fixture.submitScript(twoLines(gate));
   const worker = fixture.startWorker({ once: true, concurrency: 2, settings: { onceConnectMs: 30 } });
   await worker.waitFor(/Successfully sent records/);
   Deno.removeSync(fixture.walDir, { recursive: true });
   Deno.writeTextFileSync(fixture.walDir, "in the way");
   await worker.waitFor(/Cannot take jobs because of an error on this machine/);
-  go();
+  gate.open();
   assert.match(String(await worker.failure()), /Cannot use .*wal.*it is a file/);
   assert.ok(worker.lines.some((line) => /Job completed.*exit_code=4/.test(line)));
   assert.equal(outputText(await fixture.events(jobId)), "first\nsecond\n");

@@ -1,8 +1,10 @@
 /**
- * The two directories that a worker works in: made, and the one of the logs announced as worked in. They may be taken away
- * while it runs, as by `rm -r`, and are made again then: jobs that run write on into files that have lost their names and are
- * delivered from there, and the next ones need a place.
+ * The two directories that a worker works in: made, and the one of the logs announced as worked in. They may
+ * be taken away while it runs, as by `rm -r`, and are made again then: jobs that run write on into files that
+ * have lost their names and are delivered from there, and the next ones need a place.
  */
+import { messageOf } from "../platform/error_text.ts";
+import type { LogFiles } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { announcePresence, DirectoryMovingError, type Presence } from "./presence.ts";
@@ -11,6 +13,8 @@ export interface WorkerHomeOptions {
   walDir: string;
   archiveDir: string;
   logger: Logger;
+  /** A seam for tests. */
+  files?: Pick<LogFiles, "makeDirectory">;
 }
 
 /** A directory cannot be used now. The message is for the user to read. */
@@ -31,7 +35,8 @@ export class WorkerHome implements Disposable {
   }
 
   /**
-   * Makes what is missing, and announces the worker where it is not announced. To be called again from time to time.
+   * Makes what is missing, and announces the worker where it is not announced. To be called again from time
+   * to time.
    * @throws {HomeError} when a directory cannot be made or locked, as while the logs are being moved
    */
   async settle(): Promise<void> {
@@ -42,22 +47,21 @@ export class WorkerHome implements Disposable {
         if (cause instanceof DirectoryMovingError) throw new HomeError(cause.message, { cause });
         if (attempt < ATTEMPTS_MAX) continue;
         const { walDir, archiveDir } = this.#options;
-        const why = cause instanceof Error ? cause.message : String(cause);
-        throw new HomeError(`Cannot use ${walDir} and ${archiveDir}: ${why}`, { cause });
+        throw new HomeError(`Cannot use ${walDir} and ${archiveDir}: ${messageOf(cause)}`, { cause });
       }
     }
   }
 
   async #settle(): Promise<void> {
-    const { walDir, archiveDir, logger } = this.#options;
-    for (const directory of [walDir, archiveDir]) await systemFiles.makeDirectory(directory);
+    const { walDir, archiveDir, logger, files = systemFiles } = this.#options;
+    for (const directory of [walDir, archiveDir]) await files.makeDirectory(directory);
     if (this.#presence?.isCurrent()) return;
     this.#presence?.[Symbol.dispose]();
     this.#presence = announcePresence(walDir);
     if (this.#isSettled) {
       logger.error(
-        "The directory of logs was taken away while the worker runs, and is made again. Jobs that run go on and are still " +
-          "delivered; of logs that no job had open, what the server did not have is lost with the directory",
+        "The directory of logs was taken away while the worker runs, and is made again. Jobs that run go on " +
+          "and are still delivered; of logs that no job had open, what the server did not have is lost with it",
         { path: walDir },
       );
     }

@@ -11,7 +11,10 @@ import type { JobServerError } from "../client/job_client.ts";
 export interface WorkerSettings extends JobSettings {
   /** How long one request for jobs waits for them; clients use 90 s (wire contract). */
   dequeueWaitMs: number;
-  /** The same for `once`: long enough for an answer. After a job was released it is `RELEASED_WAIT_MS` from then. */
+  /**
+   * The same for `once`: long enough for an answer. After a job was released it is `RELEASED_WAIT_MS` from
+   * then.
+   */
   onceWaitMs: number;
   /** `once` gives up when nothing is unsent and the server has not been reached at all for this long. */
   onceConnectMs: number;
@@ -33,7 +36,10 @@ export const DEFAULT_WORKER_SETTINGS: Readonly<WorkerSettings> = {
   freeBytesMin: 256 * 1024 ** 2,
 };
 
-/** What may change while the worker runs; the rest would need other directories, another server or another name. */
+/**
+ * What may change while the worker runs; the rest would need other directories, another server or another
+ * name.
+ */
 export type WorkerChanges =
   & Pick<
     WorkerSettings,
@@ -64,13 +70,15 @@ export interface WorkerOptions {
   settings?: Partial<WorkerSettings>;
   /** The worker's own environment variables, of which jobs get those that are not its settings. */
   environment: Readonly<Record<string, string>>;
+  jobUser?: JobContext["jobUser"];
+  workDirectories?: JobContext["workDirectories"];
   clock: Clock;
   random: Random;
   logger: Logger;
   observe?: JobObserver;
   /**
-   * Called once, with the function that changes settings from then on. Jobs that run keep the limits and the grace period that
-   * they began with; waits between tries, disk limits and retention follow at once.
+   * Called once, with the function that changes settings from then on. Jobs that run keep the limits and the
+   * grace period that they began with; waits between tries, disk limits and retention follow at once.
    */
   onChangeable?(change: (changes: WorkerChanges) => void): void;
   /** A seam for tests of failing disks. */
@@ -84,8 +92,8 @@ export interface WorkerOptions {
 }
 
 /**
- * `idle`: the queue is empty (`once`). `drained` and `stopped`: as asked. `authentication`: the server refused
- * the very first request. `unreachable`: `once`, and the server could not be reached.
+ * `idle`: the queue is empty (`once`). `drained` and `stopped`: as asked. `authentication`: the server
+ * refused the very first request. `unreachable`: `once`, and the server could not be reached.
  */
 export type WorkerEnd = "idle" | "drained" | "stopped" | "authentication" | "unreachable";
 

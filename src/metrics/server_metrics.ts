@@ -38,6 +38,9 @@ export class ServerMetrics {
         registry.count("airunner_server_requests_total", 1, { method: method as Method, code: code as Code }),
       streamOpened: () => this.#streams++,
       streamClosed: () => this.#streams--,
+      connectionRefused: (reason) =>
+        registry.count("airunner_server_connections_refused_total", 1, { reason }),
+      connectionClosed: (reason) => registry.count("airunner_server_connections_closed_total", 1, { reason }),
     };
   }
 
@@ -58,6 +61,7 @@ export class ServerMetrics {
       registry.set("airunner_server_jobs", jobs?.get(name), { state: name });
     }
     registry.set("airunner_server_streams", this.#streams);
+    registry.set("airunner_server_connections", state.countConnections());
     readProcess(registry);
     return await registry.render();
   }

@@ -204,6 +204,11 @@ export const WORKER_METRICS = [
     help: "Jobs whose processes run.",
   },
   {
+    name: "airunner_completions_outstanding",
+    type: "gauge",
+    help: "Jobs whose events are all on the server, which refuses to complete them; they are tried again.",
+  },
+  {
     name: "airunner_jobs_total",
     type: "counter",
     help: "Jobs that this process ran, by result; interrupted ones go back to their queue.",
@@ -282,6 +287,25 @@ export const SERVER_METRICS = [
     name: "airunner_server_streams",
     type: "gauge",
     help: "Readers that follow a job's events at the moment.",
+  },
+  {
+    name: "airunner_server_connections",
+    type: "gauge",
+    help: "Connections that are open.",
+  },
+  {
+    name: "airunner_server_connections_refused_total",
+    type: "counter",
+    help:
+      "Connections turned away by reason: too many in all, too many of one address, or no descriptors left.",
+    labels: { reason: ["connections", "address", "descriptors"] },
+  },
+  {
+    name: "airunner_server_connections_closed_total",
+    type: "counter",
+    help:
+      "Clients given up by what they were waited for: a request's header or body, the next request, or a silent stream; or idle when room was needed.",
+    labels: { reason: ["header", "idle", "body", "stream", "room"] },
   },
   BUILD_INFO,
   ...PROCESS_METRICS,

@@ -115,6 +115,7 @@ export class WorkerMetrics {
     const registry = this.#registry;
     registry.set("airunner_ready", reasons.length === 0 ? 1 : 0);
     registry.set("airunner_jobs_running", this.#worker?.jobsRunning ?? 0);
+    registry.set("airunner_completions_outstanding", this.#worker?.completionsOutstanding ?? 0);
     this.#setLogs(totals);
     registry.set("wal_archive_files", archives?.files);
     registry.set("wal_archive_size_bytes", archives?.bytes);

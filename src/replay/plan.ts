@@ -5,9 +5,11 @@
 import { readSummary } from "../archive/summary.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
-import { decodeExecution, type Execution } from "../wal/execution.ts";
-import { examineDamage } from "../survey/damage.ts";
+import type { Execution } from "../wal/execution.ts";
+import { isUncompleted } from "../survey/facts.ts";
+import { LogTally } from "../survey/log_tally.ts";
 import { scanBytes } from "../survey/scan.ts";
+import { examineDamage } from "../survey/damage.ts";
 import { openLog, openPastDamage } from "../survey/open_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
@@ -38,6 +40,8 @@ export interface PlannedReplay {
   readonly events: number;
   readonly pending: number;
   readonly failed: number;
+  /** Nothing is pending, and the server is not known to have heard how the job ended. */
+  readonly isCompletionDue: boolean;
   readonly execution: Execution | undefined;
   readonly isCompressed: boolean;
   readonly obstacle: Obstacle | undefined;
@@ -54,7 +58,15 @@ export async function planReplay(
   target: Target,
   selection: ReplaySelection,
 ): Promise<PlannedReplay> {
-  const nothing = { target, wanted: 0, events: 0, pending: 0, failed: 0, execution: undefined };
+  const nothing = {
+    target,
+    wanted: 0,
+    events: 0,
+    pending: 0,
+    failed: 0,
+    isCompletionDue: false,
+    execution: undefined,
+  };
   try {
     const settled = target.kind === "archive" ? await settledArchive(target, selection) : undefined;
     if (settled !== undefined) return settled;
@@ -73,12 +85,14 @@ async function settledArchive(
   if (resend) return undefined;
   const summary = await readSummary(target.path);
   if (summary === undefined || summary.pending > 0 || (failed && summary.failed > 0)) return undefined;
+  if (summary.completion === "due" || summary.completion === "refused") return undefined;
   return {
     target,
     wanted: 0,
     events: summary.events,
     pending: 0,
     failed: summary.failed,
+    isCompletionDue: false,
     execution: undefined,
     isCompressed: true,
     obstacle: undefined,
@@ -91,10 +105,12 @@ async function scanTarget(
   selection: ReplaySelection,
 ): Promise<PlannedReplay> {
   const { bytes, archived: isCompressed } = await openLog(files, target.path);
-  let execution: Execution | undefined;
-  const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(bytes, (record, kind) => {
-    if (kind === "execution") execution = decodeExecution(record.payload);
-  });
+  const tally = new LogTally();
+  const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(
+    bytes,
+    (record, kind) => void tally.add(record, kind),
+  );
+  const { execution, completion } = tally;
   const { copies } = ledger.pendingSequences(isWantedBy(selection));
   const { events, pending, failed } = ledger;
   const facts = {
@@ -103,6 +119,7 @@ async function scanTarget(
     events,
     pending,
     failed,
+    isCompletionDue: isUncompleted({ pending, completion }),
     execution,
     isCompressed,
   };

@@ -21,7 +21,8 @@ export interface Replayed {
   readonly gaveUp: number;
   /** Why it was not all sent. */
   readonly reason: string | undefined;
-  readonly isCompleted: boolean;
+  /** What became of the end of a job that had ended: `outstanding` is still to be told to the server. */
+  readonly completion: "completed" | "superseded" | "outstanding" | undefined;
   readonly archivePath: string | undefined;
   /** Where the log lies now, when it is not where it was found. */
   readonly logPath: string | undefined;

@@ -16,7 +16,7 @@ import { createJobServer, type JobServer, JobServerError } from "../client/job_c
 import { completeReplayed, type ReplayContext, replayLog } from "./send.ts";
 import { Story } from "../job/take_up.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { LogLockedError, LogQuarantinedError } from "../wal/errors.ts";
+import { LogLockedError, LogQuarantinedError, LogSealedError, LogWriteError } from "../wal/errors.ts";
 import { Log } from "../wal/log.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -72,7 +72,7 @@ const UNTOUCHED: Outcome = {
   duplicates: 0,
   gaveUp: 0,
   reason: undefined,
-  isCompleted: false,
+  completion: undefined,
   archivePath: undefined,
   logPath: undefined,
 };
@@ -102,7 +102,7 @@ export class ReplayRun {
 
   async replay(plan: PlannedReplay): Promise<Replayed> {
     if (plan.obstacle !== undefined) return { plan, ...UNTOUCHED, end: "obstacle" };
-    if (plan.wanted === 0) return { plan, ...UNTOUCHED };
+    if (plan.wanted === 0 && !plan.isCompletionDue) return { plan, ...UNTOUCHED };
     if (this.#options.signal.aborted) {
       return { plan, ...UNTOUCHED, end: "interrupted", reason: "it was interrupted" };
     }
@@ -202,7 +202,7 @@ export class ReplayRun {
       // A terminal that has gone is no reason to stop sending; whoever writes to it next says so.
       progress.show(() => progressLine(plan, events)).catch(() => {});
     };
-    let isCompleted = false;
+    let completion: Replayed["completion"];
     try {
       onProgress(0);
       const result = await replayLog(
@@ -212,24 +212,37 @@ export class ReplayRun {
       );
       const hasAll = result.end === "sent" && await isDelivered(path);
       if (hasAll && story.end !== undefined) {
-        const completion = await completeReplayed(
-          replayContext,
-          { execution: whose, log, end: story.end },
-          signal,
-        );
-        isCompleted = completion === "completed";
+        completion = await this.#complete(replayContext, { execution: whose, log, end: story.end });
       }
       await log.close();
       await progress.clear();
       const isMoved = plan.target.kind === "archive" && result.end !== "interrupted";
-      const archivePath = isMoved || (isOurs && hasAll && settings.archiveOnComplete)
+      // What is still to be completed stays a log, so that the next worker completes it.
+      const isDone = hasAll && completion !== "outstanding";
+      const archivePath = isMoved || (isOurs && isDone && settings.archiveOnComplete)
         ? await this.#archive(path, story.end)
         : undefined;
-      return { ...result, isCompleted, archivePath, logPath: undefined };
+      return { ...result, completion, archivePath, logPath: undefined };
     } finally {
       await log.close();
       await progress.clear();
     }
+  }
+
+  /** The log says so from then on, so that nobody asks again. If it cannot, the next one who asks does no harm. */
+  async #complete(
+    context: ReplayContext,
+    what: Parameters<typeof completeReplayed>[1] & { log: Log },
+  ): Promise<Replayed["completion"]> {
+    const completion = await completeReplayed(context, what, this.#options.signal);
+    if (completion === "outstanding" || completion === "aborted") return "outstanding";
+    try {
+      await what.log.settleCompletion(completion);
+    } catch (error) {
+      if (!(error instanceof LogWriteError || error instanceof LogSealedError)) throw error;
+      context.logger.warn("Could not note in the log that its job is completed", { error: error.message });
+    }
+    return completion;
   }
 
   /** That it cannot be archived now, as on a full disk, takes nothing from what was sent: the log stays. */

@@ -14,7 +14,7 @@ import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { Execution } from "../wal/execution.ts";
 import type { Log } from "../wal/log.ts";
-import { completeJob, type Completion, type JobEnd, resultOf } from "../job/complete_job.ts";
+import { completeJob, type JobEnd, resultOf } from "../job/complete_job.ts";
 import type { JobServer } from "../client/job_client.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -97,14 +97,14 @@ export async function replayLog(
 }
 
 /**
- * Tells the server how the job ended, once it has all of the log. Most often it knows, and does not want to hear it again: that is a
- * refusal, and all is well.
+ * Tells the server how the job ended, once it has all of the log. `outstanding` and `aborted` leave that to do: somebody waits here, so a
+ * server that refuses or does not answer is not tried for long.
  */
 export async function completeReplayed(
   { jobServer: server, backoff, clock, random, logger }: ReplayContext,
   { execution, log, end }: { execution: ReplayOptions["execution"]; log: Pick<Log, "counts">; end: JobEnd },
   signal: AbortSignal,
-): Promise<Completion> {
+): ReturnType<typeof completeJob> {
   const over = new AbortController();
   const late = AbortSignal.any([signal, over.signal]);
   clock.sleep(PATIENCE_MS, late).then(() => over.abort());
@@ -112,7 +112,6 @@ export async function completeReplayed(
     server,
     taskToken: execution.task_token,
     result: resultOf(execution.job_id, end, log.counts.failed),
-    isRepeated: true,
     backoff,
     clock,
     random,

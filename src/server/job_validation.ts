@@ -4,6 +4,7 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { toBinary } from "@bufbuild/protobuf";
+import { refusalDetail, type RefusalReason } from "../events/error_info.ts";
 import {
   type EnqueueJobRequest,
   type JobParams,
@@ -30,6 +31,13 @@ const VISIBILITY_SECONDS_MAX = 43_200;
 
 export function invalidArgument(message: string): ConnectError {
   return new ConnectError(message, Code.InvalidArgument);
+}
+
+/** For programs that have to tell one refusal from another: the code is the same for all of them. */
+export function refusedFor(reason: RefusalReason, message: string): ConnectError {
+  const error = invalidArgument(message);
+  error.details.push(refusalDetail(reason));
+  return error;
 }
 
 /** The queue that a request names, or the default one. */

@@ -4,6 +4,7 @@
  */
 import { type ArchiveSummary, readSummary } from "../archive/summary.ts";
 import type { Files } from "../platform/files.ts";
+import type { CompletionState } from "../wal/completion.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import type { Problem } from "../wal/scanner.ts";
 import { examineDamage } from "./damage.ts";
@@ -27,6 +28,8 @@ export interface LogFacts {
   readonly rawBytes: number;
   /** Of the job's command, once it has ended. */
   readonly exitCode: number | null;
+  /** Whether the server has the result of a job that ended; null when it had not, or when nobody can complete it. */
+  readonly completion: Exclude<CompletionState, undefined> | null;
   readonly damage: DamageFacts | null;
 }
 
@@ -62,6 +65,7 @@ function factsOfSummary(summary: ArchiveSummary): LogFacts {
     lastEventMs: summary.last_ms ?? null,
     rawBytes: summary.raw_bytes,
     exitCode: summary.exit_code ?? null,
+    completion: summary.completion ?? null,
     damage: null,
   };
 }
@@ -91,6 +95,7 @@ async function scanFacts(files: Files, file: LogFile, watch?: Watch): Promise<Lo
     lastEventMs: lastTimestampMs === undefined ? null : Number(lastTimestampMs),
     rawBytes: logBytes,
     exitCode: exitCode ?? null,
+    completion: tally.completion ?? null,
     damage: damage && extent ? { ...damage, ...extent } : null,
   };
 }
@@ -102,4 +107,19 @@ async function bytesOf(files: Files, { path, kind, bytes }: LogFile): Promise<Lo
     await Promise.resolve();
     yield content;
   })();
+}
+
+interface HowFar {
+  readonly pending: number;
+  readonly completion?: CompletionState | null;
+}
+
+/** All of it is sent, and the server is not known to have heard how the job ended. */
+export function isCompletionDue(facts: HowFar): boolean {
+  return isUncompleted(facts) && facts.completion === "due";
+}
+
+/** Everything is on the server but how the job ended, which it refuses to hear or was not told yet. */
+export function isUncompleted({ pending, completion }: HowFar): boolean {
+  return pending === 0 && (completion === "due" || completion === "refused");
 }

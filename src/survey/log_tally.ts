@@ -4,6 +4,12 @@
 import { decodeEvent } from "../events/event.ts";
 import { payloadTypeName } from "../events/event_type.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
+import {
+  type CompletionMark,
+  completionMark,
+  type CompletionState,
+  completionState,
+} from "../wal/completion.ts";
 import type { WalRecord } from "../wal/format.ts";
 import type { Ledger, RecordKind } from "../wal/ledger.ts";
 import { PendingTally } from "../wal/pending_tally.ts";
@@ -19,6 +25,8 @@ export interface Pending {
 
 export class LogTally {
   readonly #pending = new PendingTally();
+  #hasEnded = false;
+  #mark: CompletionMark | undefined;
   execution: Execution | undefined;
   firstTimestampMs: bigint | undefined;
   lastTimestampMs: bigint | undefined;
@@ -28,13 +36,22 @@ export class LogTally {
   /** Returns an event's type; undefined for what is no event of ours, and for every other record. */
   add(record: WalRecord, kind: RecordKind): string | undefined {
     if (kind === "execution") this.execution = decodeExecution(record.payload);
+    if (kind === "acknowledgement") this.#mark = completionMark(record) ?? this.#mark;
     if (kind !== "event") return undefined;
     this.#pending.add(record, kind);
     this.firstTimestampMs ??= record.timestampMs;
     this.lastTimestampMs = record.timestampMs;
     const type = payloadTypeName(record.payload);
-    if (type === "PROCESS_END") this.exitCode = exitCodeOf(record.payload) ?? this.exitCode;
+    if (type === "PROCESS_END") {
+      this.#hasEnded = true;
+      this.exitCode = exitCodeOf(record.payload) ?? this.exitCode;
+    }
     return type;
+  }
+
+  get completion(): CompletionState {
+    const hasToken = this.execution?.task_token !== undefined;
+    return completionState({ hasEnded: this.#hasEnded, hasToken, mark: this.#mark });
   }
 
   /** By the ledger of the same records. */

@@ -3,6 +3,7 @@
  */
 import { ArchiveDamagedError } from "../archive/archive_errors.ts";
 import { decodeFailure, type Execution, type Failure } from "../wal/execution.ts";
+import type { CompletionState } from "../wal/completion.ts";
 import type { WalRecord } from "../wal/format.ts";
 import type { EffectiveStatus } from "../wal/ledger.ts";
 import type { LogBytes } from "../wal/reader.ts";
@@ -32,6 +33,8 @@ export interface LogSummary extends LogScan {
   readonly failures: readonly (Failure & { sequence: bigint })[];
   /** The exit code of the command, once it has ended. */
   readonly exitCode: number | undefined;
+  /** Whether the server has the result of a job that ended. */
+  readonly completion: CompletionState;
   readonly marks: EventMarks;
 }
 
@@ -49,7 +52,7 @@ export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
     if (failure) failures.push({ ...failure, sequence: record.sequence });
   });
   const { events, pending, sent, failed } = scan.ledger;
-  const { firstTimestampMs, lastTimestampMs, execution, exitCode } = tally;
+  const { firstTimestampMs, lastTimestampMs, execution, exitCode, completion } = tally;
   return {
     ...scan,
     events,
@@ -63,6 +66,7 @@ export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
     execution,
     failures,
     exitCode,
+    completion,
     marks,
   };
 }

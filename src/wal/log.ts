@@ -14,6 +14,7 @@ import { type LogFiles } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
+import { type CompletionMark, completionRecord } from "./completion.ts";
 import { LogWriteError } from "./errors.ts";
 import { encodeFailure, type Execution, type Failure } from "./execution.ts";
 import { RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
@@ -311,6 +312,14 @@ export class Log {
       // What was stored after the event can be acknowledged only now.
       await Promise.all([this.#commit.flush(), this.#reader.findOldest(this.#durablePending)]);
     });
+  }
+
+  /**
+   * The job's end is settled with the server; on stable storage when this resolves.
+   * @throws as `append`; the log does not say so then
+   */
+  settleCompletion(mark: CompletionMark): Promise<void> {
+    return this.#commit.append(completionRecord(mark, BigInt(this.#clock.nowMs())));
   }
 
   /** Waits for what is queued, and releases the lock. */

@@ -2,6 +2,7 @@
  * Logs and small tools for the tests of this directory.
  */
 import { strictEqual } from "node:assert/strict";
+import { type CompletionMark, completionRecord } from "../../src/wal/completion.ts";
 import { encodeExecution } from "../../src/wal/execution.ts";
 import { encodeHeader, encodeRecord, Status } from "../../src/wal/format.ts";
 import type { LogBytes } from "../../src/wal/reader.ts";
@@ -16,6 +17,8 @@ export interface TestLog {
   /** The last event was given up. */
   failLast?: boolean;
   execution?: boolean;
+  /** How the job's end was settled, when it was. */
+  completion?: CompletionMark;
   payloadBytes?: number;
   firstMs?: number;
 }
@@ -28,6 +31,7 @@ export function buildLog(
     acknowledged,
     failLast,
     execution = true,
+    completion,
     payloadBytes = 100,
     firstMs = 1000,
   }: TestLog = {},
@@ -56,6 +60,7 @@ export function buildLog(
   }
   const sent = acknowledged ?? (failLast ? events - 1 : events);
   if (sent > 0) add(sent, Status.SENT, firstMs, new Uint8Array(0));
+  if (completion !== undefined) parts.push(encodeRecord(completionRecord(completion, BigInt(firstMs))));
   return concat(parts);
 }
 

@@ -15,6 +15,7 @@ export const NOW_MS = Date.UTC(2026, 0, 1);
 export const SETTINGS: DoctorSettings = {
   server: "http://ci.example:8080",
   credential: undefined,
+  jobUser: undefined,
   requestTimeout: 30_000,
   queue: "default",
   dataDir: "/data",
@@ -55,6 +56,7 @@ export function log(facts: Partial<ReadLog> = {}): ReadLog {
     failed: 0,
     oldestPendingMs: null,
     damage: null,
+    completion: null,
     ...facts,
   };
 }
@@ -79,6 +81,7 @@ export function testProbe(changes: Partial<Probe> = {}): Probe {
     settings: SETTINGS,
     nowMs: NOW_MS,
     userId: 1000,
+    hasUser: (name) => name === "ci",
     command: (words) => `airunner ${words}`,
     look: () => Promise.resolve({ kind: "directory", linkTarget: undefined, mode: 0o700, ownerId: 1000 }),
     list: () => Promise.resolve([]),

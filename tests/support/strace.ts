@@ -1,5 +1,6 @@
 /**
- * Faults in the system calls of a program that runs already, as strace injects them from the moment it is attached.
+ * Faults in the system calls of a program that runs already, as strace injects them from the moment it is
+ * attached.
  */
 import { within } from "./within.ts";
 

@@ -1,5 +1,6 @@
 /**
- * A bound for waits in tests: what never comes fails its test, with what is known by then, and does not hang the run.
+ * A bound for waits in tests: what never comes fails its test, with what is known by then, and does not hang
+ * the run.
  */
 import { systemClock } from "../../src/platform/clock.ts";
 

@@ -9,6 +9,7 @@ import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
+import { isUncompleted } from "../../survey/facts.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { summarizeLog } from "../../survey/summary.ts";
 import { quietLogger } from "../../platform/logging/quiet.ts";
@@ -30,6 +31,8 @@ interface Archived {
   readonly archiveBytes?: number;
   /** Events that the server is not known to have. */
   readonly unsent?: number;
+  /** The server has every event, and not how the job ended. */
+  readonly isUncompleted?: boolean;
   readonly message?: string;
 }
 
@@ -62,11 +65,19 @@ export async function run(call: Archive): Promise<number> {
 
 async function archiveOne(path: string, { context, options, settings, logger }: Archive): Promise<Archived> {
   try {
-    const { logBytes, pending, failed, exitCode } = await summarizeLog(
+    const { logBytes, pending, failed, exitCode, completion } = await summarizeLog(
       (await openLog(context.files, path)).bytes,
     );
     const unsent = pending + failed;
-    if (options.dryRun) return { path, outcome: "would_archive", rawBytes: logBytes, unsent };
+    if (options.dryRun) {
+      return {
+        path,
+        outcome: "would_archive",
+        rawBytes: logBytes,
+        unsent,
+        isUncompleted: isUncompleted({ pending, completion }),
+      };
+    }
     const { archiveDir, compressionLevel: level } = settings;
     const request = { logPath: path, archiveDir, level, logger: quietLogger(logger) };
     const how = { ...request, ended: exitCode !== undefined, exitCode };
@@ -88,6 +99,7 @@ async function archiveOne(path: string, { context, options, settings, logger }: 
       rawBytes: summary.raw_bytes,
       archiveBytes: size,
       unsent: summary.pending + summary.failed,
+      isUncompleted: isUncompleted(summary),
     };
   } catch (error) {
     return failure(path, error);
@@ -110,8 +122,12 @@ function failure(path: string, error: unknown): Archived {
   return { path, outcome, message: error instanceof Error ? error.message : String(error) };
 }
 
-function archivedLine({ path, archivePath, rawBytes = 0, archiveBytes, unsent = 0 }: Archived): string {
-  const replayable = unsent > 0 ? `; ${counted(unsent, "event")} not sent, still replayable` : "";
+function archivedLine(
+  { path, archivePath, rawBytes = 0, archiveBytes, unsent = 0, isUncompleted = false }: Archived,
+): string {
+  const unfinished = isUncompleted ? "; job not completed, which wal replay still can" : "";
+  const replayable = (unsent > 0 ? `; ${counted(unsent, "event")} not sent, still replayable` : "") +
+    unfinished;
   if (archivePath === undefined) {
     return `Would archive ${shown(path)}: ${formatBytes(rawBytes)}${replayable}\n`;
   }
@@ -138,23 +154,28 @@ function savedBytes(archived: readonly Archived[]): number {
 }
 
 function nextSteps(results: readonly Archived[]): [string, string][] {
-  const unsent = results.filter(({ archivePath, unsent = 0 }) => archivePath !== undefined && unsent > 0);
+  const unsent = results.filter(({ archivePath, unsent = 0, isUncompleted }) =>
+    archivePath !== undefined && (unsent > 0 || isUncompleted)
+  );
   if (unsent.length === 0) return [];
   const target = unsent.length === 1 ? shown(shellWord(unsent[0].archivePath!)) : "--all";
-  return [[`airunner wal replay ${target}`, "sends what the server lacks"]];
+  return [[`airunner wal replay ${target}`, "sends what the server lacks, and tells it how the job ended"]];
 }
 
 function archiveJson(results: readonly Archived[], dryRun: boolean) {
   return {
     schema_version: 1,
     dry_run: dryRun,
-    logs: results.map(({ path, outcome, archivePath, rawBytes, archiveBytes, unsent, message }) => ({
+    logs: results.map((
+      { path, outcome, archivePath, rawBytes, archiveBytes, unsent, isUncompleted, message },
+    ) => ({
       path,
       outcome,
       archive: archivePath ?? null,
       raw_bytes: rawBytes ?? null,
       archive_bytes: archiveBytes ?? null,
       unsent: unsent ?? null,
+      uncompleted: isUncompleted ?? null,
       error: message ?? null,
     })),
     saved_bytes: savedBytes(results.filter(({ outcome }) => outcome === "archived")),

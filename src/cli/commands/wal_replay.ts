@@ -113,8 +113,8 @@ function exitCodeOf(all: readonly Replayed[], isAll: boolean): number {
   if (has("interrupted")) return ExitCode.INTERRUPTED;
   if (has("authentication")) return ExitCode.AUTHENTICATION;
   if (has("unreachable")) return ExitCode.UNREACHABLE;
-  const isFine = ({ end, gaveUp, plan }: Replayed) =>
-    (end === "sent" && gaveUp === 0) || end === "nothing" ||
+  const isFine = ({ end, gaveUp, completion, plan }: Replayed) =>
+    (end === "sent" && gaveUp === 0 && completion !== "outstanding") || end === "nothing" ||
     // With --all, a log that is being written is where it belongs.
     (isAll && end === "obstacle" && plan.obstacle?.kind === "in_use");
   return all.every(isFine) ? ExitCode.DONE : ExitCode.FAILED;
@@ -156,7 +156,7 @@ function parseRate(text: string): number {
 }
 
 function planJson(plan: PlannedReplay, server: string | undefined) {
-  const { target, wanted, events, pending, failed, execution, obstacle } = plan;
+  const { target, wanted, events, pending, failed, isCompletionDue, execution, obstacle } = plan;
   return {
     path: target.path,
     kind: target.kind,
@@ -167,6 +167,7 @@ function planJson(plan: PlannedReplay, server: string | undefined) {
     pending,
     failed,
     to_send: wanted,
+    completion_due: isCompletionDue,
     obstacle: obstacle?.kind ?? null,
   };
 }
@@ -182,7 +183,8 @@ function replayJson(all: readonly Replayed[], server: string | undefined) {
       duplicates: one.duplicates,
       refused: one.gaveUp,
       reason: one.reason ?? null,
-      job_completed: one.isCompleted,
+      job_completed: one.completion === "completed",
+      completion: one.completion ?? null,
       archive: one.archivePath ?? null,
     })),
     sent: all.reduce((sum, one) => sum + one.sent, 0),

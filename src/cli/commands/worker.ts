@@ -3,12 +3,14 @@
  */
 import { runWorker } from "../../job/worker.ts";
 import type { WorkerChanges, WorkerResult } from "../../job/worker_options.ts";
+import { closeToOthers } from "../../platform/process_protection.ts";
 import { returnFreedMemory } from "../../platform/freed_memory.ts";
 import type { Logger } from "../../platform/logging/logger.ts";
 import type { Call } from "../call.ts";
 import type { Context } from "../context.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
+import { jobPlace } from "../job_place.ts";
 import { ExitCode } from "../exit_code.ts";
 import { WorkerMetrics } from "../../metrics/worker_metrics.ts";
 import { reloadOnHangup } from "../settings/reload_settings.ts";
@@ -25,6 +27,9 @@ type Worker = Call<[], { once?: true }, (typeof WORKER_SETTINGS)[number]>;
 export async function run(call: Worker): Promise<number> {
   const { context, options, settings, logger } = call;
   const { server } = requireServer(settings);
+  // Before anything secret is read, and before there is a job.
+  closeToOthers(logger);
+  using place = jobPlace(settings, context);
   const transport = await connectTransport({ ...settings, server }, context);
   for (const directory of [settings.dataDir, settings.walDir, settings.archiveDir]) {
     await createDirectory(context.files, directory);
@@ -55,7 +60,9 @@ export async function run(call: Worker): Promise<number> {
       walDir: settings.walDir,
       archiveDir: settings.archiveDir,
       settings: workerSettings(settings),
-      environment: context.environment(),
+      environment: place.environment,
+      jobUser: place.user,
+      workDirectories: place.workDirectories,
       clock: context.clock,
       random: context.random,
       logger,
@@ -72,6 +79,7 @@ export async function run(call: Worker): Promise<number> {
             queue: settings.queue,
             concurrency: settings.concurrency,
             data_dir: settings.dataDir,
+            job_user: settings.jobUser,
             config_file: call.loaded.file?.path,
           });
           metrics?.observe.workerStarted?.(state);

@@ -2,6 +2,7 @@
  * The screen of `wal inspect`: whose log it is, what the server lacks, whether the file is whole, what to type
  * next. Pure. The task token has no place here: it never enters this data.
  */
+import type { CompletionState } from "../../wal/completion.ts";
 import type { Execution, Failure } from "../../wal/execution.ts";
 import type { LockOwner } from "../../platform/lock_table.ts";
 import { damageMeaning, type Health, healthLine } from "./health.ts";
@@ -38,6 +39,7 @@ export interface InspectScreen extends Health {
   readonly lastTimestampMs: bigint | undefined;
   readonly failures: readonly (Failure & { sequence: bigint })[];
   readonly exitCode: number | undefined;
+  readonly completion: CompletionState;
   /** Who holds the log's lock. */
   readonly owner: LockOwner | undefined;
   readonly nowMs: number;
@@ -84,8 +86,19 @@ function jobLine({ jobId, execution }: InspectScreen): string {
     : `${shown(jobId)} (from the file's name)`;
 }
 
-function stateLine({ exitCode, owner, damage }: InspectScreen): string {
-  if (exitCode !== undefined) return `ended with exit code ${exitCode}`;
+/** What of the job's end is not as it should be. */
+const COMPLETIONS: Readonly<Record<Exclude<CompletionState, undefined>, string>> = {
+  completed: "",
+  superseded: "; the server gave the job to a later execution",
+  refused: "; delivered, not completed: the server does not know the job",
+  due: "; delivered, not completed",
+};
+
+function stateLine({ exitCode, completion, pending, owner, damage }: InspectScreen): string {
+  if (exitCode !== undefined) {
+    const rest = pending === 0 && completion !== undefined ? COMPLETIONS[completion] : "";
+    return `ended with exit code ${exitCode}${rest}`;
+  }
   if (owner !== undefined) {
     return `not ended, ${
       owner.pid === undefined ? "a process elsewhere" : `process ${owner.pid}`
@@ -146,6 +159,10 @@ function nextCommands(screen: InspectScreen): [command: string, effect: string][
       `airunner wal replay ${path}`,
       "sends what the server lacks; so does the next worker on this host",
     ]);
+  }
+  const isUncompleted = screen.completion === "due" || screen.completion === "refused";
+  if (screen.pending === 0 && isUncompleted && isSendable) {
+    next.push([`airunner wal replay ${path}`, "tells the server how the job ended"]);
   }
   if (screen.failed > 0) {
     next.push([`airunner wal inspect ${path} --status=failed`, "shows which events failed"]);

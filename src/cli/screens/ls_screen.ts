@@ -1,6 +1,7 @@
 /**
  * The screen of `wal ls`: one line a log, what needs somebody first, then totals and what to type. Pure.
  */
+import { isCompletionDue, isUncompleted } from "../../survey/facts.ts";
 import type { InventoryLog, LogState } from "../../survey/inventory.ts";
 import {
   counted,
@@ -43,6 +44,8 @@ export interface NextLogs {
   /** Of which the server lacks something, and which nobody is sending. */
   readonly unsent: readonly InventoryLog[];
   readonly failed: readonly InventoryLog[];
+  /** Of which the server has everything but how the job ended, and for which nobody tries. */
+  readonly uncompleted: readonly InventoryLog[];
   /** Of which the server has everything, and which lie there all the same. */
   readonly settled: readonly InventoryLog[];
   /** Written by a worker that has not got its oldest event through for a while. */
@@ -106,13 +109,21 @@ function note({ file, owner, facts, error }: InventoryLog): string {
   }
   if (file.kind === "quarantined") parts.push(shown(file.name));
   if (exitCode !== null) parts.push(`exit code ${exitCode}`);
+  if (isUncompleted(facts)) {
+    parts.push(
+      facts.completion === "due"
+        ? "delivered, not completed"
+        : "delivered, not completed: the server does not know the job",
+    );
+  }
   if (execution !== null && execution > 1) parts.push(`execution ${execution}`);
   return parts.join(", ") || "-";
 }
 
 function paint(line: string, { state, facts }: InventoryLog, style: Style): string {
   if (state === "corrupt" || facts === undefined || facts.failed > 0) return style.bad(line);
-  return facts.pending > 0 && state !== "active" ? style.warn(line) : line;
+  const isWaiting = facts.pending > 0 || isCompletionDue(facts);
+  return isWaiting && state !== "active" ? style.warn(line) : line;
 }
 
 function totalsLines({ logs, states, pending, failed, unreadable, ...sizes }: LsTotals): string {
@@ -127,7 +138,8 @@ function totalsLines({ logs, states, pending, failed, unreadable, ...sizes }: Ls
 
 /** What the next commands are about, of logs that the filters let through. */
 export function findNext(logs: readonly InventoryLog[], nowMs: number): NextLogs {
-  const isSettled = ({ facts }: InventoryLog) => facts?.pending === 0 && facts.failed === 0;
+  const isDue = ({ facts }: InventoryLog) => facts !== undefined && isCompletionDue(facts);
+  const isSettled = (log: InventoryLog) => log.facts?.pending === 0 && log.facts.failed === 0 && !isDue(log);
   const isStuck = ({ facts }: InventoryLog) => nowMs - (facts?.oldestPendingMs ?? nowMs) > STUCK_MS;
   return {
     corrupt: logs.find(({ state }) => state === "corrupt"),
@@ -137,12 +149,15 @@ export function findNext(logs: readonly InventoryLog[], nowMs: number): NextLogs
     failed: logs.filter(({ state, facts }) =>
       (state === "orphaned" || state === "archived") && (facts?.failed ?? 0) > 0
     ),
+    uncompleted: logs.filter((log) => (log.state === "orphaned" || log.state === "archived") && isDue(log)),
     settled: logs.filter((log) => log.state === "orphaned" && isSettled(log)),
     stuck: logs.filter((log) => log.state === "active" && isStuck(log)),
   };
 }
 
-function nextCommands({ corrupt, unsent, failed, settled, stuck }: NextLogs): [string, string][] {
+function nextCommands(
+  { corrupt, unsent, failed, uncompleted, settled, stuck }: NextLogs,
+): [string, string][] {
   const next: [string, string][] = [];
   if (corrupt !== undefined) {
     const dryRun = `airunner wal recover --dry-run ${shown(shellWord(corrupt.file.path))}`;
@@ -152,6 +167,12 @@ function nextCommands({ corrupt, unsent, failed, settled, stuck }: NextLogs): [s
     next.push([
       `airunner wal replay ${targetOf(unsent)}`,
       `sends what the server lacks; so does the next worker that starts here, for logs that are not archived`,
+    ]);
+  }
+  if (uncompleted.length > 0) {
+    next.push([
+      `airunner wal replay ${targetOf(uncompleted)}`,
+      "tells the server how the job ended; so does the next worker that starts here, for logs that are not archived",
     ]);
   }
   if (failed.length > 0) {

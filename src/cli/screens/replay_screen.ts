@@ -18,8 +18,10 @@ export function renderReplayPlan(
   serverOf: (plan: PlannedReplay) => string | undefined,
   style: Style,
 ): string {
-  const rows = plans.filter((plan) => plan.wanted > 0 || plan.obstacle !== undefined).map((plan) => [
-    formatCount(plan.wanted),
+  const isWork = (plan: PlannedReplay) =>
+    plan.wanted > 0 || plan.isCompletionDue || plan.obstacle !== undefined;
+  const rows = plans.filter(isWork).map((plan) => [
+    plan.isCompletionDue && plan.wanted === 0 ? "its end" : formatCount(plan.wanted),
     nameOf(plan),
     plan.obstacle === undefined ? shown(serverOf(plan) ?? "-") : "-",
     plan.obstacle === undefined ? "" : obstacleInShort(plan.obstacle),
@@ -67,16 +69,22 @@ function failedHint(failed: number, style: Style): string {
 }
 
 export function renderReplayed(
-  { plan, end, sent, duplicates, gaveUp, isCompleted, archivePath }: Replayed,
+  { plan, end, sent, duplicates, gaveUp, completion, archivePath }: Replayed,
 ): string {
   if (end === "nothing") return `${nameOf(plan)}: nothing to send\n`;
   const before = duplicates > 0 ? `, ${formatCount(duplicates)} of them were on the server before` : "";
   const parts = [`sent ${counted(sent, "event")}${before}`];
   if (gaveUp > 0) parts.push(`the server refuses ${formatCount(gaveUp)}`);
-  if (isCompleted) parts.push("job completed");
+  if (completion !== undefined) parts.push(COMPLETIONS[completion]);
   if (archivePath !== undefined) parts.push(`archived as ${shown(archivePath)}`);
   return `${nameOf(plan)}: ${parts.join("; ")}\n`;
 }
+
+const COMPLETIONS = {
+  completed: "job completed",
+  superseded: "the server gave the job to a later execution",
+  outstanding: "not completed",
+} as const;
 
 /** Why a log was not sent, whether its data is safe, and the next command. Empty when there is nothing to say. */
 export function replayProblem(one: Replayed): string {
@@ -102,6 +110,12 @@ export function replayProblem(one: Replayed): string {
     case "failed":
       return `${left}: ${shown(reason ?? "")}.\n  ${safe}`;
     default:
+      if (one.completion === "outstanding") {
+        return `${
+          nameOf(plan)
+        }: delivered, not completed: the server has every event and does not take how the job ended.\n  ` +
+          `${shown(path)} keeps what it takes to complete it; run the same command again later`;
+      }
       return one.gaveUp === 0
         ? ""
         : `${nameOf(plan)}: the server refuses ${

@@ -6,9 +6,12 @@
  * is what runs, whatever characters are in it. A job that wants a shell says so (`sh`, `-c`, `…`).
  *
  * The environment is the worker's without its `AIRUNNER_…` variables (they configure the worker and
- * may hold secrets), then `CI=true`, then the job's own variables, then `AIRUNNER_JOB_ID`.
+ * may hold secrets), then `CI=true`, then the job's own variables, then `AIRUNNER_JOB_ID`. Where jobs have a user of
+ * their own, the worker's has been fitted to it (`job_user.ts`).
  */
 import { messageOf } from "../../platform/error_text.ts";
+import { isClosed } from "../../platform/owned_directory.ts";
+import type { JobUser } from "../job_user.ts";
 
 export interface ProcessSpec {
   command: string;
@@ -16,6 +19,8 @@ export interface ProcessSpec {
   environment: Readonly<Record<string, string>>;
   /** Empty: the worker's own. Relative: seen from there. */
   workingDirectory: string;
+  /** As whom it runs. Undefined: as the worker's user. */
+  user?: JobUser;
 }
 
 export interface ProcessExit {
@@ -40,7 +45,9 @@ export const EXIT_CANNOT_RUN = 126;
 /** 128 + SIGKILL. */
 export const EXIT_KILLED = 137;
 
-/** The command cannot be started, here or anywhere like here, because of what it is; nothing of it has run. */
+/**
+ * The command cannot be started, here or anywhere like here, because of what it is; nothing of it has run.
+ */
 export class SpawnError extends Error {
   override name = "SpawnError";
   constructor(message: string, readonly exitCode: number, options?: ErrorOptions) {
@@ -54,9 +61,9 @@ export class CannotSpawnError extends Error {
 }
 
 /**
- * The errors by which the system says that the command, or its working directory, is not one that can be used: it is
- * missing, no file, no directory, not for us, no program, or too long. Every other error, such as EMFILE, ENOMEM, EAGAIN
- * or EIO, may be this machine's at this moment, and a job must not fail for that.
+ * The errors by which the system says that the command, or its working directory, is not one that can be
+ * used: it is missing, no file, no directory, not for us, no program, or too long. Every other error, such as
+ * EMFILE, ENOMEM, EAGAIN or EIO, may be this machine's at this moment, and a job must not fail for that.
  */
 const COMMANDS_OWN_ERRORS = new Set([
   "ENOENT",
@@ -81,7 +88,9 @@ const WHAT_HELPS: Readonly<Record<string, string>> = {
   EAGAIN: "There are as many processes as there may be: raise the limit (TasksMax, ulimit -u)",
 };
 
-/** Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager. */
+/**
+ * Variables of the worker that no job gets to see: its settings, and how it speaks with its service manager.
+ */
 const WORKER_VARIABLES = /^(AIRUNNER_|NOTIFY_SOCKET$|WATCHDOG_(PID|USEC)$)/;
 
 /** What every process of a job can be told by, unless it has cleared its environment. */
@@ -98,15 +107,17 @@ export function jobEnvironment(
 
 /**
  * Starts the command.
- * @throws {SpawnError} when it cannot be started because of what it is, {CannotSpawnError} for any other reason
+ * @throws {SpawnError} when it cannot be started because of what it is, {CannotSpawnError} for any other
+ * reason
  */
+// deno-lint-ignore require-await -- callers handle a rejection, never a throw
 export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
   checkCommand(spec);
-  await checkWorkingDirectory(spec.workingDirectory);
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(spec.command, {
+  checkWorkingDirectory(spec);
+  const start = () =>
+    new Deno.Command(spec.command, {
       args: [...spec.args],
+      uid: spec.user?.account.uid,
       cwd: spec.workingDirectory || undefined,
       env: { ...spec.environment },
       clearEnv: true,
@@ -115,6 +126,9 @@ export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
       stderr: "piped",
       detached: true,
     }).spawn();
+  let child: Deno.ChildProcess;
+  try {
+    child = asUser(spec, start);
   } catch (error) {
     throw spawnFailure(spec, error);
   }
@@ -159,26 +173,30 @@ function checkCommand(spec: ProcessSpec): void {
   }
 }
 
+function asUser<T>({ user }: ProcessSpec, action: () => T): T {
+  return user === undefined ? action() : user.run(action);
+}
+
 /** Checked first: the error of a spawn does not tell a missing directory from a missing program. */
-async function checkWorkingDirectory(path: string): Promise<void> {
+function checkWorkingDirectory(spec: ProcessSpec): void {
+  const { workingDirectory: path, user } = spec;
   if (path === "") return;
+  const closed = () =>
+    `${user === undefined ? "the worker's user" : `the user ${user.account.name}`} does not get there`;
   let problem: string | undefined;
   let cause: unknown;
   try {
-    if (!(await Deno.stat(path)).isDirectory) problem = "it is not a directory";
+    if (!asUser(spec, () => Deno.statSync(path)).isDirectory) problem = "it is not a directory";
+    else if (asUser(spec, () => isClosed(path))) problem = closed();
   } catch (error) {
     if (!isCommandsOwn(error)) throw cannotSpawn(error);
     cause = error;
-    problem = error instanceof Deno.errors.NotFound ? "it does not exist" : messageOf(error);
+    if (error instanceof Deno.errors.NotFound) problem = "it does not exist";
+    else problem = error instanceof Deno.errors.PermissionDenied ? closed() : messageOf(error);
   }
   if (problem === undefined) return;
-  throw new SpawnError(
-    `Cannot use the working directory ${JSON.stringify(path)}: ${problem}`,
-    EXIT_CANNOT_RUN,
-    {
-      cause,
-    },
-  );
+  const message = `Cannot use the working directory ${JSON.stringify(path)}: ${problem}`;
+  throw new SpawnError(message, EXIT_CANNOT_RUN, { cause });
 }
 
 /** By the system's name for it, which the runtime passes on; what has none was not the system's answer. */

@@ -7,7 +7,7 @@
  * writers live in this process's memory, and a second server on the same file would not hear them.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { dirname } from "node:path";
+import { isForeign, prepareFile } from "./database_file.ts";
 
 /** Something is wrong with the database; the message is for the operator, and `cause` is SQLite's own error. */
 export class StoreError extends Error {
@@ -68,6 +68,9 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
+/** What every version of the schema has: a database without them is another program's. */
+const TABLES = ["settings", "jobs", "executions", "events"];
+
 /** How long opening waits for another process to let go of the file, as when one server takes over from another. */
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -83,7 +86,7 @@ export class Database {
   /** @throws StoreError when the file cannot be used, with the next step in its message. */
   constructor(path: string, options: { busyTimeoutMs?: number } = {}) {
     this.path = path;
-    prepareFile(path);
+    prepare(path);
     this.#db = this.#convert("open", () => new DatabaseSync(path));
     try {
       this.#convert("open", () => this.#configure(options.busyTimeoutMs ?? BUSY_TIMEOUT_MS));
@@ -173,16 +176,18 @@ export class Database {
   }
 }
 
-/**
- * Makes the file before SQLite does, because SQLite would make it readable for everybody; the journal gets the
- * mode of the file. The database holds environment values and the secret that signs task tokens.
- */
-function prepareFile(path: string): void {
+/** @throws StoreError before anything was changed when the file is another program's, or cannot be used. */
+function prepare(path: string): void {
   try {
-    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
-    Deno.chmodSync(path, 0o600);
+    if (isForeign(path, TABLES)) {
+      throw new StoreError(
+        `Cannot open ${path}: it is not a database of this program. It was not changed. Name another file.`,
+        path,
+      );
+    }
+    prepareFile(path);
   } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
     throw new StoreError(
       `Cannot open ${path}: ${(cause as Error).message}. Nothing was changed. ` +
         `Name a file that this user may write, or correct the permissions of its directory.`,

@@ -128,3 +128,32 @@ Deno.test(
     assert.deepEqual(Array.from(Deno.readDirSync(join(path, "..")), (entry) => entry.name), ["server.db"]);
   }),
 );
+
+for (
+  const [what, make] of [
+    ["text", (path: string) => Deno.writeTextFileSync(path, "Dear diary,\n".repeat(100))],
+    ["another program's database", (path: string) => {
+      const other = new DatabaseSync(path);
+      other.exec("PRAGMA journal_mode = WAL; CREATE TABLE recipes (name TEXT); PRAGMA user_version = 1");
+      other.close();
+    }],
+  ] as const
+) {
+  Deno.test(
+    `a file that is ${what} is refused, and neither its bytes nor its mode are changed`,
+    inDirectory((path) => {
+      Deno.mkdirSync(join(path, ".."));
+      make(path);
+      Deno.chmodSync(path, 0o644);
+      const before = Deno.readFileSync(path);
+      assert.throws(() => new Database(path), (error) => {
+        assert.ok(error instanceof StoreError);
+        assert.match(error.message, /not a database of this program\. It was not changed/);
+        return true;
+      });
+      assert.deepEqual(Deno.readFileSync(path), before);
+      assert.equal(Deno.statSync(path).mode! & 0o777, 0o644);
+      assert.deepEqual([...Deno.readDirSync(join(path, ".."))].map(({ name }) => name), ["server.db"]);
+    }),
+  );
+}
