@@ -4,6 +4,7 @@
  *
  *     scripts/deno run -A scripts/bench_memory.ts
  */
+import { systemNetwork } from "../src/platform/network.ts";
 import { createConnectRouter } from "@connectrpc/connect";
 import {
   universalServerRequestFromFetch,
@@ -153,7 +154,7 @@ async function work(url: string, directory: string): Promise<void> {
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   await runWorker({
-    transport: createServerTransport({ server: url, clock: systemClock }),
+    transport: createServerTransport({ network: systemNetwork, server: url, clock: systemClock }),
     serverUrl: url,
     queue: "default",
     concurrency: 1,

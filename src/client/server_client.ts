@@ -7,6 +7,7 @@ import { classifyPublishError } from "./call_error.ts";
 import { createServerTransport, type ServerTransport } from "./transport.ts";
 import { JobEventsService, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Network } from "../platform/network.ts";
 import type { Files } from "../platform/files.ts";
 import { messageOf } from "../platform/error_text.ts";
 import { NotFound } from "../platform/system_errors.ts";
@@ -24,6 +25,7 @@ export interface ClientContext {
   env(name: string): string | undefined;
   readonly files: Files;
   readonly clock: Clock;
+  readonly network: Network;
 }
 
 /** The transport to the configured server, signed in with the configured key pair. */
@@ -31,8 +33,9 @@ export async function connectTransport(
   settings: ServerSettings,
   context: ClientContext,
 ): Promise<ServerTransport> {
+  const { clock, network } = context;
   const credentials = await findCredentials(settings, context);
-  return createServerTransport({ server: settings.server, credentials, clock: context.clock });
+  return createServerTransport({ server: settings.server, credentials, clock, network });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { systemNetwork } from "../platform/network.ts";
 import assert from "node:assert/strict";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -23,7 +24,7 @@ async function withPublisher(
   options: FakeServerOptions & { deadlineMs?: number } = {},
 ): Promise<void> {
   const server = new FakeServer(options);
-  const transport = createServerTransport({ server: server.url, clock: systemClock });
+  const transport = createServerTransport({ network: systemNetwork, server: server.url, clock: systemClock });
   const target = { taskToken: "token", jobId: "job", source: ORPHANED_LOG_SOURCE };
   try {
     await test(

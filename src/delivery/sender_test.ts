@@ -1,3 +1,4 @@
+import { systemNetwork } from "../platform/network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
@@ -351,7 +352,7 @@ Deno.test("sender gets a real log's worth of events over sockets that break", as
     { kind: "cut_answer", body: new Uint8Array(2) },
     { kind: "silence" },
   );
-  const transport = createServerTransport({ server: server.url, clock: systemClock });
+  const transport = createServerTransport({ network: systemNetwork, server: server.url, clock: systemClock });
   const publisher = createPublisher({ transport, target: { taskToken: "token" }, deadlineMs: 100, clock });
   const stop = new AbortController();
   const settings = { attemptsMax: 2 };

@@ -2,7 +2,6 @@
  * The probe of the real machine.
  */
 import { diskSpaceOf } from "../platform/disk_space.ts";
-import type { Network } from "../platform/network.ts";
 import { findUser } from "../platform/user_account.ts";
 import type { ClientContext } from "../client/server_client.ts";
 import { fileSystemKind } from "./file_system_kind.ts";
@@ -15,7 +14,6 @@ import { measureSync } from "./sync_probe.ts";
 
 /** What the probe needs of the program that it runs in. */
 export interface ProbeContext extends ClientContext {
-  readonly network: Network;
   userId(): number | undefined;
   /** The command line that does what `words` say, with what else it needs to mean the same directories and server. */
   command(words: string): string;

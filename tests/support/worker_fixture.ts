@@ -1,6 +1,7 @@
 /**
  * A worker and a server in one process, over real sockets, processes and files, in a directory of their own.
  */
+import { systemNetwork } from "../../src/platform/network.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -195,7 +196,7 @@ export class StartedWorker {
   #mayFail = false;
 
   constructor(fixture: WorkerFixture, options: Partial<WorkerOptions>) {
-    const own = createServerTransport({ server: fixture.url, clock: systemClock });
+    const own = createServerTransport({ network: systemNetwork, server: fixture.url, clock: systemClock });
     this.result = runWorker({
       transport: own,
       ...fixture.workerOptions(options),
