@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { messageOf } from "../platform/error_text.ts";
 import type { Files } from "../platform/files.ts";
 import { AlreadyExists } from "../platform/system_errors.ts";
-import { CredentialsError, readConfig, safeName } from "./credentials.ts";
+import { CredentialsError } from "./credentials_error.ts";
+import { readConfig, safeName } from "./credentials.ts";
 import { fingerprintOf } from "../platform/key_fingerprint.ts";
 import { generateKeyPems } from "./private_key.ts";
 

@@ -3,7 +3,8 @@ import { systemFiles } from "../platform/system_files.ts";
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import { join } from "node:path";
 import { createCredentials } from "./create_credentials.ts";
-import { CredentialsError, loadCredentials } from "./credentials.ts";
+import { loadCredentials } from "./credentials.ts";
+import { CredentialsError } from "./credentials_error.ts";
 import { encodeBase58 } from "../platform/key_fingerprint.ts";
 
 const identity = { org: "org-1", principal: "principal-1" };

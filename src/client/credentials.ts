@@ -6,6 +6,7 @@
  *     NAME.pub       public key, PEM
  */
 import { join } from "node:path";
+import { CredentialsError } from "./credentials_error.ts";
 import { fingerprintOf } from "../platform/key_fingerprint.ts";
 import { signToken, TOKEN_LIFETIME_SECONDS } from "./jwt.ts";
 import { importPrivateKey, type KeyPair } from "./private_key.ts";
@@ -24,14 +25,6 @@ export interface Credentials {
   token(audience: string, nowMs: number): Promise<string>;
   /** Makes the next call of `token` sign a new one. */
   discardToken(): void;
-}
-
-/** The credentials cannot be used. `path` is the file to look at; the message says what to do about it. */
-export class CredentialsError extends Error {
-  override readonly name = "CredentialsError";
-  constructor(message: string, readonly path: string, options?: ErrorOptions) {
-    super(message, options);
-  }
 }
 
 /**

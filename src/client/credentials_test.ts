@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { systemFiles } from "../platform/system_files.ts";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
-import { type Credentials, CredentialsError, loadCredentials } from "./credentials.ts";
+import { type Credentials, loadCredentials } from "./credentials.ts";
+import { CredentialsError } from "./credentials_error.ts";
 import { encodeBase58 } from "../platform/key_fingerprint.ts";
 
 interface Keys {

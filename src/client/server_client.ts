@@ -2,8 +2,9 @@
  * The server as the client commands see it: where it is, who we are, and what its errors mean to the user.
  */
 import { type CallOptions, createClient } from "@connectrpc/connect";
-import { type Credentials, CredentialsError, loadCredentials } from "./credentials.ts";
-import { classifyPublishError } from "./call_error.ts";
+import { type Credentials, loadCredentials } from "./credentials.ts";
+import { CredentialsError } from "./credentials_error.ts";
+import { toCallError } from "./to_call_error.ts";
 import { createServerTransport, type ServerTransport } from "./transport.ts";
 import { JobEventsService, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -81,7 +82,7 @@ export class ServerClient implements Disposable {
   }
 
   /** One unary call. @throws ServerError */
-  async call<T>(make: (jobs: JobClient, options: CallOptions) => Promise<T>): Promise<T> {
+  async call<T>(make: (jobs: JobServiceClient, options: CallOptions) => Promise<T>): Promise<T> {
     try {
       return await make(createClient(JobService, this.#transport), { timeoutMs: this.#requestTimeoutMs });
     } catch (error) {
@@ -90,12 +91,12 @@ export class ServerClient implements Disposable {
   }
 
   /** For streams, whose errors come while they are read: give them to `convert`. */
-  events(): EventsClient {
+  events(): EventsServiceClient {
     return createClient(JobEventsService, this.#transport);
   }
 
   convert(error: unknown): ServerError {
-    const { kind, code, message } = classifyPublishError(error, this.#context.clock.nowMs());
+    const { kind, code, message } = toCallError(error, this.#context.clock.nowMs());
     const cause = { cause: error };
     switch (kind) {
       case "authentication":
@@ -112,5 +113,5 @@ export class ServerClient implements Disposable {
   }
 }
 
-export type JobClient = ReturnType<typeof createClient<typeof JobService>>;
-export type EventsClient = ReturnType<typeof createClient<typeof JobEventsService>>;
+export type JobServiceClient = ReturnType<typeof createClient<typeof JobService>>;
+export type EventsServiceClient = ReturnType<typeof createClient<typeof JobEventsService>>;

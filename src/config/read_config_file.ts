@@ -5,15 +5,8 @@
 import { messageOf } from "../platform/error_text.ts";
 import { type Files, readUpTo } from "../platform/files.ts";
 import { FilesystemLoop, NotADirectory, NotFound, PermissionDenied } from "../platform/system_errors.ts";
+import { ConfigFileError } from "./config_file_error.ts";
 import type { ConfigLocations } from "./config_location.ts";
-
-/** A file that cannot be used at all. What is wrong within a file is a YamlError. */
-export class ConfigFileError extends Error {
-  override name = "ConfigFileError";
-  constructor(readonly path: string, readonly reason: string, options?: ErrorOptions) {
-    super(`Cannot use the configuration file ${path}: ${reason}`, options);
-  }
-}
 
 /** A file with every setting and a page of comments for each has a twentieth of this. */
 export const CONFIG_BYTES_MAX = 1024 * 1024;

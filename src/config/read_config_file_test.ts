@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ConfigFileError, findConfigFile, readConfigText } from "./read_config_file.ts";
+import { ConfigFileError } from "./config_file_error.ts";
+import { findConfigFile, readConfigText } from "./read_config_file.ts";
 import { systemFiles } from "../platform/system_files.ts";
 
 Deno.test("what is no configuration file is refused with what it is instead", async () => {

@@ -7,7 +7,7 @@ import { createEvent, encodeEvent } from "../events/event.ts";
 import { PublishJobEventsRequestSchema } from "../events/gen/job/v1/job_pb.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { PendingEvent } from "./pending_source.ts";
-import { PublishError } from "../client/call_error.ts";
+import { CallError } from "../client/call_error.ts";
 import { createPublisher, createRequest, ORPHANED_LOG_SOURCE, type Publisher } from "./publisher.ts";
 import { createServerTransport } from "../client/transport.ts";
 
@@ -37,9 +37,9 @@ async function withPublisher(
   }
 }
 
-async function errorOf(call: Promise<unknown>): Promise<PublishError> {
+async function errorOf(call: Promise<unknown>): Promise<CallError> {
   const error = await call.then(() => assert.fail("The call succeeded"), (error: unknown) => error);
-  assert.ok(error instanceof PublishError, `${error}`);
+  assert.ok(error instanceof CallError, `${error}`);
   return error;
 }
 

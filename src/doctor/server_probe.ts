@@ -5,7 +5,7 @@ import type { Clock } from "../platform/clock.ts";
 import { messageOf } from "../platform/error_text.ts";
 import type { Network } from "../platform/network.ts";
 import { NotFound } from "../platform/system_errors.ts";
-import { CredentialsError } from "../client/credentials.ts";
+import { CredentialsError } from "../client/credentials_error.ts";
 import { type ClientContext, ServerClient, type ServerSettings } from "../client/server_client.ts";
 import { ServerError } from "../client/server_error.ts";
 import type { ServerAnswer, SignInAnswer, WorkerAnswer } from "./probe.ts";

@@ -16,7 +16,7 @@ import type { JobUser } from "./job_user.ts";
 import type { WorkDirectories } from "./work_directories.ts";
 import type { OutstandingCompletions } from "./outstanding.ts";
 import { PROOF_MS } from "./refusal_proof.ts";
-import type { JobServer } from "../client/job_client.ts";
+import type { JobClient } from "../client/job_client.ts";
 
 export interface JobSettings extends ExecuteSettings {
   /** How long the server keeps a job for us without hearing from it. */
@@ -81,7 +81,7 @@ export interface WorkerState {
 }
 
 export interface JobContext {
-  jobServer: JobServer;
+  jobClient: JobClient;
   transport: Transport;
   /** The server's address as log records name it. */
   serverUrl: string;

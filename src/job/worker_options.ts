@@ -6,7 +6,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { DEFAULT_JOB_SETTINGS, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
-import type { JobServerError } from "../client/job_client.ts";
+import type { CallError } from "../client/call_error.ts";
 
 export interface WorkerSettings extends JobSettings {
   /** How long one request for jobs waits for them; clients use 90 s (wire contract). */
@@ -104,5 +104,5 @@ export interface WorkerResult {
   /** Jobs of which something stays on disk for the next run. */
   jobsLeft: number;
   /** What the server or the network answered last, for `authentication` and `unreachable`. */
-  error?: JobServerError;
+  error?: CallError;
 }

@@ -12,7 +12,8 @@ import { BACKOFF_DEFAULT } from "../client/backoff.ts";
 import type { ServerTransport } from "../client/transport.ts";
 import { decodeEvent } from "../events/event.ts";
 import type { JobEnd } from "../job/complete_job.ts";
-import { createJobServer, type JobServer, JobServerError } from "../client/job_client.ts";
+import { createJobClient, type JobClient } from "../client/job_client.ts";
+import { CallError } from "../client/call_error.ts";
 import { completeReplayed, type ReplayContext, replayLog } from "./send.ts";
 import { Story } from "../job/take_up.ts";
 import type { Logger } from "../platform/logging/logger.ts";
@@ -79,7 +80,7 @@ const UNTOUCHED: Outcome = {
 
 interface Connection {
   transport: ServerTransport;
-  jobServer: JobServer;
+  jobClient: JobClient;
   /** Why it is of no use. */
   problem: Pick<Outcome, "end" | "reason"> | undefined;
 }
@@ -125,19 +126,19 @@ export class ReplayRun {
     if (known !== undefined) return known;
     const { settings, context, signal } = this.#options;
     const transport = await connectTransport({ ...settings, server }, context);
-    const jobServer = createJobServer({
+    const jobClient = createJobClient({
       transport,
       clock: context.clock,
       requestTimeoutMs: settings.requestTimeout,
       visibilityTimeoutSeconds: 1,
     });
-    const connection: Connection = { transport, jobServer, problem: undefined };
+    const connection: Connection = { transport, jobClient, problem: undefined };
     this.#connections.set(server, connection);
     try {
-      await jobServer.ping(signal);
+      await jobClient.ping(signal);
     } catch (error) {
       if (signal.aborted) connection.problem = { end: "interrupted", reason: "it was interrupted" };
-      else if (error instanceof JobServerError) {
+      else if (error instanceof CallError) {
         const end = error.kind === "authentication" ? "authentication" : "unreachable";
         connection.problem = { end, reason: `${server}: ${error.message}` };
       } else throw error;
@@ -170,7 +171,7 @@ export class ReplayRun {
   /** `isOurs`: the log lies in our directory, and is archived when the server has all of it. */
   async #replayLog(
     plan: PlannedReplay,
-    { transport, jobServer }: Connection,
+    { transport, jobClient }: Connection,
     path: string,
     isOurs: boolean,
   ): Promise<Outcome> {
@@ -190,7 +191,7 @@ export class ReplayRun {
     const secretly = logger.with({ job_id: execution.job_id }, [taskToken]);
     const replayContext: ReplayContext = {
       transport,
-      jobServer,
+      jobClient,
       requestTimeoutMs: settings.requestTimeout,
       backoff: BACKOFF_DEFAULT,
       clock: context.clock,

@@ -59,7 +59,7 @@ async function replay(
     prepare?.(server);
     const context = {
       transport,
-      jobServer: { complete: () => Promise.resolve() },
+      jobClient: { complete: () => Promise.resolve() },
       requestTimeoutMs: 10_000,
       backoff: { initialMs: 1000, maxMs: 60_000, factor: 2, jitter: 0 },
       clock,

@@ -3,13 +3,8 @@
  */
 import { type ConfigFile, fileSource, parseConfigFile } from "../../config/config_file.ts";
 import { CONFIG_VARIABLE } from "../../config/config_location.ts";
-import {
-  CONFIG_BYTES_MAX,
-  ConfigFileError,
-  decode,
-  findConfigFile,
-  readConfigText,
-} from "../../config/read_config_file.ts";
+import { CONFIG_BYTES_MAX, decode, findConfigFile, readConfigText } from "../../config/read_config_file.ts";
+import { ConfigFileError } from "../../config/config_file_error.ts";
 import { environmentSource, resolveSettings, SettingError } from "../../config/resolve.ts";
 import { nearest } from "../../config/nearest.ts";
 import { type Setting, SETTING_NAMES, SETTINGS } from "../../config/settings.ts";

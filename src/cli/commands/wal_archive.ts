@@ -3,7 +3,7 @@
  */
 import { archiveLog } from "../../archive/archiver.ts";
 import type { Logger } from "../../platform/logging/logger.ts";
-import { LogLockedError } from "../../wal/errors.ts";
+import { LogLockedError, LogQuarantinedError } from "../../wal/errors.ts";
 import { Log } from "../../wal/log.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
@@ -118,7 +118,7 @@ function failure(path: string, error: unknown): Archived {
       `Left alone: ${path} is being written by ${owner}, which archives it when its job is done`;
     return { path, outcome: "in_use", message };
   }
-  const outcome = error instanceof Error && error.name === "LogQuarantinedError" ? "damaged" : "failed";
+  const outcome = error instanceof LogQuarantinedError ? "damaged" : "failed";
   return { path, outcome, message: error instanceof Error ? error.message : String(error) };
 }
 
