@@ -1,6 +1,7 @@
 /**
- * Why an archive cannot be read. Apart from the decompressor, which whoever asks for these does not have to load.
+ * Why an archive cannot be made or read. Apart from what does it, which whoever asks for these does not have to load.
  */
+import { reason } from "../wal/errors.ts";
 
 /** The archive is damaged from `offset` on. What came before that was right, and has been yielded. */
 export class ArchiveDamagedError extends Error {
@@ -26,6 +27,20 @@ export class ArchiveUnsupportedError extends Error {
     super(
       `Cannot read archive: ${path} at byte ${offset}: ${reason}. The file is left as it is. ` +
         "Decompress it with the zstd program first, and read the result",
+    );
+  }
+}
+
+/** Archiving failed. The log stays until its archive is on stable storage, so nothing is lost. */
+export class ArchiveError extends Error {
+  override readonly name = "ArchiveError";
+  constructor(readonly path: string, readonly noSpace: boolean, options: ErrorOptions) {
+    super(
+      `Cannot archive ${path}: ${
+        reason(options.cause)
+      }. Nothing is lost: the log is kept until its archive is on ` +
+        `stable storage.${noSpace ? "" : " It is safe to try again"}`,
+      options,
     );
   }
 }

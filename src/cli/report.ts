@@ -9,10 +9,9 @@ import { CallError } from "../client/call_error.ts";
 import { CredentialsError } from "../client/credentials_error.ts";
 import { escapeControls } from "../platform/logging/logger.ts";
 import { ServerError } from "../client/server_error.ts";
-import { LogNotFoundError } from "../survey/errors.ts";
-import { shellWord } from "../platform/text.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
+import { nextStep } from "./next_step.ts";
 import { OutputClosedError } from "./terminal/output.ts";
 
 export interface Report {
@@ -38,7 +37,6 @@ function classify(error: unknown): Report {
       : said(ExitCode.CONFIGURATION, error.message);
   }
   if (error instanceof ServerError) return serverReport(error);
-  if (error instanceof LogNotFoundError) return said(ExitCode.FAILED, error.message, whereToLook(error));
   if (!(error instanceof Error)) return said(ExitCode.FAILED, String(error));
   return domain(error);
 }
@@ -62,12 +60,6 @@ function serverReport({ kind, message }: ServerError): Report {
   }
 }
 
-function whereToLook({ quarantinedPath }: LogNotFoundError): string {
-  return quarantinedPath === undefined
-    ? "Check the id and --data-dir, or give the path of a file. `airunner wal ls` shows what there is."
-    : `A damaged log of this job was set aside. Next: airunner wal recover ${shellWord(quarantinedPath)}`;
-}
-
 /** Errors that parts of the program throw for the user to read. */
 function domain(error: Error): Report {
   if (error instanceof YamlError) {
@@ -85,7 +77,8 @@ function domain(error: Error): Report {
     const isAuthentication = error.kind === "authentication";
     return said(isAuthentication ? ExitCode.AUTHENTICATION : ExitCode.UNREACHABLE, error.message);
   }
-  return said(ExitCode.FAILED, error.message || error.name);
+  // Whoever wrapped an error tells of it in other words, and the same helps.
+  return said(ExitCode.FAILED, error.message || error.name, nextStep(error) ?? nextStep(error.cause));
 }
 
 /** More than a screen of them is mended in more than one go. */

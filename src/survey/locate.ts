@@ -9,7 +9,6 @@ import { FilesystemLoop, NotFound } from "../platform/system_errors.ts";
 import { entriesIn } from "./directory.ts";
 import { LogNotFoundError, LogUnreadableError } from "./errors.ts";
 import { openLog } from "./open_log.ts";
-import { formatTime, shellWord, shown } from "../platform/text.ts";
 
 export interface Directories {
   readonly walDir: string;
@@ -18,8 +17,14 @@ export interface Directories {
 
 export interface Located {
   readonly path: string;
-  /** Lines about other files of the same job, for stderr. */
-  readonly notes: readonly string[];
+  /** Other files of the same job. */
+  readonly others: readonly OtherFile[];
+}
+
+export interface OtherFile {
+  readonly path: string;
+  /** Undefined when the file does not say. */
+  readonly execution: Execution | undefined;
 }
 
 interface Candidate {
@@ -35,7 +40,7 @@ export async function locateLog(
   target: string,
   directories: Directories,
 ): Promise<Located> {
-  if (target.includes("/") || await exists(files, target)) return { path: target, notes: [] };
+  if (target.includes("/") || await exists(files, target)) return { path: target, others: [] };
   const candidates = await findJob(files, target, directories);
   if (candidates.length === 0) throw await notFound(files, target, directories);
   if (candidates.length > 1) {
@@ -43,14 +48,7 @@ export async function locateLog(
     candidates.sort(laterFirst);
   }
   const [latest, ...others] = candidates;
-  const notes = others.map((other) => {
-    const { execution } = other;
-    const what = execution
-      ? `execution ${execution.execution}, started ${formatTime(execution.started_at_ms)}`
-      : "same job";
-    return `Also there: ${shown(shellWord(other.path))} (${shown(what)})`;
-  });
-  return { path: latest.path, notes };
+  return { path: latest.path, others };
 }
 
 async function exists(files: Files, path: string): Promise<boolean> {

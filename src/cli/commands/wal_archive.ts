@@ -7,6 +7,8 @@ import { LogLockedError, LogQuarantinedError } from "../../wal/errors.ts";
 import { Log } from "../../wal/log.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
+import { messageOf } from "../../platform/error_text.ts";
+import { nextStep } from "../next_step.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
 import { isUncompleted } from "../../survey/facts.ts";
@@ -119,7 +121,8 @@ function failure(path: string, error: unknown): Archived {
     return { path, outcome: "in_use", message };
   }
   const outcome = error instanceof LogQuarantinedError ? "damaged" : "failed";
-  return { path, outcome, message: error instanceof Error ? error.message : String(error) };
+  const message = [messageOf(error), nextStep(error)].filter((text) => text !== undefined).join(" ");
+  return { path, outcome, message };
 }
 
 function archivedLine(

@@ -11,7 +11,9 @@ import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { locateLog, quarantinedLogs } from "../../survey/locate.ts";
+import { findLog } from "../log_target.ts";
+import type { Context } from "../context.ts";
+import { quarantinedLogs } from "../../survey/locate.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { cannotRead } from "../cannot_read.ts";
 import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../survey/recovered.ts";
@@ -26,8 +28,8 @@ type Recover = Call<
 >;
 
 export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
-  const { stdout, stderr } = context;
-  const path = await locateDamaged(context.files, target, settings, (note) => stderr.write(`${note}\n`));
+  const { stdout } = context;
+  const path = await locateDamaged(context, target, settings);
   const owner = await writerOf(context.files, path);
   if (owner !== undefined) {
     throw new CommandError(
@@ -86,17 +88,14 @@ interface Found {
 
 /** For a job's id: its log that was set aside, which is the one that needs it, or else its log or archive. */
 async function locateDamaged(
-  files: Files,
+  context: Context,
   target: string,
   directories: Recover["settings"],
-  note: (line: string) => Promise<void>,
 ): Promise<string> {
-  const quarantined = target.includes("/") ? [] : await quarantinedLogs(files, target, directories.walDir);
-  if (quarantined.length === 0) {
-    const { path, notes } = await locateLog(files, target, directories);
-    for (const line of notes) await note(line);
-    return path;
-  }
+  const quarantined = target.includes("/")
+    ? []
+    : await quarantinedLogs(context.files, target, directories.walDir);
+  if (quarantined.length === 0) return await findLog(context, target, directories);
   if (quarantined.length === 1) return quarantined[0];
   throw new CommandError(
     `Job ${target} has ${quarantined.length} damaged logs. Nothing was changed; name the one to recover:`,
