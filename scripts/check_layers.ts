@@ -18,7 +18,7 @@ export const ALLOWED: Record<string, readonly string[]> = {
   replay: ["platform", "job", "survey", "archive", "delivery", "client", "wal", "events"],
   server: ["platform", "events"],
   metrics: ["platform", "job", "survey", "server", "archive", "delivery", "wal", "config"],
-  doctor: ["platform", "survey", "archive", "client", "config", "wal"],
+  doctor: ["platform", "survey", "archive", "client", "config", "wal", "events"],
   cli: [
     "platform",
     "events",

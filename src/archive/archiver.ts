@@ -253,7 +253,7 @@ class Archiving {
   async #isEarlierState(path: string): Promise<boolean> {
     try {
       const theirs = await readSummary(path);
-      if (theirs !== undefined && theirs.pending + theirs.failed === 0) return false;
+      if (theirs !== undefined && isSettled(theirs)) return false;
       const log = readLockedFile(this.log, this.#logBytes);
       // An archive of no record is the beginning of every log.
       return await hasRecords(path) && await compareBytes(await readLogBytes(path), log) === "right_goes_on";
@@ -272,6 +272,11 @@ class Archiving {
     await this.files.remove(this.options.logPath);
     await this.files.syncDirectory(parentDirectory(this.options.logPath));
   }
+}
+
+/** Nobody sends or completes anything from it. */
+function isSettled({ pending, failed, completion }: ArchiveSummary): boolean {
+  return pending + failed === 0 && completion !== "due" && completion !== "refused";
 }
 
 async function hasRecords(path: string): Promise<boolean> {

@@ -45,6 +45,9 @@ export interface FileInfo {
   readonly isFile: boolean;
   readonly isDirectory: boolean;
   readonly isSymlink: boolean;
+  /** A named pipe. */
+  readonly isFifo?: boolean | null;
+  readonly isSocket?: boolean | null;
   readonly size: number;
   readonly mtime: Date | null;
   readonly mode: number | null;

@@ -3,6 +3,10 @@
  * done, why not. Looks only; nothing is opened for writing and no server is asked.
  */
 import { readSummary } from "../archive/summary.ts";
+import { compareBytes } from "../archive/log_content.ts";
+import { checkRegularFile } from "../platform/regular_file.ts";
+import { NotFound } from "../platform/system_errors.ts";
+import { readLogFile } from "../wal/reader.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
 import type { Execution } from "../wal/execution.ts";
@@ -75,6 +79,66 @@ export async function planReplay(
     const reason = messageOf(error);
     return { ...nothing, isCompressed: target.kind === "archive", obstacle: { kind: "unreadable", reason } };
   }
+}
+
+/**
+ * What is left of a plan by the time its turn comes: another replay, or a worker, may have been there first. An archive that was
+ * restored meanwhile is gone, or settled when it came back.
+ */
+export async function planAgain(
+  files: Files,
+  plan: PlannedReplay,
+  selection: ReplaySelection,
+): Promise<PlannedReplay> {
+  const { target } = plan;
+  try {
+    await checkRegularFile(files, target.path);
+    return target.kind === "archive" ? await settledArchive(target, selection) ?? plan : plan;
+  } catch (error) {
+    if (error instanceof NotFound) return { ...plan, wanted: 0, isCompletionDue: false };
+    throw error;
+  }
+}
+
+/**
+ * Leaves out archives that are earlier states of a log that is there as well, as after a restore that kept them: all their bytes are
+ * the beginning of the log's, so whatever they lack, the log lacks too, and is sent from there.
+ */
+export async function withoutEarlierStates(
+  files: Files,
+  plans: readonly PlannedReplay[],
+): Promise<PlannedReplay[]> {
+  const logs = plans.filter(({ target }) => target.kind === "log");
+  const kept: PlannedReplay[] = [];
+  for (const plan of plans) {
+    const isDue = plan.wanted > 0 || plan.isCompletionDue;
+    const isEarlier = plan.target.kind === "archive" && isDue && plan.events > 0 &&
+      await isSome(
+        logs.filter((log) => isSameExecution(log, plan)),
+        (log) => isBeginningOf(files, plan, log),
+      );
+    kept.push(isEarlier ? { ...plan, wanted: 0, isCompletionDue: false } : plan);
+  }
+  return kept;
+}
+
+async function isSome<T>(items: readonly T[], is: (item: T) => Promise<boolean>): Promise<boolean> {
+  for (const item of items) if (await is(item)) return true;
+  return false;
+}
+
+function isSameExecution({ execution: one }: PlannedReplay, { execution: other }: PlannedReplay): boolean {
+  return one?.job_id === other?.job_id && one?.execution === other?.execution;
+}
+
+async function isBeginningOf(
+  files: Files,
+  archive: PlannedReplay,
+  log: PlannedReplay,
+): Promise<boolean> {
+  const { bytes } = await openLog(files, archive.target.path);
+  const found = await compareBytes(readLogFile(log.target.path), bytes);
+  return found === "same" || found === "left_goes_on";
 }
 
 /** An archive whose summary says that nothing in it is wanted need not be decompressed. */

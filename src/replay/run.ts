@@ -27,7 +27,7 @@ import type { Random } from "../platform/random.ts";
 import { quietLogger } from "../platform/logging/quiet.ts";
 import { nameOf, type Replayed } from "./replayed.ts";
 import { formatCount } from "../platform/text.ts";
-import { isWantedBy, type PlannedReplay, type ReplaySelection } from "./plan.ts";
+import { isWantedBy, planAgain, type PlannedReplay, type ReplaySelection } from "./plan.ts";
 import { type ClientContext, connectTransport, type ServerSettings } from "../client/server_client.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -110,7 +110,9 @@ export class ReplayRun {
     try {
       const connection = await this.#connect(serverOf(plan, this.#options.settings)!);
       if (connection.problem !== undefined) return { plan, ...UNTOUCHED, ...connection.problem };
-      return await this.#replayFrom(plan, connection);
+      const left = await planAgain(this.#options.context.files, plan, this.#options.selection);
+      if (left.wanted === 0 && !left.isCompletionDue) return { plan: left, ...UNTOUCHED };
+      return await this.#replayFrom(left, connection);
     } catch (error) {
       return { ...UNTOUCHED, ...obstacleOf(plan, error) };
     }

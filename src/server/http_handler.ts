@@ -2,13 +2,14 @@
  * HTTP around the calls: which path leads to which method, health, and what browsers may not do.
  */
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import { type UniversalHandler, universalServerResponseToFetch } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   ClientGoneError,
   type Exchange,
   type HttpHandler,
   SlowBodyError,
 } from "../platform/door/exchange.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { normalizeUrl } from "./auth.ts";
 import { allowSilence, responseSent } from "./delivery_context.ts";
 import { isLoopback } from "./listener.ts";
@@ -21,10 +22,11 @@ export interface HandlerOptions {
   /** The URLs that this server is known by; read at each call. */
   ownUrls: readonly string[];
   metrics: MetricsPage | undefined;
+  logger: Logger;
 }
 
 export function createHttpHandler(
-  { handlers, rawHandlers, ownUrls, metrics }: HandlerOptions,
+  { handlers, rawHandlers, ownUrls, metrics, logger }: HandlerOptions,
 ): HttpHandler {
   const byPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const rawByPath = new Map(rawHandlers.map((handler) => [handler.requestPath, handler]));
@@ -44,7 +46,7 @@ export function createHttpHandler(
     if (!isOwnOrigin(request.headers.get("Origin"), ownUrls)) {
       return new Response("Calls from other web pages are not allowed\n", { status: 403 });
     }
-    return call(handler, request, url, exchange);
+    return call(handler, request, url, exchange, logger);
   };
 }
 
@@ -74,7 +76,12 @@ async function call(
   request: Request,
   url: URL,
   exchange: Exchange,
+  logger: Logger,
 ): Promise<Response> {
+  const clientGone = (message: string, cause: unknown) => {
+    logger.debug("A client went away before its call had ended", { path: url.pathname });
+    return new ConnectError(message, Code.Canceled, undefined, undefined, cause);
+  };
   const answered = Promise.withResolvers<void>();
   let wasGone = false;
   const sent = async () => {
@@ -89,18 +96,21 @@ async function call(
     method: request.method,
     url: url.href,
     header: request.headers,
-    body: bodyOf(exchange),
+    body: bodyOf(exchange, clientGone),
     signal: request.signal,
     contextValues,
   });
   // A client that went away before there was a response: Deno reports that as completed, since nothing was cut short.
   wasGone = request.signal.aborted;
   answered.resolve();
-  return universalServerResponseToFetch(answer);
+  return toResponse(answer, clientGone);
 }
 
+/** Makes the error that a call ends with when its client went away. */
+type ClientGone = (message: string, cause: unknown) => ConnectError;
+
 /** The request's body, whose errors are the client's, and told as such. */
-async function* bodyOf(exchange: Exchange): AsyncGenerator<Uint8Array> {
+async function* bodyOf(exchange: Exchange, clientGone: ClientGone): AsyncGenerator<Uint8Array> {
   try {
     yield* exchange.body();
   } catch (error) {
@@ -113,9 +123,29 @@ async function* bodyOf(exchange: Exchange): AsyncGenerator<Uint8Array> {
         error,
       );
     }
-    if (error instanceof ClientGoneError) {
-      throw new ConnectError(error.message, Code.Canceled, undefined, undefined, error);
-    }
+    if (error instanceof ClientGoneError) throw clientGone(error.message, error);
     throw error;
   }
+}
+
+/** The answer as the runtime takes it. When its client takes no more of it, the call hears that and not the socket's error. */
+function toResponse({ status, header, body }: UniversalServerResponse, clientGone: ClientGone): Response {
+  const messages = body?.[Symbol.asyncIterator]();
+  const stream = messages && new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await messages.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel(reason) {
+      const error = clientGone("The client went away before it had taken the whole answer", reason);
+      try {
+        await messages.throw?.(error);
+      } catch (thrown) {
+        // A generator hands on what it did not catch.
+        if (!(thrown instanceof ConnectError) || thrown.code !== Code.Canceled) throw thrown;
+      }
+    },
+  });
+  return new Response(stream, { status, headers: header });
 }

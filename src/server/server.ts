@@ -188,7 +188,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
   const listener = listen({
     address: options.listen,
     limits: options.limits ?? DEFAULT_LIMITS,
-    handler: createHttpHandler({ ...routers, ownUrls, metrics }),
+    handler: createHttpHandler({ ...routers, ownUrls, metrics, logger }),
     clock,
     logger,
     observe: { refused: observe.connectionRefused, closed: observe.connectionClosed },

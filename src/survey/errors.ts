@@ -1,6 +1,7 @@
 /**
  * Why a log or a directory of logs cannot be looked at. What to type about it, the command line says.
  */
+import { NotRegularFileError } from "../platform/regular_file.ts";
 import { IsADirectory, NotFound, PermissionDenied } from "../platform/system_errors.ts";
 
 /** A log, or what was taken for one, that cannot be read. `reason`: why, as part of a sentence. */
@@ -43,5 +44,10 @@ function readFailure(error: unknown): string {
   if (error instanceof NotFound) return "no such file";
   if (error instanceof PermissionDenied) return "permission denied; run it as the owner of the file";
   if (error instanceof IsADirectory) return "it is a directory; name the files in it";
+  if (error instanceof NotRegularFileError) {
+    return error.what === "a directory"
+      ? "it is a directory; name the files in it"
+      : `${error.message}; write what comes from it to a file first`;
+  }
   return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@
  */
 import { startsLikeZstd } from "../archive/frames.ts";
 import type { Files } from "../platform/files.ts";
-import { IsADirectory } from "../platform/system_errors.ts";
+import { openRegularFile } from "../platform/regular_file.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { readLogFile } from "../wal/reader.ts";
 import { LogUnreadableError } from "./errors.ts";
@@ -34,8 +34,7 @@ export async function openPastDamage(files: Files, path: string): Promise<LogByt
 
 async function readStart(files: Files, path: string): Promise<Uint8Array> {
   try {
-    using file = await files.openForReading(path);
-    if ((await file.stat()).isDirectory) throw new IsADirectory("it is a directory");
+    using file = await openRegularFile(files, path);
     const buffer = new Uint8Array(4);
     return buffer.subarray(0, await file.read(buffer));
   } catch (error) {

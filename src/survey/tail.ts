@@ -3,6 +3,7 @@
  */
 import { type Files, isMissing, type ReadableFile } from "../platform/files.ts";
 import type { FileIdentity } from "../platform/lock_table.ts";
+import { openRegularFile } from "../platform/regular_file.ts";
 import type { WalRecord } from "../wal/format.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
 import { type Damage, Scanner } from "../wal/scanner.ts";
@@ -22,7 +23,7 @@ export class LogTail implements Disposable {
   }
 
   static async open(files: Files, path: string): Promise<LogTail> {
-    const file = await files.openForReading(path);
+    const file = await openRegularFile(files, path);
     const { dev, ino } = await file.stat();
     return new LogTail(files, file, { dev, ino: ino ?? 0 });
   }

@@ -3,8 +3,8 @@
  * that job, the path of a file that file alone.
  */
 import { type Files, isMissing } from "../platform/files.ts";
-import { IsADirectory } from "../platform/system_errors.ts";
 import { isOwnLog, readFileName } from "../wal/file_names.ts";
+import { checkRegularFile } from "../platform/regular_file.ts";
 import { type Directories, quarantinedLogs } from "./locate.ts";
 import { entriesIn, isFile } from "./directory.ts";
 import { LogNotFoundError, LogUnreadableError } from "./errors.ts";
@@ -75,7 +75,7 @@ async function targetOfPath(
   let real: string;
   try {
     real = await files.realPath(path);
-    if (!(await files.stat(path)).isFile) throw new IsADirectory(path);
+    await checkRegularFile(files, path);
   } catch (error) {
     throw LogUnreadableError.because(path, error);
   }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
+import { HEADER_BYTES, headerProblem, reservedWord } from "../wal/format.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { type DamageExtent, examineDamage } from "./damage.ts";
 import { type LogScan, scanBytes } from "./scan.ts";
@@ -21,6 +22,8 @@ export interface Verified extends Omit<LogScan, "ledger"> {
   readonly owner: LockOwner | undefined;
   /** How far the damage reaches; undefined when there is none. */
   readonly extent: DamageExtent | undefined;
+  /** The header's reserved word: 0, unless a newer version wrote the log or a bit rotted. It does no harm to anything. */
+  readonly reservedWord: number;
 }
 
 /** A write takes milliseconds; a tail that stays the same for so long is not being written. */
@@ -41,7 +44,8 @@ export async function verifyLog(
 ): Promise<Verified> {
   const { files } = host;
   const { bytes, archived } = await openLog(files, path);
-  const scan = await scanBytes(watch?.(bytes, archived) ?? bytes, () => {});
+  const header = new HeaderWatch();
+  const scan = await scanBytes(header.watch(watch?.(bytes, archived) ?? bytes), () => {});
   const owner = archived ? undefined : await ownerOf(files, path);
   const latest = scan.damage && !archived ? await readAgain(host, path, scan, owner) : scan;
   const { ledger, ...rest } = latest;
@@ -49,7 +53,26 @@ export async function verifyLog(
   const extent = damage &&
     await examineDamage(() => openPastDamage(files, path), { damage, goodBytes, archiveProblem });
   const { pending, sent, failed } = ledger;
-  return { ...rest, path, pending, sent, failed, owner, extent };
+  const { reservedWord } = header;
+  return { ...rest, path, pending, sent, failed, owner, extent, reservedWord };
+}
+
+/** Keeps the header of a log that is read past it. */
+class HeaderWatch {
+  readonly #header = new Uint8Array(HEADER_BYTES);
+
+  async *watch(bytes: LogBytes): LogBytes {
+    let passed = 0;
+    for await (const chunk of bytes) {
+      if (passed < HEADER_BYTES) this.#header.set(chunk.subarray(0, HEADER_BYTES - passed), passed);
+      passed += chunk.length;
+      yield chunk;
+    }
+  }
+
+  get reservedWord(): number {
+    return headerProblem(this.#header) === undefined ? reservedWord(this.#header) : 0;
+  }
 }
 
 /** What the log looks like by now: without damage when its tail has moved on in the meantime. */

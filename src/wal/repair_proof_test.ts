@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { completionMark, completionRecord } from "./completion.ts";
 import { encodeExecution, encodeFailure } from "./execution.ts";
 import { encodeHeader, encodeRecord, Status } from "./format.ts";
 import { type LogBytes, scanLog } from "./reader.ts";
@@ -114,6 +115,22 @@ const CASES: [log: string, expected: string][] = [
 
 Deno.test("what is not proven sent is pending in a repaired log", async () => {
   for (const [log, expected] of CASES) assert.equal(await repaired(log), expected, log);
+});
+
+Deno.test("the mark that the job is completed settles no event, and so stays", async () => {
+  const mark = encodeRecord(completionRecord("completed", 1n));
+  const { bytes } = build("e 1 2 f1? 3 a3");
+  const whole = new Uint8Array([...bytes, ...mark]);
+  const open = async function* (): LogBytes {
+    yield await Promise.resolve(whole);
+  };
+  const plan = await planRepair(open, { lastSequenceOf: ({ sequence }) => sequence });
+  const marks: unknown[] = [];
+  const { ledger } = await scanLog(
+    repairedBytes(open, plan),
+    (record) => void marks.push(completionMark(record)),
+  );
+  assert.deepEqual([ledger.pending, plan.unproven, marks.at(-1)], [3, 1, "completed"]);
 });
 
 Deno.test("without knowing what sequences an event uses up, no damage is known to have been an event", async () => {

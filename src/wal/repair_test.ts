@@ -114,6 +114,16 @@ Deno.test("repair does not take a record that a job printed for one of the log's
   assert.deepEqual(atEnd.repaired, concat(encodeHeader(), event(1)));
 });
 
+Deno.test("repair spares good neighbours that a damaged length happens to lead over", async () => {
+  // Not only its length is wrong, so nothing proves where it ends; the next two records are as long as it says.
+  const damaged = flipped(event(2));
+  new DataView(damaged.buffer).setUint32(0, 3 * 72, true);
+  const good = [event(1), event(3), event(4), event(5)];
+  const { plan, repaired } = await repair(concat(encodeHeader(), event(1), damaged, ...good.slice(1)));
+  assert.deepEqual(repaired, concat(encodeHeader(), ...good));
+  assert.deepEqual([plan.records, plan.distrusted, plan.mended], [4, 0, 0]);
+});
+
 Deno.test("repair does not take an execution record from anywhere but the front of a log", async () => {
   const execution = record(0, EXECUTION, Status.SENT);
   const misplaced = await repair(concat(new Uint8Array(80).fill(9), execution, event(1)));

@@ -12,7 +12,12 @@ import {
   renderReplayTotals,
   replayProblem,
 } from "../screens/replay_screen.ts";
-import { type PlannedReplay, planReplay, type ReplaySelection } from "../../replay/plan.ts";
+import {
+  type PlannedReplay,
+  planReplay,
+  type ReplaySelection,
+  withoutEarlierStates,
+} from "../../replay/plan.ts";
 import { ReplayRun, type ReplaySettings, serverOf } from "../../replay/run.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";
 import { allTargets, findTargets } from "../../survey/targets.ts";
@@ -50,8 +55,9 @@ export async function run(call: Replay): Promise<number> {
   const targets = options.all
     ? await allTargets(context.files, settings)
     : await findTargets(context.files, words, ["log", "archive"], settings);
-  const plans: PlannedReplay[] = [];
-  for (const target of targets) plans.push(await planReplay(context.files, target, selection));
+  const found: PlannedReplay[] = [];
+  for (const target of targets) found.push(await planReplay(context.files, target, selection));
+  const plans = await withoutEarlierStates(context.files, found);
   return options.dryRun
     ? await showPlan(call, plans)
     : await replayAll(call, plans, selection, eventsPerSecondMax);

@@ -10,7 +10,7 @@ import { toJson } from "../../platform/json.ts";
 import { listLogFiles } from "../../survey/log_files.ts";
 import { cannotRead } from "../cannot_read.ts";
 import { Progress } from "../terminal/progress.ts";
-import { renderVerified, renderVerifyTotals } from "../screens/verify_screen.ts";
+import { headerNotice, renderVerified, renderVerifyTotals } from "../screens/verify_screen.ts";
 import { shown } from "../../platform/text.ts";
 import { type Verified, verifyLog } from "../../survey/verify.ts";
 
@@ -40,6 +40,9 @@ export async function run(call: Verify): Promise<number> {
     if (!verified.damage) totals.whole++;
     else (verified.extent?.isTornTail ? totals.torn : totals.damaged).push(path);
     await stdout.write(isJson ? toJson(verifiedJson(verified)) + "\n" : renderVerified(verified, style));
+    // The shape of the document is fixed, and this is no finding.
+    const notice = isJson ? headerNotice(verified) : "";
+    if (notice !== "") await stderr.write(`${shown(path)}:\n${notice}`);
     // Whoever watches a directory of large logs being checked sees each result when it is known.
     await stdout.flush();
   }

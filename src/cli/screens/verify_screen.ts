@@ -18,9 +18,22 @@ export interface VerifiedFile extends Health {
   readonly path: string;
   readonly owner: LockOwner | undefined;
   readonly extent: DamageExtent | undefined;
+  readonly reservedWord: number;
 }
 
 export function renderVerified(file: VerifiedFile, style: Style): string {
+  return renderFile(file, style) + headerNotice(file);
+}
+
+/** Nothing when there is nothing to notice. It is no damage: no reader looks at the word. */
+export function headerNotice({ reservedWord }: Pick<VerifiedFile, "reservedWord">): string {
+  if (reservedWord === 0) return "";
+  const word = `0x${reservedWord.toString(16).padStart(8, "0")}`;
+  return `  note: the reserved word of its header is ${word}, not 0. No reader looks at it, and no event is in it: the log\n` +
+    "  was written by a newer version, or a bit of its disk has changed\n";
+}
+
+function renderFile(file: VerifiedFile, style: Style): string {
   const line = `${shown(file.path)}: ${healthLine(file)}`;
   if (!file.damage || !file.extent) {
     return line + (file.owner ? `, ${ownerName(file.owner)} is writing to it` : "") + "\n";
