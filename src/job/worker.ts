@@ -4,6 +4,8 @@
  * A slot is taken while a job's process runs. What is left to deliver afterwards goes on beside the next
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
+import { systemFiles } from "../platform/system_files.ts";
+import { WORKER_TIMES } from "./worker_options.ts";
 import { DAY_MS } from "../platform/clock.ts";
 import { nextDelayMs } from "../client/backoff.ts";
 import { aborted } from "../platform/aborted.ts";
@@ -19,7 +21,6 @@ import { runJob } from "./run_job.ts";
 import { takeUpLogs } from "./take_up.ts";
 import { HomeError, WorkerHome } from "./worker_home.ts";
 import {
-  DEFAULT_WORKER_SETTINGS,
   type WorkerChanges,
   type WorkerEnd,
   type WorkerOptions,
@@ -73,7 +74,7 @@ class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    const settings = { ...DEFAULT_WORKER_SETTINGS, ...options.settings };
+    const settings = { ...WORKER_TIMES, ...options.settings };
     // Its own copy: senders hold on to it, and it may change in their hands.
     settings.backoff = { ...settings.backoff };
     this.#settings = settings;
@@ -95,6 +96,7 @@ class Worker {
         directory: walDir,
         unsentBytesMax: settings.unsentBytesMax,
         freeBytesMin: settings.freeBytesMin,
+        files: systemFiles,
         clock,
         logger,
       }),
