@@ -4,6 +4,8 @@
  *
  *     scripts/deno run -A scripts/bench_memory.ts
  */
+import { DEFAULT_SETTINGS } from "../tests/support/worker_settings.ts";
+import { systemNetwork } from "../src/platform/network.ts";
 import { createConnectRouter } from "@connectrpc/connect";
 import {
   universalServerRequestFromFetch,
@@ -153,7 +155,7 @@ async function work(url: string, directory: string): Promise<void> {
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   await runWorker({
-    transport: createServerTransport({ server: url, clock: systemClock }),
+    transport: createServerTransport({ network: systemNetwork, server: url, clock: systemClock }),
     serverUrl: url,
     queue: "default",
     concurrency: 1,
@@ -162,6 +164,7 @@ async function work(url: string, directory: string): Promise<void> {
     version: "0.0.0",
     walDir: `${directory}/wal`,
     archiveDir: `${directory}/archive`,
+    settings: DEFAULT_SETTINGS,
     environment: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
     clock: systemClock,
     random: Math.random,

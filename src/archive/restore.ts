@@ -33,7 +33,7 @@ import { logName, logNames, parseLogName } from "../wal/file_names.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { writeWholeFile } from "../wal/whole_file.ts";
-import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
+import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { compareBytes } from "./log_content.ts";
 

@@ -8,7 +8,7 @@ import type { Logger } from "../platform/logging/logger.ts";
 import { reason } from "../wal/errors.ts";
 import { scanLog } from "../wal/reader.ts";
 import { type ArchiveEntry, listArchives } from "./archive_list.ts";
-import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
+import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { readSummary } from "./summary.ts";
 

@@ -8,8 +8,8 @@
  * What cannot be measured does not stop what can be written: while the file system does not say how much room
  * it has, jobs go on, and a disk that is full says so itself at the next write, which then waits.
  */
-import { statfs } from "node:fs";
-import { promisify } from "node:util";
+import { keptFreeBytes } from "../platform/disk_space.ts";
+import type { Files } from "../platform/files.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { aborted } from "../platform/aborted.ts";
@@ -19,12 +19,11 @@ export interface DiskBudgetOptions {
   directory: string;
   /** Bytes of unsent events on disk, over all logs of the directory. */
   unsentBytesMax: number;
-  /** Bytes that stay free on the file system; on a small one a twentieth of it, if that is less. */
+  /** The setting for what stays free on the file system. */
   freeBytesMin: number;
+  files: Pick<Files, "space">;
   clock: Clock;
   logger: Logger;
-  /** The seam for tests. */
-  space?(directory: string): Promise<{ freeBytes: number; totalBytes: number }>;
 }
 
 /** How long an answer about free space holds, and how often it is asked for while jobs wait. */
@@ -123,7 +122,7 @@ export class DiskBudget {
     const { freeBytesMin, clock } = this.#options;
     try {
       const { freeBytes, totalBytes } = await this.#measure();
-      this.#spareBytes = freeBytes - Math.min(freeBytesMin, totalBytes / 20);
+      this.#spareBytes = freeBytes - keptFreeBytes(totalBytes, freeBytesMin);
       this.#measured();
     } catch (error) {
       // Also when the last answer said that there is no room: that may be long past, and only a write can
@@ -135,13 +134,13 @@ export class DiskBudget {
   }
 
   async #measure(): Promise<{ freeBytes: number; totalBytes: number }> {
-    const { directory, clock, space = spaceOf } = this.#options;
+    const { directory, clock, files } = this.#options;
     const answered = new AbortController();
     const late = clock.sleep(ANSWER_MS_MAX, answered.signal).then(() => {
       throw new Error(`the file system has not answered for ${ANSWER_MS_MAX / 1000} s`);
     });
     try {
-      return await Promise.race([space(directory), late]);
+      return await Promise.race([files.space(directory), late]);
     } finally {
       // Lets go of the timer, whose rejection nobody waits for any more then.
       late.catch(() => {});
@@ -184,9 +183,4 @@ export interface LogAccount {
   stored(bytes: number): void;
   sent(bytes: number): void;
   close(): void;
-}
-
-async function spaceOf(directory: string): Promise<{ freeBytes: number; totalBytes: number }> {
-  const { bavail, blocks, bsize } = await promisify(statfs)(directory);
-  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }

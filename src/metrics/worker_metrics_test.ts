@@ -3,6 +3,7 @@ import { inputOutputError, noSpaceError } from "../../tests/support/disk_errors.
 import { MemoryFiles } from "../../tests/support/memory_files.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { parseMetrics, valueOf } from "../../tests/support/metrics_text.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { Log, LogSealedError, LogWriteError } from "../wal/log.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
@@ -25,6 +26,7 @@ class Watched implements AsyncDisposable {
       keepsDelivered: false,
       unsentAgeMaxMs: 60_000,
       version: "1.2.3",
+      files: systemFiles,
       // Looking at the disk takes no time by this clock, so there is no rest after it either.
       clock: new ManualClock(Date.now()),
       logger: silentLogger,

@@ -29,6 +29,9 @@ export interface FileInfo {
   readonly isFile: boolean;
   readonly isDirectory: boolean;
   readonly isSymlink: boolean;
+  /** A named pipe. */
+  readonly isFifo?: boolean | null;
+  readonly isSocket?: boolean | null;
   readonly size: number;
   readonly mtime: Date | null;
   readonly mode: number | null;
@@ -163,6 +166,18 @@ export async function writeAll(file: Pick<LockedFile, "write">, bytes: Uint8Arra
     if (count <= 0) throw new Error("the disk took no more bytes");
     done += count;
   }
+}
+
+/** What a file holds from its position on, `bytesMax` bytes at most: a pipe or a device may have no end. */
+export async function readUpTo(file: Pick<ReadableFile, "read">, bytesMax: number): Promise<Uint8Array> {
+  const buffer = new Uint8Array(bytesMax);
+  let length = 0;
+  while (length < bytesMax) {
+    const count = await file.read(buffer.subarray(length));
+    if (count === 0) break;
+    length += count;
+  }
+  return buffer.subarray(0, length);
 }
 
 /** Whether an error says that there is no such file. */

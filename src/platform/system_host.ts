@@ -4,7 +4,8 @@
 import { systemClock } from "./clock.ts";
 import { systemEnvironment } from "./environment.ts";
 import type { Host } from "./host.ts";
-import { systemRandom } from "./random.ts";
+import { systemNetwork } from "./network.ts";
+import { systemRandom, systemRandomId } from "./random.ts";
 import { systemFiles } from "./system_files.ts";
 
 export const systemHost: Host = {
@@ -12,4 +13,6 @@ export const systemHost: Host = {
   files: systemFiles,
   clock: systemClock,
   random: systemRandom,
+  randomId: systemRandomId,
+  network: systemNetwork,
 };
