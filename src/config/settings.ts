@@ -2,6 +2,7 @@
  * Every setting, declared once, as data: its name in the configuration file, its flag, its environment
  * variable, its type, default and description. Help, parsing and error messages all come from this table.
  */
+import { DAY_MS } from "../platform/clock.ts";
 import {
   addressRanges,
   boolean,
@@ -54,8 +55,6 @@ function setting<T>(
   const variable = `AIRUNNER_${flag.slice(2).replaceAll("-", "_").toUpperCase()}` as const;
   return { key, flag, variable, type, default: fallback, description, ...facts };
 }
-
-const DAY_MS = 86_400_000;
 
 export const SETTINGS = {
   dataDir: setting("DataDir", "--data-dir", path, undefined, "directory of logs and archives", {

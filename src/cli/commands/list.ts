@@ -7,7 +7,7 @@ import { type Job, JobState, type ListJobsResponse } from "../../events/gen/job/
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { classifyPublishError } from "../../client/call_error.ts";
+import { toCallError } from "../../client/to_call_error.ts";
 import { ServerClient } from "../../client/server_client.ts";
 import { ServerError } from "../../client/server_error.ts";
 import { toJson } from "../../platform/json.ts";
@@ -81,7 +81,7 @@ async function fetchPage(
   try {
     return await client.call((service, limits) => service.listJobs(page, limits));
   } catch (error) {
-    const isTooLarge = error instanceof ServerError && classifyPublishError(error.cause, 0).tooLarge;
+    const isTooLarge = error instanceof ServerError && toCallError(error.cause, 0).tooLarge;
     if (isTooLarge && page.pageSize > 1) return undefined;
     throw error;
   }
