@@ -17,6 +17,8 @@ import { runWorker } from "../src/job/worker.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { createLogger } from "../src/platform/logging/logger.ts";
 import { formatRows, type Row } from "./bench_table.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
+import { systemProcesses } from "../src/platform/system_processes.ts";
 
 const OUTPUT_BYTES = 1024 ** 3;
 const GROWTH_TARGET_MIB = 64;
@@ -155,6 +157,8 @@ async function work(url: string, directory: string): Promise<void> {
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   await runWorker({
+    files: systemFiles,
+    processes: systemProcesses,
     transport: createServerTransport({ network: systemNetwork, server: url, clock: systemClock }),
     serverUrl: url,
     queue: "default",

@@ -17,6 +17,7 @@ import { LogDelivery } from "./deliver_log.ts";
 import type { JobContext } from "./job_context.ts";
 import { isOurs, TIMED_OUT } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
+import { NotFound } from "../platform/system_errors.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
 const TAKEN_UP_MAX = 8;
@@ -26,7 +27,7 @@ export async function takeUpLogs(context: JobContext): Promise<void> {
   const { walDir, logsInHand, drain, logger, clock, files } = context;
   await removeStaleFiles(walDir, { logger, nowMs: clock.nowMs(), files });
   const paths: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(walDir)) {
+  for (const { name, isFile } of await files.list(walDir)) {
     const path = `${walDir}/${name}`;
     if (!isFile || readFileName(name)?.kind !== "log" || logsInHand.has(path)) continue;
     if (isOwnLog(name)) paths.push(path);
@@ -179,14 +180,23 @@ async function finish(context: JobContext, log: Log, story: Story, isSettled: bo
 
 /** Whether nothing of the job runs any more on this host; whatever was left of it is ended first. */
 async function isOver(
-  { workerName, settings: { killGraceMs }, jobUser, clock, stop }: JobContext,
+  { workerName, settings: { killGraceMs }, jobUser, processes, clock, stop }: JobContext,
   execution: Execution,
   { pid, end }: Story,
   logger: Logger,
 ): Promise<boolean> {
   // On another host, or in another container, the number is somebody else's.
   if (end !== undefined || pid === undefined || execution.worker !== workerName) return true;
-  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, user: jobUser, clock, logger, stop });
+  return await endLeftover({
+    processes,
+    jobId: execution.job_id,
+    pid,
+    killGraceMs,
+    user: jobUser,
+    clock,
+    logger,
+    stop,
+  });
 }
 
 /** Whether the log is not for us to send; it is closed then. */
@@ -217,7 +227,7 @@ function reportUnopened({ logger, observe }: JobContext, path: string, error: un
     return false;
   }
   // Gone since the directory was read: its owner has archived it.
-  if (error instanceof Deno.errors.NotFound) return false;
+  if (error instanceof NotFound) return false;
   if (!(error instanceof LogQuarantinedError)) throw error;
   observe.damageFound?.(path);
   const { damage, counts, quarantinePath } = error;

@@ -4,8 +4,7 @@
  * have lost their names and are delivered from there, and the next ones need a place.
  */
 import { messageOf } from "../platform/error_text.ts";
-import type { LogFiles } from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import type { Files } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { DirectoryMovingError } from "../wal/errors.ts";
 import { announcePresence, type Presence } from "./presence.ts";
@@ -14,8 +13,7 @@ export interface WorkerHomeOptions {
   walDir: string;
   archiveDir: string;
   logger: Logger;
-  /** A seam for tests. */
-  files?: Pick<LogFiles, "makeDirectory">;
+  files: Files;
 }
 
 /** A directory cannot be used now. The message is for the user to read. */
@@ -54,11 +52,11 @@ export class WorkerHome implements Disposable {
   }
 
   async #settle(): Promise<void> {
-    const { walDir, archiveDir, logger, files = systemFiles } = this.#options;
+    const { walDir, archiveDir, logger, files } = this.#options;
     for (const directory of [walDir, archiveDir]) await files.makeDirectory(directory);
     if (this.#presence?.isCurrent()) return;
     this.#presence?.[Symbol.dispose]();
-    this.#presence = announcePresence(walDir);
+    this.#presence = announcePresence(files, walDir);
     if (this.#isSettled) {
       logger.error(
         "The directory of logs was taken away while the worker runs, and is made again. Jobs that run go on " +

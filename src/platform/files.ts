@@ -142,6 +142,8 @@ export interface Files extends LogFiles {
 }
 
 export interface HeldLock {
+  /** Whether `path` leads to what is locked. */
+  isOf(path: string): boolean;
   release(): void;
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from "./clock.ts";
 import type { Environment } from "./environment.ts";
 import type { Files } from "./files.ts";
 import type { Network } from "./network.ts";
+import type { Processes } from "./processes.ts";
 import type { Random, RandomId } from "./random.ts";
 
 export interface Host extends Environment {
@@ -14,4 +15,5 @@ export interface Host extends Environment {
   readonly random: Random;
   readonly randomId: RandomId;
   readonly network: Network;
+  readonly processes: Processes;
 }

@@ -6,6 +6,7 @@ import { systemEnvironment } from "./environment.ts";
 import type { Host } from "./host.ts";
 import { systemNetwork } from "./network.ts";
 import { systemRandom, systemRandomId } from "./random.ts";
+import { systemProcesses } from "./system_processes.ts";
 import { systemFiles } from "./system_files.ts";
 
 export const systemHost: Host = {
@@ -15,4 +16,5 @@ export const systemHost: Host = {
   random: systemRandom,
   randomId: systemRandomId,
   network: systemNetwork,
+  processes: systemProcesses,
 };

@@ -65,6 +65,8 @@ export async function run(call: Worker): Promise<number> {
       workDirectories: place.workDirectories,
       clock: context.clock,
       random: context.random,
+      files: context.files,
+      processes: context.processes,
       logger,
       observe: {
         ...metrics?.observe,
