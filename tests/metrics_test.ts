@@ -3,6 +3,7 @@
  * disks and damage.
  */
 import assert from "node:assert/strict";
+import { systemFiles } from "../src/platform/system_files.ts";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { JobEventsService, JobService } from "../src/events/gen/job/v1/job_pb.ts";
 import { type Metric, seriesOf, SERVER_METRICS, WORKER_METRICS } from "../src/metrics/table.ts";
@@ -499,6 +500,7 @@ Deno.test("a server with keys counts whom it turns away, and shows its metrics t
   Deno.mkdirSync(keys);
   Deno.writeTextFileSync(tokenFile, "first-token\n");
   const { publicKeyPath } = await createCredentials(
+    systemFiles,
     `${sandbox.directory}/scraper`,
     "scraper",
     { org: "o", principal: "p" },
@@ -528,7 +530,7 @@ Deno.test("a server with keys counts whom it turns away, and shows its metrics t
   assert.equal((await asked("Bearer second-token"))[0], 200);
   Deno.writeTextFileSync(tokenFile, "");
   assert.equal((await asked("Bearer "))[0], 401);
-  const credentials = (await loadCredentials(`${sandbox.directory}/scraper`, "scraper"))!;
+  const credentials = (await loadCredentials(systemFiles, `${sandbox.directory}/scraper`, "scraper"))!;
   assert.equal((await asked(`Bearer ${await credentials.token(url, Date.now())}`))[0], 200);
   assert.equal(await (await fetch(`${url}/healthz`)).text(), "ok\n", "health is open to everybody");
   assert.doesNotMatch((await program.kill("SIGTERM")).stderr, /token\b.*(first|second)-token/);

@@ -5,7 +5,7 @@ import { logName, logNames, readFileName } from "../../wal/file_names.ts";
 import { fileName, type Files, isMissing, parentDirectory } from "../../platform/files.ts";
 import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
-import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
+import { type OpenBytes, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
@@ -105,7 +105,7 @@ async function locateDamaged(
 }
 
 interface Source {
-  readonly open: OpenLog;
+  readonly open: OpenBytes;
   readonly isArchive: boolean;
   /** What is wrong with the archive around the log, as far as it was read. */
   readonly problems: string[];
