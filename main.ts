@@ -2,8 +2,8 @@
  * Arguments in, exit code out.
  */
 import { run } from "./src/cli/run.ts";
-import { stderrSink } from "./src/platform/logger.ts";
-import { createSystemContext } from "./src/cli/system_context.ts";
+import { stderrSink } from "./src/platform/logging/logger.ts";
+import { createSystemContext } from "./src/cli/terminal/system_context.ts";
 
 if (import.meta.main) {
   const { context, cleanUp } = createSystemContext(Deno.args);

@@ -4,7 +4,7 @@
  */
 import { archiveLog } from "../src/archive/archiver.ts";
 import { readLogBytes } from "../src/archive/log_bytes.ts";
-import { silentLogger } from "../src/platform/logger.ts";
+import { silentLogger } from "../src/platform/logging/logger.ts";
 import { encodeHeader, encodeRecord, Status } from "../src/wal/format.ts";
 import type { Row } from "./bench_table.ts";
 

@@ -9,12 +9,14 @@ import {
   universalServerRequestFromFetch,
   universalServerResponseToFetch,
 } from "@connectrpc/connect/protocol";
-import { createServerTransport } from "../src/delivery/transport.ts";
+import { createServerTransport } from "../src/client/transport.ts";
 import { JobEventsService, JobService } from "../src/events/gen/job/v1/job_pb.ts";
 import { runWorker } from "../src/job/worker.ts";
 import { systemClock } from "../src/platform/clock.ts";
-import { createLogger } from "../src/platform/logger.ts";
+import { createLogger } from "../src/platform/logging/logger.ts";
 import { formatRows, type Row } from "./bench_table.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
+import { systemProcesses } from "../src/platform/system_processes.ts";
 
 const OUTPUT_BYTES = 1024 ** 3;
 const GROWTH_TARGET_MIB = 64;
@@ -153,6 +155,8 @@ async function work(url: string, directory: string): Promise<void> {
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   await runWorker({
+    files: systemFiles,
+    processes: systemProcesses,
     transport: createServerTransport({ server: url, clock: systemClock }),
     serverUrl: url,
     queue: "default",

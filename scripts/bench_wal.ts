@@ -8,7 +8,7 @@ import { Crc64 } from "../src/wal/crc64.ts";
 import { encodeHeader, encodeRecord, Status } from "../src/wal/format.ts";
 import { Ledger } from "../src/wal/ledger.ts";
 import { Log } from "../src/wal/log.ts";
-import { logNames } from "../src/wal/log_name.ts";
+import { logNames } from "../src/wal/file_names.ts";
 import { readLogFile, salvageLog, scanLog } from "../src/wal/reader.ts";
 import type { Row } from "./bench_table.ts";
 

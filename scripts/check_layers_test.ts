@@ -10,7 +10,7 @@ function project(files: Record<string, string>): Map<string, string> {
     "src/wal/ledger.ts",
     "src/wal/recovery.ts",
     "src/archive/frames.ts",
-    "src/delivery/backoff.ts",
+    "src/client/backoff.ts",
     "src/job/batcher.ts",
   ];
   return new Map([...pure.map((path) => [path, ""] as const), ...Object.entries(files)]);

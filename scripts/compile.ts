@@ -38,7 +38,8 @@ const RUNTIME_PACKAGE = {
  * - env: settings (AIRUNNER_…), and the environment that jobs inherit;
  * - sys: host name for the execution record, room on a file system, and whose a file is;
  * - ffi: flock(2), which the runtime offers only in its blocking form; /proc, to name the owner of a lock and to find what a
- *   killed worker's job left running; the service manager's datagram socket.
+ *   killed worker's job left running; the service manager's datagram socket; closing the process to others, accounts, and the
+ *   rights of a thread, to run jobs as another user.
  */
 const PERMISSIONS = [
   "--allow-read",

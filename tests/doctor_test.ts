@@ -3,7 +3,7 @@
  * worker, and against a server that asks who calls.
  */
 import assert from "node:assert/strict";
-import { createCredentials } from "../src/delivery/create_credentials.ts";
+import { createCredentials } from "../src/client/create_credentials.ts";
 import { Sandbox } from "./support/airunner.ts";
 
 interface Report {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { JobEventsService, JobService } from "../src/events/gen/job/v1/job_pb.ts";
-import { type Metric, seriesOf, SERVER_METRICS, WORKER_METRICS } from "../src/metrics/metrics.ts";
+import { type Metric, seriesOf, SERVER_METRICS, WORKER_METRICS } from "../src/metrics/table.ts";
 import { type Program, Sandbox } from "./support/airunner.ts";
 import { FakeServer, type Fault } from "./support/fake_server.ts";
 import { type Scrape, Scraper } from "./support/scraper.ts";

@@ -53,14 +53,15 @@ Deno.test("the runbook's four alerts are there under their names", () => {
 });
 
 Deno.test("every alert says how bad it is, what happened, what to type and where to read on", () => {
-  const readme = Deno.readTextFileSync(new URL("../README.md", import.meta.url));
+  const page = "docs/monitoring.md";
+  const text = Deno.readTextFileSync(new URL(`../${page}`, import.meta.url));
   for (const { alert, labels, annotations } of readRules()) {
     assert.match(labels.severity, /^(critical|warning)$/, alert);
     assert.ok(annotations.summary.length > 0 && annotations.summary.length < 80, alert);
     assert.match(annotations.description, /`(airunner|systemctl|curl) /, alert);
     const anchor = alert.toLowerCase();
-    assert.equal(annotations.runbook_url, `README.md#${anchor}`);
-    assert.ok(readme.includes(`<a id="${anchor}">`), `README.md has no anchor ${anchor}`);
+    assert.equal(annotations.runbook_url, `${page}#${anchor}`);
+    assert.ok(text.includes(`<a id="${anchor}">`), `${page} has no anchor ${anchor}`);
   }
 });
 

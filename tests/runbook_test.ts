@@ -1,6 +1,7 @@
 /**
- * Walks through README's *Operations* table with the compiled binary: brings about each row's situation, types its commands as they
- * stand there, and looks for what the last column says. A row without a scenario fails, and so does a scenario without a row.
+ * Walks through the table in docs/operations.md with the compiled binary: brings about each row's situation, types its
+ * commands as they stand there, and looks for what the last column says. A row without a scenario fails, and so does a
+ * scenario without a row.
  */
 import assert from "node:assert/strict";
 import { ISSUES } from "./runbook/issues.ts";
@@ -10,7 +11,7 @@ import { RECOVERY } from "./runbook/recovery.ts";
 import { readOperationsTable } from "./support/operations_table.ts";
 import { Operator } from "./support/operator.ts";
 
-const README = new URL("../README.md", import.meta.url);
+const TABLE = new URL("../docs/operations.md", import.meta.url);
 const SCENARIOS: Readonly<Record<string, (operator: Operator) => Promise<void>>> = {
   ...MONITORING,
   ...ISSUES,
@@ -24,14 +25,14 @@ const VARYING: ReadonlySet<string> = new Set([
   "Pending events do not go away",
   "Disaster recovery: worker lost",
 ]);
-const rows = readOperationsTable(Deno.readTextFileSync(README));
+const rows = readOperationsTable(Deno.readTextFileSync(TABLE));
 
-Deno.test("each row of README's Operations table has its scenario, and each scenario its row", () => {
+Deno.test("each row of the operations table has its scenario, and each scenario its row", () => {
   assert.deepEqual(rows.map(({ when }) => when).sort(), Object.keys(SCENARIOS).sort());
 });
 
 for (const row of rows) {
-  Deno.test(`README's Operations table keeps its word: ${row.when}`, async () => {
+  Deno.test(`the operations table keeps its word: ${row.when}`, async () => {
     const scenario = SCENARIOS[row.when];
     assert.ok(scenario, "this row has no scenario");
     await using operator = new Operator(row);

@@ -86,6 +86,23 @@ Deno.test("every setting in the units is one that the program knows", async () =
   }
 });
 
+Deno.test("the drop-in for a job user gives the worker exactly the capabilities that it asks for", async () => {
+  const unit = readUnit("job-user.conf");
+  await using sandbox = new Sandbox();
+  const help = new TextDecoder().decode((await sandbox.run(["worker", "--help"])).stdout);
+  assert.ok(help.includes(unit.get("Environment")![0].split("=")[0]));
+  // Any user but root and the worker's own would do: the one who lacks the capabilities is told which they are.
+  const { code, stderr } = await sandbox.run(
+    ["worker", "--server=http://127.0.0.1:1", "--job-user=nobody", "--metrics-listen=off"],
+    Deno.uid() === 0 ? { wrapper: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] } : {},
+  );
+  assert.equal(code, 78, stderr);
+  const asked = /the worker lacks (.+?)\./.exec(stderr)![1].split(", ").join(" ");
+  for (const key of ["AmbientCapabilities", "CapabilityBoundingSet"]) {
+    assert.deepEqual(unit.get(key), [asked]);
+  }
+});
+
 Deno.test("a worker says that it is ready although its server is away, and that it stops; its jobs cannot", async () => {
   await using sandbox = new Sandbox();
   const server = await sandbox.startServer();

@@ -2,6 +2,7 @@
  * `wal recover`, `archive`, `restore` and `cleanup` on the compiled binary: an operator's bad night, and what he types.
  */
 import assert from "node:assert/strict";
+import { encodeRecord } from "../src/wal/format.ts";
 import { Sandbox } from "./support/airunner.ts";
 import { SmallDisk } from "./support/small_disk.ts";
 import { assertDelivered, leaveUnsentJob } from "./support/unsent_job.ts";
@@ -120,6 +121,71 @@ Deno.test("a damaged archive is not restored, and recovered into the directory o
   assert.equal((await sandbox.run(["wal", "replay", job.path])).code, 0);
   await assertDelivered(sandbox, url, job);
   assert.deepEqual(Deno.readFileSync(archive), before);
+});
+
+Deno.test("an archive that was restored and kept is sent once, whoever sends it and however often it is asked for", async () => {
+  await using sandbox = new Sandbox();
+  const { url } = await sandbox.startServer();
+  const job = await leaveUnsentJob(sandbox, url, { outputs: 30, sent: 2 });
+  assert.equal((await sandbox.run(["wal", "archive", "--all"])).code, 0);
+  assert.equal((await sandbox.run(["wal", "restore", job.jobId])).code, 0);
+  const plan = await json(sandbox, ["replay", "--all", "--dry-run"]);
+  assert.deepEqual(plan.document.logs.map((log: { to_send: number }) => log.to_send), [0, 30]);
+  // Two at once, and once more.
+  const both = await Promise.all([json(sandbox, ["replay", "--all"]), json(sandbox, ["replay", "--all"])]);
+  const after = await json(sandbox, ["replay", "--all"]);
+  const all = [...both, after].flatMap(({ document }) => document.logs);
+  assert.equal(all.reduce((sum, { sent }) => sum + sent, 0), 30, JSON.stringify(all));
+  assert.equal(all.reduce((sum, { duplicates }) => sum + duplicates, 0), 0);
+  await assertDelivered(sandbox, url, job);
+  assert.deepEqual(names(`${sandbox.dataDir}/wal`), []);
+  assert.deepEqual(names(`${sandbox.dataDir}/archive`), [`${job.jobId}.2.wal.zst`]);
+});
+
+Deno.test("an event that the server refused does not become a sent one when the note of its refusal is damaged", async () => {
+  await using sandbox = new Sandbox();
+  const { url } = await sandbox.startServer();
+  const job = await leaveUnsentJob(sandbox, url, { outputs: 4, sent: 1, failed: 2 });
+  // Behind the failures the server acknowledged everything else.
+  const view = (bytes: Uint8Array) => new DataView(bytes.buffer);
+  const bytes = Deno.readFileSync(job.path);
+  const offsets: number[] = [];
+  for (let at = 16; at < bytes.length; at += view(bytes).getUint32(at, true)) offsets.push(at);
+  const failure = offsets.filter((at) => bytes[at + 12] === 3)[0];
+  const acknowledgement = encodeRecord({
+    sequence: 6n,
+    status: 2,
+    timestampMs: 1n,
+    payload: new Uint8Array(),
+  });
+  bytes[failure + 30] ^= 1;
+  Deno.writeFileSync(job.path, new Uint8Array([...bytes, ...acknowledgement]));
+  const { document } = await json(sandbox, ["recover", job.path, "--dry-run"]);
+  assert.deepEqual([document.sent, document.pending, document.failed], [1, 4, 1]);
+  assert.equal(document.unproven_acknowledgements, 1);
+  const screen = text((await sandbox.run(["wal", "recover", job.path, "--dry-run"])).stdout);
+  assert.match(screen, /Not proven +1 acknowledgement from behind the damage/);
+  assert.match(screen, /What is not proven sent counts as not sent \(4 events\)/);
+});
+
+Deno.test("a pipe, a device and a directory are refused at once by whatever reads a log", async () => {
+  await using sandbox = new Sandbox();
+  const pipe = `${sandbox.directory}/pipe`;
+  assert.ok(new Deno.Command("mkfifo", { args: [pipe] }).outputSync().success);
+  const commands = [["recover", "--dry-run"], ["recover"], ["verify"], ["inspect"], ["dump", "--raw"], [
+    "replay",
+  ], [
+    "restore",
+  ]];
+  for (const command of commands) {
+    for (
+      const [path, what] of [["/dev/zero", "a device"], [pipe, "a pipe"], [sandbox.directory, "a directory"]]
+    ) {
+      const { code, stderr } = await sandbox.run(["wal", ...command, path]);
+      assert.equal(code, 1, `${command} ${path}: ${stderr}`);
+      assert.ok(stderr.includes(`Cannot read ${path}: it is ${what}`), `${command} ${path}: ${stderr}`);
+    }
+  }
 });
 
 Deno.test("archive and restore take a log there and back, byte for byte, and its events stay as they were", async () => {

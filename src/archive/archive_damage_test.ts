@@ -1,5 +1,5 @@
 import { match, ok, strictEqual } from "node:assert/strict";
-import { silentLogger } from "../platform/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { scanLog } from "../wal/reader.ts";
 import { archiveLog } from "./archiver.ts";
 import { decompressStream } from "./decompress.ts";
@@ -13,7 +13,7 @@ import {
   concat,
   inPieces,
   withDirectory,
-} from "./test_logs.ts";
+} from "../../tests/support/archive_logs.ts";
 
 /** Archives `log` and hands over the archive's bytes, what they decompress to, and a path to write to. */
 function withArchive(

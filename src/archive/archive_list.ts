@@ -1,9 +1,9 @@
 /**
  * Which archives there are.
  */
-import { parseLogName } from "../wal/log_name.ts";
+import { readFileName } from "../wal/file_names.ts";
 
-export const ARCHIVE_SUFFIX = ".wal.zst";
+const ARCHIVE_SUFFIX = ".wal.zst";
 
 export interface ArchiveEntry {
   name: string;
@@ -18,8 +18,7 @@ export interface ArchiveEntry {
 export async function* listArchives(directory: string): AsyncGenerator<ArchiveEntry> {
   try {
     for await (const { name, isFile } of Deno.readDir(directory)) {
-      // Hidden files are archives in the making.
-      if (!isFile || !name.endsWith(ARCHIVE_SUFFIX) || name.startsWith(".")) continue;
+      if (!isFile || readFileName(name)?.kind !== "archive") continue;
       const entry = await describe(`${directory}/${name}`, name);
       if (entry !== undefined) yield entry;
     }
@@ -31,7 +30,7 @@ export async function* listArchives(directory: string): AsyncGenerator<ArchiveEn
 async function describe(path: string, name: string): Promise<ArchiveEntry | undefined> {
   try {
     const { size, mtime } = await Deno.lstat(path);
-    const jobId = parseLogName(name)?.jobId ?? name.slice(0, -ARCHIVE_SUFFIX.length);
+    const jobId = readFileName(name)?.job?.jobId ?? name.slice(0, -ARCHIVE_SUFFIX.length);
     return { name, path, jobId, bytes: size, mtimeMs: mtime?.getTime() ?? 0 };
   } catch (error) {
     // Removed since the directory was read.

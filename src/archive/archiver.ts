@@ -6,18 +6,24 @@
  *      1  lock the log             the log
  *      2  scan it                  the log; a damaged one is never archived
  *      3  write a hidden temporary file in the archive directory, and sync it
- *                                  the log, and a temporary file that `removeStaleTemporaryFiles` takes away
+ *                                  the log, and a temporary file that `removeStaleFiles` takes away
  *      4  read it back and compare it with the log, byte by byte
  *                                  as after 3
  *      5  link it to its name, which never replaces a file
  *                                  the log, and the archive under two names (or, if power fails, only as after 3)
  *      6  remove the temporary name, sync the directory
  *                                  the log and the archive
- *      7  remove the log, sync its directory
+ *      7  remove archives of earlier states of this same log, sync the directory
+ *                                  as after 6
+ *      8  remove the log, sync its directory
  *                                  the archive (or, if power fails, as after 6)
  *
- * From 5 to 7 a later run finds an archive that decompresses to the same bytes, and goes on from 6. The
- * lock is held from 1 to 7: nobody else can append in between, and whoever waited for it finds that the name
+ * An archive that was restored and kept, while its log was gone on with, is such an earlier state: all its bytes are the beginning
+ * of the log's. Were it left, its events could be sent again for ever; and it goes before the log does, so that whoever restores it
+ * just now still finds the log (`restore.ts`).
+ *
+ * From 5 to 8 a later run finds an archive that decompresses to the same bytes, and goes on from 6. The
+ * lock is held from 1 to 8: nobody else can append in between, and whoever waited for it finds that the name
  * no longer leads to the file.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
@@ -27,21 +33,31 @@ import {
   type LockedFile,
   type LogFiles,
   parentDirectory,
-  systemFiles,
+  writeAll,
 } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
-import { logName, parseLogName } from "../wal/log_name.ts";
+import { archiveName, isOwnLog, logNames, parseLogName } from "../wal/file_names.ts";
+import { HEADER_BYTES } from "../wal/format.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { compressStream } from "./compress.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError, decompressStream } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { type ArchiveSummary, encodeSummary, readSummary } from "./summary.ts";
-import { haveSameBytes, measure, replaceBytes, type Replacement, surveyLog } from "./survey.ts";
+import {
+  compareBytes,
+  haveSameBytes,
+  measure,
+  replaceBytes,
+  type Replacement,
+  surveyLog,
+} from "./log_content.ts";
 
 export interface ArchiveOptions {
-  /** The log, named as `log_name.ts` names them. The caller has closed it: the lock is taken here. */
+  /** The log, named as `file_names.ts` names them. The caller has closed it: the lock is taken here. */
   logPath: string;
   archiveDir: string;
   /** zstd's, 1 to 19. */
@@ -85,8 +101,9 @@ export class ArchiveError extends Error {
  * @throws {ArchiveError} for everything else
  */
 export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult> {
-  const name = parseLogName(fileName(options.logPath));
-  if (name === undefined || !options.logPath.endsWith(".wal")) {
+  const logFile = fileName(options.logPath);
+  const name = parseLogName(logFile);
+  if (name === undefined || !isOwnLog(logFile)) {
     throw new RangeError(`Cannot archive ${options.logPath}: it is not named as a log, <job-id>.wal`);
   }
   const files = options.files ?? systemFiles;
@@ -103,11 +120,6 @@ export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult
   } finally {
     log?.close();
   }
-}
-
-interface TemporaryFile {
-  path: string;
-  file: LockedFile;
 }
 
 class Archiving {
@@ -141,6 +153,7 @@ class Archiving {
     };
     await this.files.makeDirectory(this.options.archiveDir);
     const { archivePath, outcome } = await this.#store(summary);
+    await this.#removeEarlierStates(archivePath);
     await this.#removeLog();
     this.options.logger.info("Log archived", {
       job_id: summary.job_id,
@@ -160,34 +173,39 @@ class Archiving {
   async #store(
     summary: ArchiveSummary,
   ): Promise<{ archivePath: string; outcome: "archived" | "already_archived" }> {
-    let temporary: TemporaryFile | undefined;
-    try {
-      for (let copy = this.name.copy;; copy++) {
-        const archivePath = `${this.options.archiveDir}/${logName(this.name.jobId, copy)}.zst`;
-        let found = await this.#compareExisting(archivePath, summary);
-        if (found === "nothing") {
-          temporary ??= await this.#writeTemporary(fileName(archivePath), summary);
-          if (await this.files.link(temporary.path, archivePath)) {
-            await this.#discard(temporary);
-            temporary = undefined;
-            await this.files.syncDirectory(this.options.archiveDir);
-            return { archivePath, outcome: "archived" };
-          }
-          // Somebody took the name in the meantime.
-          found = await this.#compareExisting(archivePath, summary);
-        }
-        if (found === "same") {
-          await this.#makeDurable(archivePath);
-          return { archivePath, outcome: "already_archived" };
-        }
-        this.options.logger.warn("Archive name is taken by other content", { archive: archivePath });
-      }
-    } finally {
-      if (temporary !== undefined) await this.#discard(temporary);
+    const { archiveDir, logger } = this.options;
+    const published = await publishFile({
+      files: this.files,
+      directory: archiveDir,
+      names: this.#names(this.name.copy),
+      look: (path) => this.#look(path, summary),
+      write: (file) => this.#write(file, summary),
+      check: (file) => this.#check(file),
+      onLeftover: (path, error) =>
+        logger.warn("Temporary archive could not be removed", { path, error: reason(error) }),
+    });
+    const { path: archivePath } = published;
+    if (!published.isNew) {
+      await this.#makeDurable(archivePath);
+      return { archivePath, outcome: "already_archived" };
     }
+    published.file.close();
+    return { archivePath, outcome: "archived" };
   }
 
-  async #compareExisting(path: string, summary: ArchiveSummary): Promise<"nothing" | "same" | "different"> {
+  *#names(copy: number): Generator<string> {
+    for (const name of logNames(this.name.jobId, copy)) yield archiveName(name);
+  }
+
+  async #look(path: string, summary: ArchiveSummary): Promise<Occupant> {
+    const found = await this.#compareExisting(path, summary);
+    if (found === "different") {
+      this.options.logger.warn("Archive name is taken by other content", { archive: path });
+    }
+    return found;
+  }
+
+  async #compareExisting(path: string, summary: ArchiveSummary): Promise<Occupant> {
     try {
       const theirs = await readSummary(path);
       if (theirs !== undefined && theirs.raw_crc64 !== summary.raw_crc64) return "different";
@@ -214,35 +232,54 @@ class Archiving {
     await this.files.syncDirectory(this.options.archiveDir);
   }
 
-  /** Steps 3 and 4. The file stays locked until it is discarded, or it would be taken for a stale one. */
-  async #writeTemporary(name: string, summary: ArchiveSummary): Promise<TemporaryFile> {
-    const path = `${this.options.archiveDir}/.${name}.tmp-${crypto.randomUUID()}`;
-    const file = await this.files.create(path);
-    try {
-      await writeAll(file, encodeSummary(summary));
-      for await (const frame of compressStream(this.#content(), this.options.level)) {
-        await writeAll(file, frame);
-      }
-      await file.sync();
-      const archived = decompressStream(readLockedFile(file, await file.size()), path);
-      if (!(await haveSameBytes(archived, this.#content()))) {
-        throw new Error("what was written does not decompress to the log");
-      }
-      return { path, file };
-    } catch (error) {
-      await this.#discard({ path, file });
-      throw error;
+  async #write(file: LockedFile, summary: ArchiveSummary): Promise<void> {
+    await writeAll(file, encodeSummary(summary));
+    for await (const frame of compressStream(this.#content(), this.options.level)) {
+      await writeAll(file, frame);
     }
   }
 
-  /** That a name is left over is no reason to fail: it is found later as stale, and what it leads to is right. */
-  async #discard({ path, file }: TemporaryFile): Promise<void> {
+  async #check(file: LockedFile): Promise<void> {
+    const archived = decompressStream(readLockedFile(file, await file.size()), this.options.archiveDir);
+    if (!(await haveSameBytes(archived, this.#content()))) {
+      throw new Error("what was written does not decompress to the log");
+    }
+  }
+
+  /** Those of a lower number only: a restored log gets the number of its archive, or a higher one. */
+  async #removeEarlierStates(archivePath: string): Promise<void> {
+    const { archiveDir, logger } = this.options;
+    let isAnyRemoved = false;
+    for (const name of this.#names(1)) {
+      const path = `${archiveDir}/${name}`;
+      if (path === archivePath) break;
+      if (!await this.#isEarlierState(path)) continue;
+      const earlier = await this.files.open(path);
+      try {
+        await this.files.remove(path);
+      } finally {
+        earlier.close();
+      }
+      isAnyRemoved = true;
+      logger.info("Archive of an earlier state of the log removed", { path, archive: archivePath });
+    }
+    if (isAnyRemoved) await this.files.syncDirectory(archiveDir);
+  }
+
+  /** Whether an archive holds the beginning of this log, its token included, and is not told to be sent already. */
+  async #isEarlierState(path: string): Promise<boolean> {
     try {
-      await this.files.remove(path);
+      const theirs = await readSummary(path);
+      if (theirs !== undefined && isSettled(theirs)) return false;
+      const log = readLockedFile(this.log, this.#logBytes);
+      // An archive of no record is the beginning of every log.
+      return await hasRecords(path) && await compareBytes(await readLogBytes(path), log) === "right_goes_on";
     } catch (error) {
-      this.options.logger.warn("Temporary archive could not be removed", { path, error: reason(error) });
-    } finally {
-      file.close();
+      if (
+        error instanceof Deno.errors.NotFound || error instanceof ArchiveDamagedError ||
+        error instanceof ArchiveUnsupportedError
+      ) return false;
+      throw error;
     }
   }
 
@@ -254,6 +291,20 @@ class Archiving {
   }
 }
 
+/** Nobody sends or completes anything from it. */
+function isSettled({ pending, failed, completion }: ArchiveSummary): boolean {
+  return pending + failed === 0 && completion !== "due" && completion !== "refused";
+}
+
+async function hasRecords(path: string): Promise<boolean> {
+  let bytes = 0;
+  for await (const chunk of await readLogBytes(path)) {
+    bytes += chunk.length;
+    if (bytes > HEADER_BYTES) return true;
+  }
+  return false;
+}
+
 /** The first `length` bytes of an open file. Each chunk is valid until the next is asked for. */
 async function* readLockedFile(file: LockedFile, length: number): LogBytes {
   const block = new Uint8Array(READ_BLOCK_BYTES);
@@ -262,13 +313,5 @@ async function* readLockedFile(file: LockedFile, length: number): LogBytes {
     if (count === 0) throw new Error(`it ends at byte ${offset}, and had ${length} bytes before`);
     offset += count;
     yield block.subarray(0, count);
-  }
-}
-
-async function writeAll(file: LockedFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const count = await file.write(bytes.subarray(at));
-    if (count === 0) throw new Error("the file takes no more bytes");
-    at += count;
   }
 }

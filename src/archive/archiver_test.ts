@@ -1,12 +1,13 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
-import { systemFiles } from "../platform/files.ts";
-import { silentLogger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { LogLockedError } from "../wal/errors.ts";
+import { encodeRecord, Status } from "../wal/format.ts";
 import { scanLog } from "../wal/reader.ts";
 import { ArchiveError, archiveLog, type ArchiveOptions, type ArchiveResult } from "./archiver.ts";
-import { FaultFiles } from "./fault_files.ts";
+import { FaultFiles } from "../../tests/support/fault_files.ts";
 import { readLogBytes } from "./log_bytes.ts";
-import { removeStaleTemporaryFiles } from "./stale_files.ts";
+import { removeStaleFiles, STALE_AFTER_MS } from "./stale_files.ts";
 import { readSummary } from "./summary.ts";
 import {
   assertSameBytes,
@@ -17,7 +18,7 @@ import {
   runZstd,
   TOKEN,
   withDirectory,
-} from "./test_logs.ts";
+} from "../../tests/support/archive_logs.ts";
 
 /** A data directory with one log in it. */
 class Place {
@@ -208,7 +209,7 @@ Deno.test("after a crash at any operation nothing is lost, and the next run fini
         const { outcome } = await place.archive();
         ok(outcome === "archived" || outcome === "already_archived");
       }
-      await removeStaleTemporaryFiles(place.archiveDir, { logger: silentLogger });
+      await removeStaleFiles(place.archiveDir, { logger: silentLogger, nowMs: Date.now() + STALE_AFTER_MS });
       deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]], `crash at ${crashAt}`);
       expected ??= await place.content();
       assertSameBytes(await place.content(), expected);
@@ -287,6 +288,59 @@ Deno.test("a name that is taken is never taken away: the next free one is used",
     deepStrictEqual(place.logs(), []);
   });
 });
+
+Deno.test("the archive of an earlier state of the log goes when the log is archived, and no other does", async () => {
+  const early = buildLog({ events: 5, acknowledged: 2 });
+  const late = new Uint8Array([...early, ...acknowledgement(5n)]);
+  await withPlace(early, async (place) => {
+    await place.archive();
+    // Restored and kept; then a worker sent the rest.
+    Deno.writeFileSync(place.logPath, late);
+    const files = new FaultFiles();
+    strictEqual((await place.archive({ files })).outcome, "archived");
+    deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.2.wal.zst"]]);
+    strictEqual((await readSummary(`${place.archiveDir}/job-1.2.wal.zst`))?.pending, 0);
+    deepStrictEqual(files.trace.slice(-6), [
+      "syncDirectory archive",
+      "open job-1.wal.zst",
+      "remove job-1.wal.zst",
+      "syncDirectory archive",
+      "remove job-1.wal",
+      "syncDirectory wal",
+    ]);
+  });
+  // Another execution's, one that is not told to be sent, one without a record, and one that somebody restores just now.
+  const others = [
+    buildLog({ events: 9, acknowledged: 2, firstMs: 5000 }),
+    buildLog({ events: 5 }),
+    early.slice(0, 16),
+  ];
+  for (const other of others) {
+    await withPlace(other, async (place) => {
+      await place.archive();
+      Deno.writeFileSync(place.logPath, late);
+      strictEqual((await place.archive()).outcome, "archived");
+      deepStrictEqual(place.archives(), ["job-1.2.wal.zst", "job-1.wal.zst"]);
+    });
+  }
+  await withPlace(early, async (place) => {
+    await place.archive();
+    Deno.writeFileSync(place.logPath, late);
+    const restoring = await systemFiles.open(`${place.archiveDir}/job-1.wal.zst`);
+    try {
+      await rejects(place.archive(), ArchiveError);
+      deepStrictEqual(place.logs(), ["job-1.wal"], "whoever restores it must still find the log");
+    } finally {
+      restoring.close();
+    }
+    strictEqual((await place.archive()).outcome, "already_archived");
+    deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.2.wal.zst"]]);
+  });
+});
+
+function acknowledgement(sequence: bigint): Uint8Array {
+  return encodeRecord({ sequence, status: Status.SENT, timestampMs: 1n, payload: new Uint8Array() });
+}
 
 Deno.test("a name that is taken at the last moment is not taken away either", async () => {
   const log = buildLog({ acknowledged: 0 });

@@ -3,7 +3,14 @@ import fc from "fast-check";
 import { compressStream, FRAME_CONTENT_BYTES_MAX } from "./compress.ts";
 import { decompressStream } from "./decompress.ts";
 import { parseFrameHeader } from "./frames.ts";
-import { assertSameBytes, collect, concat, inPieces, noise, runZstd } from "./test_logs.ts";
+import {
+  assertSameBytes,
+  collect,
+  concat,
+  inPieces,
+  noise,
+  runZstd,
+} from "../../tests/support/archive_logs.ts";
 
 const FRAME = FRAME_CONTENT_BYTES_MAX;
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { compressStream } from "./compress.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError, decompressStream } from "./decompress.ts";
 import { encodeSkippableFrame } from "./frames.ts";
-import { haveSameBytes } from "./survey.ts";
+import { haveSameBytes } from "./log_content.ts";
 import {
   assertSameBytes,
   collect,
@@ -12,7 +12,7 @@ import {
   inPieces,
   noise,
   runZstd,
-} from "./test_logs.ts";
+} from "../../tests/support/archive_logs.ts";
 
 async function zstd(content: Uint8Array, ...args: string[]): Promise<Uint8Array> {
   const { code, stdout, stderr } = await runZstd(["-q", "-c", ...args], content);

@@ -1,6 +1,7 @@
 /**
  * A log's bytes, whether they lie in a log or in an archive: everything that reads logs starts here.
  */
+import { openRegularFile } from "../platform/regular_file.ts";
 import { type LogBytes, readLogFile } from "../wal/reader.ts";
 import { decompressStream } from "./decompress.ts";
 import { startsLikeZstd } from "./frames.ts";
@@ -47,7 +48,7 @@ async function* prepend(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): 
 }
 
 async function readFirstBytes(path: string, count: number): Promise<Uint8Array> {
-  using file = await Deno.open(path, { read: true });
+  using file = await openRegularFile(path);
   const bytes = new Uint8Array(count);
   let filled = 0;
   for (let read; filled < count && (read = await file.read(bytes.subarray(filled))) !== null;) filled += read;

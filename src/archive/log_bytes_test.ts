@@ -1,7 +1,14 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { scanLog } from "../wal/reader.ts";
 import { readLogBytes, readLogStream } from "./log_bytes.ts";
-import { assertSameBytes, buildLog, collect, inPieces, runZstd, withDirectory } from "./test_logs.ts";
+import {
+  assertSameBytes,
+  buildLog,
+  collect,
+  inPieces,
+  runZstd,
+  withDirectory,
+} from "../../tests/support/archive_logs.ts";
 
 Deno.test("logs and archives are told apart by their first bytes, not by their names", async () => {
   const log = buildLog();

@@ -10,18 +10,32 @@
  *      4  if asked to, remove the archive and sync its directory
  *                                          the log
  *
- * A later run finds a log with the same bytes after 3, and goes on from 4.
+ * A later run finds a log with the same bytes after 3, and goes on from 4. Logs only grow, so one that begins with all the bytes of
+ * the archive is the same log as well, which somebody has gone on with: to restore the archive beside it would send its events twice.
+ *
+ * Whoever removes an archive has it locked from before 1 to after 4, and so has the archiver when it removes one: two that restore
+ * at once cannot both make a log of it, nor can the second remove an archive of the same name that the first one's log became.
  */
-import { fileName, isNoSpaceError, type LogFiles, parentDirectory, systemFiles } from "../platform/files.ts";
-import { reason } from "../wal/errors.ts";
+import { FileLockedError } from "../platform/file_lock.ts";
+import {
+  fileName,
+  isMissing,
+  isNoSpaceError,
+  type LockedFile,
+  type LogFiles,
+  parentDirectory,
+} from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Occupant } from "../platform/publish_file.ts";
+import { LogLockedError, reason } from "../wal/errors.ts";
 import { decodeExecution } from "../wal/execution.ts";
-import { logName, parseLogName } from "../wal/log_name.ts";
+import { logName, logNames, parseLogName } from "../wal/file_names.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { writeWholeFile } from "../wal/whole_file.ts";
 import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
-import { haveSameBytes } from "./survey.ts";
+import { compareBytes } from "./log_content.ts";
 
 export interface RestoreOptions {
   /** Made by us or by the zstd program; a log that was never compressed will do as well. */
@@ -43,7 +57,7 @@ export interface RestoredCounts {
 }
 
 export type RestoreResult =
-  /** `already_restored`: a log with the same bytes was there. */
+  /** `already_restored`: a log with the same bytes was there, or one that goes on where they end. */
   | {
     outcome: "restored" | "already_restored";
     logPath: string;
@@ -67,19 +81,22 @@ export class RestoreError extends Error {
 
 /**
  * Restores one archive.
+ * @throws {LogLockedError} when somebody else is restoring it, or writing its log; `path` says which
  * @throws {RestoreError} when it cannot be read, named or written
  */
 export async function restoreArchive(options: RestoreOptions): Promise<RestoreResult> {
   const { archivePath, walDir, removeArchive, files = systemFiles } = options;
+  let archive: LockedFile | undefined;
   try {
+    if (removeArchive) archive = await files.open(archivePath);
     const survey = await surveyArchive(archivePath);
     if ("reason" in survey) return { outcome: "damaged", ...survey };
     const written = await writeWholeFile({
       files,
       directory: walDir,
-      names: namesFor(survey),
+      names: logNames(survey.counts.jobId, survey.copy),
       bytes: await readLogBytes(archivePath),
-      isSame: async (path) => await haveSameBytes(readLogFile(path), await readLogBytes(archivePath)),
+      look: (path) => lookAt(path, archivePath),
     });
     // Somebody else's copy may not be on stable storage yet, and the archive is removed on the word that it is.
     if (!written.isNew && removeArchive) await makeDurable(written.path, files);
@@ -91,13 +108,28 @@ export async function restoreArchive(options: RestoreOptions): Promise<RestoreRe
     return { outcome, logPath: written.path, archiveRemoved: removeArchive, counts: survey.counts };
   } catch (error) {
     if (error instanceof RestoreError) throw error;
+    if (error instanceof FileLockedError) {
+      throw new LogLockedError(error.path, error.ownerPid, { cause: error });
+    }
     throw new RestoreError(archivePath, isNoSpaceError(error), reason(error), { cause: error });
+  } finally {
+    archive?.close();
+  }
+}
+
+async function lookAt(path: string, archivePath: string): Promise<Occupant> {
+  try {
+    const found = await compareBytes(readLogFile(path), await readLogBytes(archivePath));
+    return found === "same" || found === "left_goes_on" ? "same" : "different";
+  } catch (error) {
+    if (isMissing(error)) return "nothing";
+    throw error;
   }
 }
 
 interface Survey {
   counts: RestoredCounts;
-  /** The number in the archive's name. */
+  /** The number in the archive's name: its log gets the same, or when that is taken, the next that is free. */
   copy: number;
 }
 
@@ -147,11 +179,6 @@ function safeId(jobId: string | undefined, path: string): string {
     false,
     "neither its name nor its records say which job it is of; name it JOB-ID.wal.zst",
   );
-}
-
-/** Its own name first; when that is taken, the next number that is free. */
-function* namesFor({ counts, copy }: Survey): Generator<string> {
-  for (let number = copy;; number++) yield logName(counts.jobId, number);
 }
 
 async function makeDurable(path: string, files: LogFiles): Promise<void> {

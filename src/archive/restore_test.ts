@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
-import { silentLogger } from "../platform/logger.ts";
+import { FaultFiles } from "../../tests/support/fault_files.ts";
+import { isMissing } from "../platform/files.ts";
+import { LogLockedError } from "../wal/errors.ts";
+import { Log } from "../wal/log.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { archiveLog } from "./archiver.ts";
 import { restoreArchive, RestoreError } from "./restore.ts";
-import { assertSameBytes, buildLog, runZstd, withDirectory } from "./test_logs.ts";
+import { assertSameBytes, buildLog, runZstd, withDirectory } from "../../tests/support/archive_logs.ts";
 
 async function withArchive(
   log: Uint8Array,
@@ -52,6 +56,41 @@ Deno.test("restoring twice finds the log of the first time; other content of tha
     assertSameBytes(Deno.readFileSync(`${walDir}/job-1.wal`), other);
     assertSameBytes(Deno.readFileSync(`${walDir}/job-1.2.wal`), log);
     assert.throws(() => Deno.statSync(archivePath), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("a log that went on where the archive ends is that archive's log: nothing is restored beside it", async () => {
+  const archived = buildLog({ events: 40, acknowledged: 10 });
+  await withArchive(archived, async ({ archivePath, walDir }) => {
+    await restoreArchive({ archivePath, walDir, removeArchive: false });
+    const log = await Log.open(`${walDir}/job-1.wal`);
+    await log.acknowledge(await log.pending({ events: 7, bytes: 1e6 }));
+    await log.close();
+    const gone = Deno.readFileSync(`${walDir}/job-1.wal`);
+    assert.ok(gone.length > archived.length);
+    const again = await restoreArchive({ archivePath, walDir, removeArchive: true });
+    assert.equal(again.outcome === "already_restored" && again.logPath, `${walDir}/job-1.wal`);
+    assert.deepEqual(names(walDir), ["job-1.wal"]);
+    assertSameBytes(Deno.readFileSync(`${walDir}/job-1.wal`), gone);
+    assert.throws(() => Deno.statSync(archivePath), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("of two that restore and remove one archive, one waits for the other and then finds it gone", async () => {
+  const log = buildLog({ events: 40, acknowledged: 10 });
+  await withArchive(log, async ({ archivePath, walDir }) => {
+    let second: unknown;
+    const race = async () => {
+      second = await restoreArchive({ archivePath, walDir, removeArchive: true }).catch((error) => error);
+    };
+    const files = new FaultFiles({ before: { line: "link", run: race } });
+    const first = await restoreArchive({ archivePath, walDir, removeArchive: true, files });
+    assert.equal(first.outcome, "restored");
+    assert.ok(second instanceof LogLockedError && second.path === archivePath);
+    assert.deepEqual(names(walDir), ["job-1.wal"]);
+    const late = restoreArchive({ archivePath, walDir, removeArchive: true });
+    await assert.rejects(late, (error) => error instanceof RestoreError && isMissing(error.cause));
+    assert.deepEqual(names(walDir), ["job-1.wal"]);
   });
 });
 

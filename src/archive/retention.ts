@@ -2,8 +2,9 @@
  * Decides which archives are old enough to go, and removes them. The decision is pure and comes first:
  * what the server may lack is never deleted, whatever its age, and neither is what cannot be read.
  */
-import { type LogFiles, systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { reason } from "../wal/errors.ts";
 import { scanLog } from "../wal/reader.ts";
 import { type ArchiveEntry, listArchives } from "./archive_list.ts";

@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { systemFiles } from "../platform/files.ts";
-import { silentLogger } from "../platform/logger.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { archiveLog } from "./archiver.ts";
 import { listArchives } from "./archive_list.ts";
 import {
@@ -11,7 +11,7 @@ import {
   type RetentionEntry,
   type RetentionPlan,
 } from "./retention.ts";
-import { buildLog, noise, runZstd, withDirectory } from "./test_logs.ts";
+import { buildLog, noise, runZstd, withDirectory } from "../../tests/support/archive_logs.ts";
 
 const NOW = 1_000_000;
 

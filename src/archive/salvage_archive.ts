@@ -5,6 +5,7 @@
  * The bytes may have holes and, at the end of a damaged frame, garbage. They are good for salvage, which believes checksums only,
  * and for nothing else.
  */
+import { openRegularFile } from "../platform/regular_file.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { ArchiveDamagedError, decompressStream } from "./decompress.ts";
 import { parseFrameHeader } from "./frames.ts";
@@ -40,7 +41,7 @@ export async function* salvageArchive(
 }
 
 async function* readFrom(path: string, offset: number): AsyncGenerator<Uint8Array> {
-  using file = await Deno.open(path, { read: true });
+  using file = await openRegularFile(path);
   await file.seek(offset, Deno.SeekMode.Start);
   const block = new Uint8Array(READ_BYTES);
   for (let count; (count = await file.read(block)) !== null;) yield block.subarray(0, count);

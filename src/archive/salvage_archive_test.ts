@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { silentLogger } from "../platform/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { planRepair, repairedBytes } from "../wal/repair.ts";
 import { scanLog } from "../wal/reader.ts";
 import { archiveLog } from "./archiver.ts";
 import { ArchiveDamagedError } from "./decompress.ts";
 import { salvageArchive } from "./salvage_archive.ts";
-import { assertSameBytes, buildLog, collect, withDirectory } from "./test_logs.ts";
+import { assertSameBytes, buildLog, collect, withDirectory } from "../../tests/support/archive_logs.ts";
 
 async function archive(directory: string, log: Uint8Array): Promise<string> {
   Deno.writeFileSync(`${directory}/job-1.wal`, log);

@@ -1,32 +1,32 @@
 /**
- * Takes away what a killed archiver left: temporary files that nobody holds a lock on.
+ * Takes away what a killed process left in the making: hidden files, old ones, that nobody holds a lock on. They come from making
+ * logs (which have a token in them), restoring, recovering and archiving; `publish_file.ts` says why nothing is lost with them.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import { type LogFiles, systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
-import { parseLogName } from "../wal/log_name.ts";
-
-/** As the archiver names them: a dot, the archive's name, and a random UUID. */
-const TEMPORARY_NAME = /^\.(.+\.wal\.zst)\.tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-export function isTemporaryArchiveName(name: string): boolean {
-  const match = TEMPORARY_NAME.exec(name);
-  return match !== null && parseLogName(match[1]) !== undefined;
-}
+import { isMissing, type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import { readFileName } from "../wal/file_names.ts";
 
 /**
- * Removes stale temporary files and returns how many. An archiver holds its file's lock as long as it lives,
- * so a lock that is free proves that it is gone, whatever the file's age and whichever container it ran in.
- * The worker calls this when it starts.
+ * Whoever makes such a file holds its lock from the first instant on but for the moment between creating and locking it, and where
+ * a file system does not show the locks of other hosts. A minute is far more than that moment.
  */
-export async function removeStaleTemporaryFiles(
-  archiveDir: string,
-  { logger, files = systemFiles }: { logger: Logger; files?: LogFiles },
+export const STALE_AFTER_MS = 60_000;
+
+/**
+ * Removes stale files from one directory and returns how many. The worker calls this when it starts and every day.
+ * @param nowMs Unix milliseconds, for their age
+ */
+export async function removeStaleFiles(
+  directory: string,
+  { logger, nowMs, files = systemFiles }: { logger: Logger; nowMs: number; files?: LogFiles },
 ): Promise<number> {
   let removed = 0;
-  for (const name of await listTemporaryNames(archiveDir)) {
-    const path = `${archiveDir}/${name}`;
+  for (const name of await listTemporaryNames(directory)) {
+    const path = `${directory}/${name}`;
     try {
+      if (nowMs - await modifiedMs(path) < STALE_AFTER_MS) continue;
       const file = await files.open(path);
       try {
         await files.remove(path);
@@ -34,25 +34,29 @@ export async function removeStaleTemporaryFiles(
         file.close();
       }
       removed++;
-      logger.info("Stale temporary archive removed", { path });
+      logger.info("Stale temporary file removed", { path });
     } catch (error) {
       // Its owner is at work, or has just finished.
-      if (error instanceof FileLockedError || error instanceof Deno.errors.NotFound) continue;
+      if (error instanceof FileLockedError || isMissing(error)) continue;
       throw error;
     }
   }
   return removed;
 }
 
+async function modifiedMs(path: string): Promise<number> {
+  return (await Deno.lstat(path)).mtime?.getTime() ?? 0;
+}
+
 async function listTemporaryNames(directory: string): Promise<string[]> {
   const names: string[] = [];
   try {
-    for await (const entry of Deno.readDir(directory)) {
-      if (entry.isFile && isTemporaryArchiveName(entry.name)) names.push(entry.name);
+    for await (const { name, isFile } of Deno.readDir(directory)) {
+      if (isFile && readFileName(name)?.kind === "temporary") names.push(name);
     }
   } catch (error) {
-    // No directory yet: nothing was ever archived.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // No directory yet: nothing was ever made in it.
+    if (!isMissing(error)) throw error;
   }
   return names;
 }

@@ -6,6 +6,7 @@
  * either its first or its last bytes are those of one, so that no single damaged bit can pass it off as
  * somebody else's frame that may be ignored.
  */
+import { openRegularFile } from "../platform/regular_file.ts";
 import { COMPLETION_MARKS, type CompletionState } from "../wal/completion.ts";
 import { crc64 } from "../wal/crc64.ts";
 import { encodeSkippableFrame, FRAME_HEADER_BYTES_MAX, parseFrameHeader } from "./frames.ts";
@@ -99,7 +100,7 @@ export function formatCrc64(value: bigint): string {
  * then the archive was made by another program, or is damaged, and only reading it tells more.
  */
 export async function readSummary(path: string): Promise<ArchiveSummary | undefined> {
-  using file = await Deno.open(path, { read: true });
+  using file = await openRegularFile(path);
   const bytes = new Uint8Array(FRAME_HEADER_BYTES_MAX + SUMMARY_BYTES_MAX);
   let filled = 0;
   for (let count; filled < bytes.length && (count = await file.read(bytes.subarray(filled))) !== null;) {

@@ -7,7 +7,7 @@ import {
   readSummary,
   SUMMARY_VARIANT,
 } from "./summary.ts";
-import { concat, noise, withDirectory } from "./test_logs.ts";
+import { concat, noise, withDirectory } from "../../tests/support/archive_logs.ts";
 
 const SUMMARY: ArchiveSummary = {
   schema_version: 1,

@@ -1,7 +1,14 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { compressStream, FRAME_CONTENT_BYTES_MAX } from "./compress.ts";
 import { decompressStream } from "./decompress.ts";
-import { assertSameBytes, collect, concat, inPieces, noise, runZstd } from "./test_logs.ts";
+import {
+  assertSameBytes,
+  collect,
+  concat,
+  inPieces,
+  noise,
+  runZstd,
+} from "../../tests/support/archive_logs.ts";
 
 const FRAME = FRAME_CONTENT_BYTES_MAX;
 

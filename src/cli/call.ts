@@ -3,10 +3,10 @@
  */
 import type { Command } from "@commander-js/extra-typings";
 import type { SettingName, SettingValues } from "../config/settings.ts";
-import type { Logger, LogLevel } from "../platform/logger.ts";
+import type { Logger, LogLevel } from "../platform/logging/logger.ts";
 import type { Context } from "./context.ts";
-import type { LoadedSettings } from "./settings_loader.ts";
-import type { Style } from "./render/text.ts";
+import type { LoadedSettings } from "./settings/settings_loader.ts";
+import type { Style } from "../platform/text.ts";
 
 /** Settings that every command has. */
 export const COMMON_SETTINGS = ["dataDir", "logLevel", "logFormat"] as const satisfies readonly SettingName[];

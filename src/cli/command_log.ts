@@ -7,9 +7,9 @@
  */
 import type { SettingValues } from "../config/settings.ts";
 import type { Clock } from "../platform/clock.ts";
-import { LogFile } from "../platform/log_file.ts";
-import { logFileSink } from "../platform/log_file_sink.ts";
-import { formatJson, formatText, formatTimedText } from "../platform/log_format.ts";
+import { LogFile } from "../platform/logging/file.ts";
+import { logFileSink } from "../platform/logging/file_sink.ts";
+import { formatJson, formatText, formatTimedText } from "../platform/logging/format.ts";
 import {
   allSinks,
   createEntryLogger,
@@ -17,9 +17,9 @@ import {
   type LineSink,
   type Logger,
   type LogLevel,
-} from "../platform/logger.ts";
+} from "../platform/logging/logger.ts";
 import { CommandError } from "./command_error.ts";
-import type { CommandEntry } from "./command_entry.ts";
+import type { CommandEntry } from "./table/command_entry.ts";
 import { ExitCode } from "./exit_code.ts";
 import { reportError } from "./report.ts";
 

@@ -2,9 +2,8 @@
  * What a command may touch of the outside world. Commands get it as an argument, so that tests run them
  * without a process, a terminal or a signal.
  */
-import type { Clock } from "../platform/clock.ts";
-import type { Random } from "../platform/random.ts";
-import type { Output } from "./output.ts";
+import type { Host } from "../platform/host.ts";
+import type { Output } from "./terminal/output.ts";
 
 export type SignalName = "SIGINT" | "SIGTERM";
 
@@ -18,19 +17,13 @@ export interface Signals {
   takeHangup(handler: () => void): () => void;
 }
 
-export interface Context {
+export interface Context extends Host {
   /** The words after the program's name. */
   readonly args: readonly string[];
-  env(name: string): string | undefined;
-  /** The whole environment, for jobs to inherit. */
-  environment(): Readonly<Record<string, string>>;
-  hostname(): string;
   readonly stdin: ReadableStream<Uint8Array>;
   readonly stdinIsTerminal: boolean;
   readonly stdout: Output;
   readonly stderr: Output;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly signals: Signals;
   /** Runs when the program ends, in whatever way it can notice: for what must not stay behind, such as temporary files. */
   atExit(action: () => void): void;

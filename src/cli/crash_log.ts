@@ -2,7 +2,7 @@
  * The last line of a program that ends by a mistake of ours. Without it the runtime would print a stack to standard
  * error alone, and the log file of a worker that somebody finds dead would end in the middle of its work.
  */
-import type { FieldValue, Logger } from "../platform/logger.ts";
+import type { FieldValue, Logger } from "../platform/logging/logger.ts";
 import { ExitCode } from "./exit_code.ts";
 
 /** Logs errors and rejections that nobody handles, then exits with 1. Until the returned function is called. */

@@ -6,7 +6,7 @@ const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).h
 async function crash(body: string): Promise<{ code: number; stdout: string; stderr: string }> {
   const program = `
     import { exitOnCrash } from ${module("./crash_log.ts")};
-    import { createLogger, stderrSink } from ${module("../platform/logger.ts")};
+    import { createLogger, stderrSink } from ${module("../platform/logging/logger.ts")};
     const release = exitOnCrash(createLogger("info", stderrSink));
     const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
     ${body}
@@ -60,7 +60,7 @@ Deno.test("a server that crashes says so in its log file", async () => {
     const args = ["server", "--listen=127.0.0.1:0", `--data-dir=${directory}`, "--log-file"];
     const program = `
       import { run } from ${module("./run.ts")};
-      import { createSystemContext } from ${module("./system_context.ts")};
+      import { createSystemContext } from ${module("./terminal/system_context.ts")};
       const { context } = createSystemContext(${JSON.stringify(args)});
       // A mistake of ours, in the middle of everything.
       await run(context, (line) => line.includes("Server listening") && Promise.reject(new Error("boom")));

@@ -2,16 +2,26 @@
  * Creates the directories that the program keeps its data in: the owner's alone, because job output is in them, and with
  * their names synced, because a log is only as durable as the directories above it.
  */
-import { systemFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
 
+/** Somebody may remove what is being made, or its parent, at that very moment; this often in a row is not chance. */
+const ATTEMPTS_MAX = 4;
+
 /** Parents too. One that is there stays as it is, its mode and a symbolic link included. */
 export async function createDirectory(path: string): Promise<void> {
+  for (let attempt = 1; !await isCreated(path, attempt === ATTEMPTS_MAX); attempt++);
+}
+
+/** @throws {CommandError} when it cannot be, or is missing and this was the last attempt */
+async function isCreated(path: string, isLastAttempt: boolean): Promise<boolean> {
   try {
     await systemFiles.makeDirectory(path);
     await Deno.stat(path);
+    return true;
   } catch (error) {
+    if (error instanceof Deno.errors.NotFound && !isLastAttempt) return false;
     // The name is taken, and yet nothing is there.
     const reason = error instanceof Deno.errors.NotFound
       ? "it is a symbolic link to something that does not exist. Is the disk mounted?"

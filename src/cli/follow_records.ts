@@ -5,21 +5,24 @@
  *
  * Owner and place are looked at before the records: whatever the worker wrote before it let go is then read in the same turn.
  */
+import { fileName } from "../platform/files.ts";
+import { archiveName } from "../wal/file_names.ts";
 import { decodeFailure } from "../wal/execution.ts";
 import type { WalRecord } from "../wal/format.ts";
 import type { Ledger } from "../wal/ledger.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { CommandError } from "./command_error.ts";
 import type { Context } from "./context.ts";
-import { toJson } from "./json.ts";
-import { type EventRow, eventRow, readEvents, summarizeLog } from "./log_summary.ts";
-import { LogTail } from "./log_tail.ts";
+import { toJson } from "../platform/json.ts";
+import { type EventRow, eventRow, readEvents, summarizeLog } from "../survey/summary.ts";
+import { quarantinedFrom } from "../survey/locate.ts";
+import { LogTail } from "../survey/tail.ts";
 import type { RecordFilter } from "./record_filter.ts";
 import { recordJson } from "./record_json.ts";
-import { renderNotice, renderRecord, renderRecordHeader } from "./render/inspect_screen.ts";
-import { renderPayload } from "./render/payload_lines.ts";
-import { counted, shellWord, shown, type Style } from "./render/text.ts";
-import { readOwners } from "./writer.ts";
+import { renderNotice, renderRecord, renderRecordHeader } from "./screens/inspect_screen.ts";
+import { renderPayload } from "./screens/payload_lines.ts";
+import { counted, shellWord, shown, type Style } from "../platform/text.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 export interface FollowOptions {
   readonly path: string;
@@ -56,7 +59,7 @@ export async function followRecords(
   if (shower.isFull) return;
   const ended = await tailRecords(tail, ledger, shower, context, path);
   if (ended === "full") return;
-  await context.stderr.write(await endingLine(options, ledger, ended));
+  await context.stderr.write(await endingLine(options, tail, ledger, ended));
   await context.stderr.flush();
 }
 
@@ -73,7 +76,7 @@ async function tailRecords(
   let unownedTurns = 0;
   let damaged = { offset: -1, turns: 0 };
   for (;;) {
-    const isOwned = readOwners()?.(tail.identity) !== undefined;
+    const isOwned = systemFiles.lockTable()?.isLocked(tail.identity) === true;
     const isHere = await tail.isAt(path);
     const { damage, isEnough } = await tail.read((record) => shower.take(record, ledger));
     await stdout.flush();
@@ -136,6 +139,7 @@ class RecordShower {
 
 async function endingLine(
   { path, archiveDir }: FollowOptions,
+  tail: LogTail,
   ledger: Ledger,
   ended: Exclude<Ended, "full">,
 ): Promise<string> {
@@ -145,17 +149,18 @@ async function endingLine(
     const next = unsent === 0 ? "" : shown(`Next: airunner wal replay ${shellWord(path)}`) + "\n";
     return shown(`No process is writing to ${path}; ${sent}. What is in it was shown.`) + "\n" + next;
   }
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  const archive = `${archiveDir}/${name}.zst`;
+  const archive = `${archiveDir}/${archiveName(fileName(path))}`;
   if (await isFile(archive)) {
     return shown(`The log was archived, ${sent}: ${archive}`) + "\n" +
       shown(`Next: airunner wal inspect ${shellWord(archive)}`) + "\n";
   }
-  if (await isFile(`${path}.corrupt`)) {
+  for (const aside of await quarantinedFrom(path)) {
+    // Earlier logs of this name may have been set aside as well.
+    if (!await tail.isAt(aside)) continue;
     throw new CommandError(
-      `The log was set aside as damaged: ${path}.corrupt. What it held before the damage was shown.`,
+      `The log was set aside as damaged: ${aside}. What it held before the damage was shown.`,
       undefined,
-      `Next: airunner wal recover --dry-run ${shellWord(`${path}.corrupt`)}`,
+      `Next: airunner wal recover --dry-run ${shellWord(aside)}`,
     );
   }
   return shown(`The log is not at ${path} any more; ${sent}. It was moved or deleted.`) + "\n";

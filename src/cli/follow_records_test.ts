@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { FileLock } from "../platform/file_lock.ts";
 import { type FollowOptions, followRecords } from "./follow_records.ts";
-import { createMemoryContext } from "./memory_context.ts";
+import { createMemoryContext } from "../../tests/support/memory_context.ts";
 import { parseFilter } from "./record_filter.ts";
-import { plainStyle } from "./render/text.ts";
-import { LogBuilder, TestData } from "./test_logs.ts";
+import { plainStyle } from "../platform/text.ts";
+import { LogBuilder, TestData } from "../../tests/support/data_directory.ts";
 
 const LOG = "wal/job.wal";
 
@@ -127,6 +127,18 @@ Deno.test("a log that was set aside or taken away ends it as well", async () => 
   using data = new TestData({ [LOG]: new LogBuilder("job").start().bytes() });
   const aside = await follow(data, [() => Deno.renameSync(data.path(LOG), `${data.path(LOG)}.corrupt`)]);
   assert.match((aside.error as Error).message, /set aside as damaged/);
+  // The name that an earlier log has is not the place of this one.
+  using second = new TestData({ [LOG]: new LogBuilder("job").start().bytes() });
+  Deno.writeTextFileSync(`${second.path(LOG)}.corrupt`, "an earlier one");
+  const again = await follow(
+    second,
+    [() => Deno.renameSync(second.path(LOG), `${second.path(LOG)}.corrupt-2`)],
+  );
+  assert.match((again.error as Error).message, /set aside as damaged: \S+job\.wal\.corrupt-2\. /);
+  assert.match(
+    String((again.error as { next?: string }).next),
+    /wal recover --dry-run \S+job\.wal\.corrupt-2$/,
+  );
   using other = new TestData({ [LOG]: new LogBuilder("job").start().bytes() });
   const gone = await follow(other, [() => Deno.removeSync(other.path(LOG))]);
   assert.match(gone.stderr, /The log is not at \/data\/wal\/job\.wal any more; 1 event not sent\./);

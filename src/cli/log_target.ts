@@ -2,8 +2,8 @@
  * The log that a command was told to read: a job's, a file, or what comes on standard input.
  */
 import type { Context } from "./context.ts";
-import { type Directories, locateLog } from "./locate.ts";
-import { spoolStdin } from "./log_source.ts";
+import { type Directories, locateLog } from "../survey/locate.ts";
+import { spoolStdin } from "./terminal/spool_stdin.ts";
 
 export interface LogTarget {
   /** As the user gave it, or where the job's log was found; `-` for standard input. */

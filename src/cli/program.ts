@@ -5,17 +5,22 @@ import { Command } from "@commander-js/extra-typings";
 import { nearest } from "../config/nearest.ts";
 import type { SettingName } from "../config/settings.ts";
 import { type Call, COMMON_SETTINGS } from "./call.ts";
-import type { CommandEntry } from "./command_entry.ts";
+import type { CommandEntry } from "./table/command_entry.ts";
 import { openCommandLog } from "./command_log.ts";
-import { COMMANDS, GROUPS } from "./commands.ts";
+import { COMMANDS, GROUPS } from "./table/commands.ts";
 import type { Context } from "./context.ts";
 import { exitOnCrash } from "./crash_log.ts";
 import { UsageError } from "./command_error.ts";
-import { colorStyle, plainStyle } from "./render/text.ts";
-import { addCommonOptions, addSettingOptions, configFlagOf, typedSettings } from "./setting_options.ts";
+import { colorStyle, plainStyle } from "../platform/text.ts";
+import {
+  addCommonOptions,
+  addSettingOptions,
+  configFlagOf,
+  typedSettings,
+} from "./settings/setting_options.ts";
 import { findTopic, topicList, TOPICS } from "./help/topics.ts";
-import { SettingsLoader } from "./settings_loader.ts";
-import { VERSION } from "./version.ts";
+import { SettingsLoader } from "./settings/settings_loader.ts";
+import { VERSION } from "../platform/version.ts";
 
 /** Help where the terminal's width is unknown. */
 const HELP_COLUMNS = 100;

@@ -5,10 +5,13 @@
  */
 import { SettingError } from "../config/resolve.ts";
 import type { YamlError } from "../config/yaml_error.ts";
-import { escapeControls } from "../platform/logger.ts";
+import { escapeControls } from "../platform/logging/logger.ts";
+import { ServerError } from "../client/server_error.ts";
+import { LogNotFoundError } from "../survey/errors.ts";
+import { shellWord } from "../platform/text.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
-import { OutputClosedError } from "./output.ts";
+import { OutputClosedError } from "./terminal/output.ts";
 
 export interface Report {
   exitCode: number;
@@ -32,8 +35,35 @@ function classify(error: unknown): Report {
       ? said(ExitCode.USAGE, error.message)
       : said(ExitCode.CONFIGURATION, error.message);
   }
+  if (error instanceof ServerError) return serverReport(error);
+  if (error instanceof LogNotFoundError) return said(ExitCode.FAILED, error.message, whereToLook(error));
   if (!(error instanceof Error)) return said(ExitCode.FAILED, String(error));
   return domain(error);
+}
+
+function serverReport({ kind, message }: ServerError): Report {
+  switch (kind) {
+    case "authentication":
+      return said(
+        ExitCode.AUTHENTICATION,
+        message,
+        "Check --credential and the key pairs in ~/.airunner/credentials; the server must list the public key.",
+      );
+    case "unreachable":
+      return said(
+        ExitCode.UNREACHABLE,
+        message,
+        "Check the address and whether the server runs, then try again.",
+      );
+    case "refused":
+      return said(ExitCode.FAILED, message);
+  }
+}
+
+function whereToLook({ quarantinedPath }: LogNotFoundError): string {
+  return quarantinedPath === undefined
+    ? "Check the id and --data-dir, or give the path of a file. `airunner wal ls` shows what there is."
+    : `A damaged log of this job was set aside. Next: airunner wal recover ${shellWord(quarantinedPath)}`;
 }
 
 /** Errors that parts of the program throw for the user to read; they say themselves what to do. */

@@ -3,7 +3,7 @@
  */
 import type { Context } from "./context.ts";
 import { ExitCode } from "./exit_code.ts";
-import { OutputClosedError } from "./output.ts";
+import { OutputClosedError } from "./terminal/output.ts";
 import { createProgram } from "./program.ts";
 import { reportError } from "./report.ts";
 

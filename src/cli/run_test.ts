@@ -1,77 +1,78 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
-import { COMMANDS } from "./commands.ts";
-import { createMemoryContext, runInMemory } from "./memory_context.ts";
+import { COMMANDS } from "./table/commands.ts";
+import { createMemoryContext, runInMemory } from "../../tests/support/memory_context.ts";
 import { run } from "./run.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../platform/version.ts";
+
+const COMMAND_LINES: [line: string, exitCode: number, stderr: RegExp, env?: Record<string, string>][] = [
+  ["", 2, /^Usage: airunner/],
+  ["--version", 0, /^$/],
+  ["version", 0, /^$/],
+  ["--help", 0, /^$/],
+  ["wal", 2, /^Usage: airunner wal/],
+  ["wal --help", 0, /^$/],
+  ["help", 0, /^$/],
+  ["help wal inspect", 0, /^$/],
+  ["help wall", 2, /^Unknown command or topic 'wall'. Did you mean wal\?/],
+  ["help disk-ful", 2, /^Unknown command or topic 'disk-ful'. Did you mean disk-full\?/],
+  ["help wal inspcet", 2, /^Unknown command 'inspcet'. Did you mean inspect\?\nType `airunner wal --help`/],
+  ["wokrer", 2, /^Unknown command 'wokrer'\. Did you mean worker\?\nType `airunner help` for help\.\n$/],
+  [
+    "wal inspct x",
+    2,
+    /^Unknown command 'inspct'\. Did you mean inspect\?\nType `airunner help wal` for help\.\n$/,
+  ],
+  [
+    "wal verify --jsn x",
+    2,
+    /^Unknown option '--jsn'\. Did you mean --json\?\nType `airunner help wal verify` for help/,
+  ],
+  ["wal verify", 2, /^Cannot verify: name the files, or give --all/],
+  ["wal cleanup", 2, /^Cannot clean up without a limit: give --older-than, --max-bytes or --keep/],
+  [
+    "wal cleanup --older-than=soon --dry-run",
+    2,
+    /^Cannot read --older-than: expected a duration .*, found "soon"/,
+  ],
+  ["wal cleanup --older-than=1d", 2, /^Nothing was deleted: there is no terminal to ask on\. Add --yes/],
+  ["wal dump x", 2, /add --raw/],
+  ["version extra", 2, /^Too many arguments for 'version'/],
+  ["list", 2, /^No server is given: add --server=URL, or set AIRUNNER_SERVER/],
+  ["list --server=nope", 2, /^Cannot read --server: expected an http/],
+  ["list", 78, /^Cannot read AIRUNNER_SERVER: expected an http/, { AIRUNNER_SERVER: "nope" }],
+  ["list --server=http://127.0.0.1:9 --state=done", 2, /^Cannot read --state: expected one of scheduled/],
+  ["list --server=http://127.0.0.1:9 --limit=0", 2, /^Cannot read --limit: expected a whole number/],
+  ["list --server=http://127.0.0.1:9", 75, /^Cannot use http:\/\/127\.0\.0\.1:9: .*\nCheck the address/],
+  ["list", 78, /^Cannot read HOME/, { HOME: "", AIRUNNER_SERVER: "http://127.0.0.1:9" }],
+  [
+    "worker --concurrency=0 --server=http://127.0.0.1:9",
+    2,
+    /^Cannot read --concurrency: .* from 1 to 256, found "0"/,
+  ],
+  ["submit --server=http://127.0.0.1:9", 2, /^No command is given: put it after --/],
+  ["submit --server=http://127.0.0.1:9 --timeout=5 -- ls", 2, /^Cannot read --timeout/],
+  ["submit --server=http://127.0.0.1:9 --env=A -- ls", 2, /^Cannot read --env/],
+  ["submit --server=http://127.0.0.1:9 ls -la", 2, /^Unknown option '-la'/],
+  [
+    "submit --server=http://127.0.0.1:9 -- ls --debug",
+    75,
+    /again with --request-id [0-9a-f-]{36}: it will not be run twice/,
+  ],
+  [
+    "submit --server=http://127.0.0.1:9 --config /nonexistent.yaml",
+    78,
+    /^Cannot read \/nonexistent\.yaml: no such file/,
+  ],
+  ["logs --server=http://127.0.0.1:9 JOB --from-sequence=0", 2, /^Cannot read --from-sequence/],
+  ["logs --server=http://127.0.0.1:9 JOB", 75, /^Cannot use http/],
+  ["logs --server=http://127.0.0.1:9 JOB --credential=ci", 78, /Credentials "ci" were asked for/],
+  ["wal inspect /nonexistent.wal", 1, /^Cannot read \/nonexistent\.wal: no such file/],
+  ["wal inspect JOB", 1, /^No log of job "JOB": there is none in .*\/wal or .*\/archive/],
+];
 
 Deno.test("command lines end with the exit code and the message that the table says", async () => {
-  const cases: [line: string, exitCode: number, stderr: RegExp, env?: Record<string, string>][] = [
-    ["", 2, /^Usage: airunner/],
-    ["--version", 0, /^$/],
-    ["version", 0, /^$/],
-    ["--help", 0, /^$/],
-    ["wal", 2, /^Usage: airunner wal/],
-    ["wal --help", 0, /^$/],
-    ["help", 0, /^$/],
-    ["help wal inspect", 0, /^$/],
-    ["help wall", 2, /^Unknown command or topic 'wall'. Did you mean wal\?/],
-    ["help disk-ful", 2, /^Unknown command or topic 'disk-ful'. Did you mean disk-full\?/],
-    ["help wal inspcet", 2, /^Unknown command 'inspcet'. Did you mean inspect\?\nType `airunner wal --help`/],
-    ["wokrer", 2, /^Unknown command 'wokrer'\. Did you mean worker\?\nType `airunner help` for help\.\n$/],
-    [
-      "wal inspct x",
-      2,
-      /^Unknown command 'inspct'\. Did you mean inspect\?\nType `airunner help wal` for help\.\n$/,
-    ],
-    [
-      "wal verify --jsn x",
-      2,
-      /^Unknown option '--jsn'\. Did you mean --json\?\nType `airunner help wal verify` for help/,
-    ],
-    ["wal verify", 2, /^Cannot verify: name the files, or give --all/],
-    ["wal cleanup", 2, /^Cannot clean up without a limit: give --older-than, --max-bytes or --keep/],
-    [
-      "wal cleanup --older-than=soon --dry-run",
-      2,
-      /^Cannot read --older-than: expected a duration .*, found "soon"/,
-    ],
-    ["wal cleanup --older-than=1d", 2, /^Nothing was deleted: there is no terminal to ask on\. Add --yes/],
-    ["wal dump x", 2, /add --raw/],
-    ["version extra", 2, /^Too many arguments for 'version'/],
-    ["list", 2, /^No server is given: add --server=URL, or set AIRUNNER_SERVER/],
-    ["list --server=nope", 2, /^Cannot read --server: expected an http/],
-    ["list", 78, /^Cannot read AIRUNNER_SERVER: expected an http/, { AIRUNNER_SERVER: "nope" }],
-    ["list --server=http://127.0.0.1:9 --state=done", 2, /^Cannot read --state: expected one of scheduled/],
-    ["list --server=http://127.0.0.1:9 --limit=0", 2, /^Cannot read --limit: expected a whole number/],
-    ["list --server=http://127.0.0.1:9", 75, /^Cannot use http:\/\/127\.0\.0\.1:9: .*\nCheck the address/],
-    ["list", 78, /^Cannot read HOME/, { HOME: "", AIRUNNER_SERVER: "http://127.0.0.1:9" }],
-    [
-      "worker --concurrency=0 --server=http://127.0.0.1:9",
-      2,
-      /^Cannot read --concurrency: .* from 1 to 256, found "0"/,
-    ],
-    ["submit --server=http://127.0.0.1:9", 2, /^No command is given: put it after --/],
-    ["submit --server=http://127.0.0.1:9 --timeout=5 -- ls", 2, /^Cannot read --timeout/],
-    ["submit --server=http://127.0.0.1:9 --env=A -- ls", 2, /^Cannot read --env/],
-    ["submit --server=http://127.0.0.1:9 ls -la", 2, /^Unknown option '-la'/],
-    [
-      "submit --server=http://127.0.0.1:9 -- ls --debug",
-      75,
-      /again with --request-id [0-9a-f-]{36}: it will not be run twice/,
-    ],
-    [
-      "submit --server=http://127.0.0.1:9 --config /nonexistent.yaml",
-      78,
-      /^Cannot read \/nonexistent\.yaml: no such file/,
-    ],
-    ["logs --server=http://127.0.0.1:9 JOB --from-sequence=0", 2, /^Cannot read --from-sequence/],
-    ["logs --server=http://127.0.0.1:9 JOB", 75, /^Cannot use http/],
-    ["logs --server=http://127.0.0.1:9 JOB --credential=ci", 78, /Credentials "ci" were asked for/],
-    ["wal inspect /nonexistent.wal", 1, /^Cannot read \/nonexistent\.wal: no such file/],
-    ["wal inspect JOB", 1, /^No log of job "JOB": there is none in .*\/wal or .*\/archive/],
-  ];
-  for (const [line, exitCode, stderr, env] of cases) {
+  for (const [line, exitCode, stderr, env] of COMMAND_LINES) {
     const result = await runInMemory(line.split(" ").filter(Boolean), { env });
     assert.equal(result.exitCode, exitCode, `${line}\n${result.stderr}`);
     assert.match(result.stderr, stderr, line);

@@ -13,7 +13,7 @@ export const SECTIONS: readonly Section[] = [
   { title: "The server, and who we are there", names: ["server", "credential", "requestTimeout"] },
   {
     title: "Jobs",
-    names: ["queue", "concurrency", "workerName", "gracePeriod", "visibilityTimeout"],
+    names: ["queue", "concurrency", "workerName", "jobUser", "workDir", "gracePeriod", "visibilityTimeout"],
   },
   {
     title: "Directories and disk space. A relative path leads on from the directory of this file",
@@ -33,6 +33,20 @@ export const SECTIONS: readonly Section[] = [
   {
     title: "airunner server",
     names: ["listen", "data", "authorizedKeys", "publicUrl", "allowUnauthenticated"],
+  },
+  {
+    title: "airunner server: connections, and who may read its metrics",
+    names: [
+      "maxConnections",
+      "maxConnectionsPerAddress",
+      "trustedProxies",
+      "headerTimeout",
+      "idleTimeout",
+      "bodyTimeout",
+      "streamTimeout",
+      "metricsOpen",
+      "metricsTokenFile",
+    ],
   },
 ];
 

@@ -3,6 +3,7 @@
  * variable, its type, default and description. Help, parsing and error messages all come from this table.
  */
 import {
+  addressRanges,
   boolean,
   decimal,
   duration,
@@ -16,8 +17,8 @@ import {
   text,
   type ValueType,
 } from "./value_type.ts";
-import { LOG_FORMATS } from "../platform/log_format.ts";
-import { LOG_LEVELS } from "../platform/logger.ts";
+import { LOG_FORMATS } from "../platform/logging/format.ts";
+import { LOG_LEVELS } from "../platform/logging/logger.ts";
 
 export interface Setting<T = unknown> {
   /** Key in the configuration file; dots separate levels. The names are the runbook's. */
@@ -135,6 +136,21 @@ export const SETTINGS = {
     undefined,
     "name of this worker in logs",
     { defaultText: "the host's name", example: "build-host-1" },
+  ),
+  jobUser: setting("JobUser", "--job-user", text, undefined, "user as whom jobs run", {
+    defaultText: "the worker's own",
+    example: "ci",
+  }),
+  workDir: setting(
+    "WorkDir",
+    "--work-dir",
+    path,
+    undefined,
+    "place where each job gets a directory of its own to run in",
+    {
+      defaultText: "none; with a job user /var/tmp/airunner-UID",
+      example: "/var/tmp/airunner-jobs",
+    },
   ),
   gracePeriod: setting(
     "GracePeriod",
@@ -302,6 +318,72 @@ export const SETTINGS = {
     false,
     "listen beyond this machine without keys: whoever reaches it runs commands on the workers",
   ),
+  maxConnections: setting(
+    "MaxConnections",
+    "--max-connections",
+    integer(1, 1_000_000),
+    undefined,
+    "connections that may be open at a time; more are turned away",
+    { defaultText: "as many as the limit of open files allows, at most 4000", example: "1000" },
+  ),
+  maxConnectionsPerAddress: setting(
+    "MaxConnectionsPerAddress",
+    "--max-connections-per-address",
+    integer(0, 1_000_000),
+    0,
+    "connections that one address may have; 0 is no limit",
+  ),
+  trustedProxies: setting(
+    "TrustedProxies",
+    "--trusted-proxies",
+    addressRanges,
+    undefined,
+    "proxies whose X-Forwarded-For says whose a request is, for that limit",
+    { defaultText: "none", example: "127.0.0.1,10.0.0.0/8" },
+  ),
+  headerTimeout: setting(
+    "HeaderTimeout",
+    "--header-timeout",
+    duration(100, 3_600_000),
+    20_000,
+    "time that a client has for a request's header",
+  ),
+  idleTimeout: setting(
+    "IdleTimeout",
+    "--idle-timeout",
+    duration(100, DAY_MS),
+    120_000,
+    "time that a connection is kept for its next request",
+  ),
+  bodyTimeout: setting(
+    "BodyTimeout",
+    "--body-timeout",
+    duration(100, DAY_MS),
+    60_000,
+    "time that a client has for a request's body, and a second more for each 1000 bytes of it",
+  ),
+  streamTimeout: setting(
+    "StreamTimeout",
+    "--stream-timeout",
+    duration(100, 30 * DAY_MS),
+    3_600_000,
+    "longest silence of a client that holds PublishJobEvents open, or that takes no more of an answer",
+  ),
+  metricsOpen: setting(
+    "MetricsOpen",
+    "--metrics-open",
+    boolean,
+    false,
+    "show /metrics to whoever reaches the server, although calls need a key",
+  ),
+  metricsTokenFile: setting(
+    "MetricsTokenFile",
+    "--metrics-token-file",
+    path,
+    undefined,
+    "file that holds the token with which /metrics may be read, and nothing else",
+    { defaultText: "none", example: "~/.airunner/metrics.token" },
+  ),
   data: setting("Data", "--data", path, undefined, "the server's database file", {
     defaultText: "DATA-DIR/server.db",
     example: "~/.airunner/server.db",
@@ -321,5 +403,15 @@ export type SettingValues<N extends SettingName> = { readonly [K in N]: SettingV
 
 /** The names without a default of their own; `resolve.ts` derives the paths among them. */
 type Missing<N extends SettingName> = N extends
-  "server" | "credential" | "authorizedKeys" | "publicUrl" | "workerName" | "logFile" ? undefined
+  | "server"
+  | "credential"
+  | "authorizedKeys"
+  | "publicUrl"
+  | "workerName"
+  | "logFile"
+  | "maxConnections"
+  | "trustedProxies"
+  | "metricsTokenFile"
+  | "jobUser"
+  | "workDir" ? undefined
   : never;

@@ -3,6 +3,8 @@
  * setting, so that a flag, an environment variable and a file are read in exactly the same way.
  */
 
+import { type AddressRange, parseRange } from "../platform/ip_address.ts";
+
 export interface ValueType<T> {
   /** Stands for the value in help: `--retry-max-interval <DURATION>`. */
   readonly placeholder: string;
@@ -199,6 +201,17 @@ export const listenAddressOrOff: ValueType<ListenAddress | "off"> = {
   words: ["off"],
   parse: (value) => /^off$/i.test(value) ? "off" : listenAddress.parse(value),
   format: (value) => value === "off" ? value : listenAddress.format(value),
+};
+
+/** Addresses and ranges of them, separated by commas. */
+export const addressRanges: ValueType<readonly AddressRange[]> = {
+  placeholder: "ADDRESSES",
+  expected: "addresses or ranges separated by commas, such as 127.0.0.1,10.0.0.0/8",
+  parse(value) {
+    const ranges = value.split(",").map((text) => parseRange(text.trim()));
+    return ranges.every((range) => range !== undefined) ? ranges : undefined;
+  },
+  format: (ranges) => ranges.map(({ text }) => text).join(","),
 };
 
 function within(value: number | undefined, min: number, max: number): number | undefined {

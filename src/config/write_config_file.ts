@@ -1,7 +1,8 @@
 /**
  * Writes a configuration file whole or not at all: to a temporary file, synced, then under its name.
  */
-import { parentDirectory, systemFiles } from "../platform/files.ts";
+import { parentDirectory } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 /**
  * Writes `text` for its owner alone (0600). Returns false, and changes nothing, when the name is taken and `replace` is

@@ -13,7 +13,7 @@ import {
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { PendingEvent } from "./pending_source.ts";
-import { classifyPublishError, PublishError } from "./publish_error.ts";
+import { classifyPublishError, PublishError } from "../client/call_error.ts";
 
 export interface PublishResult {
   /** How many of the events were new to the server; undefined when the server does not say. */

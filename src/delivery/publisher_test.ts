@@ -6,9 +6,9 @@ import { createEvent, encodeEvent } from "../events/event.ts";
 import { PublishJobEventsRequestSchema } from "../events/gen/job/v1/job_pb.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { PendingEvent } from "./pending_source.ts";
-import { PublishError } from "./publish_error.ts";
+import { PublishError } from "../client/call_error.ts";
 import { createPublisher, createRequest, ORPHANED_LOG_SOURCE, type Publisher } from "./publisher.ts";
-import { createServerTransport } from "./transport.ts";
+import { createServerTransport } from "../client/transport.ts";
 
 function pendingEvent(sequence: bigint, payload?: Uint8Array): PendingEvent {
   const output = new Uint8Array(300).fill(Number(sequence));

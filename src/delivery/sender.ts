@@ -10,12 +10,12 @@
  * and an acknowledgement that was not written means that the events are sent again after a restart.
  */
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { BACKOFF_DEFAULT, type BackoffSettings, nextDelayMs } from "./backoff.ts";
+import { BACKOFF_DEFAULT, type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import { Narrowing, NEIGHBOURS_MAX } from "./narrowing.ts";
 import type { PendingEvent, PendingSource } from "./pending_source.ts";
-import { classifyPublishError, type PublishError } from "./publish_error.ts";
+import { classifyPublishError, type PublishError } from "../client/call_error.ts";
 import type { Publisher, PublishResult } from "./publisher.ts";
 import type { SenderObserver } from "./sender_observer.ts";
 

@@ -2,7 +2,7 @@
  * What a sender tells whoever counts: the seam between delivery and metrics.
  */
 import type { PendingEvent } from "./pending_source.ts";
-import type { PublishErrorKind } from "./publish_error.ts";
+import type { PublishErrorKind } from "../client/call_error.ts";
 
 export interface SendAttempt {
   result: "accepted" | "aborted" | PublishErrorKind;

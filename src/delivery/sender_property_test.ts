@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
-import { silentLogger } from "../platform/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { NEIGHBOURS_MAX } from "./narrowing.ts";
-import { PublishError } from "./publish_error.ts";
+import { PublishError } from "../client/call_error.ts";
 import type { Publisher } from "./publisher.ts";
 import { Sender } from "./sender.ts";
 

@@ -4,14 +4,14 @@ import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
 import { FakeServer } from "../../tests/support/fake_server.ts";
 import { createEvent, encodeEvent } from "../events/event.ts";
 import { systemClock } from "../platform/clock.ts";
-import { createLogger } from "../platform/logger.ts";
-import { RETRY_AFTER_MAX_MS } from "./backoff.ts";
+import { createLogger } from "../platform/logging/logger.ts";
+import { RETRY_AFTER_MAX_MS } from "../client/backoff.ts";
 import type { PendingEvent } from "./pending_source.ts";
-import { PublishError, type PublishErrorDetails } from "./publish_error.ts";
+import { PublishError, type PublishErrorDetails } from "../client/call_error.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { Sender, type SenderSettings } from "./sender.ts";
 import type { SendAttempt } from "./sender_observer.ts";
-import { createServerTransport } from "./transport.ts";
+import { createServerTransport } from "../client/transport.ts";
 
 type Answer = "accept" | PublishErrorDetails | Promise<"accept">;
 

@@ -2,10 +2,11 @@
  * The last step of a job: its log, of which the server has everything, goes to the archive.
  */
 import { archiveLog } from "../archive/archiver.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { problemName } from "../wal/errors.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { JobContext } from "./job_context.ts";
+import { messageOf } from "../platform/error_text.ts";
 
 /**
  * Archives a log that the server has all of. Failing at that loses nothing: the log stays, and archiving it is tried
@@ -42,8 +43,4 @@ export async function archiveDelivered(
     logsToArchive.set(logPath, end);
     logger.error("Could not archive a log - retrying later", { path: logPath, error: messageOf(error) });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,12 +9,12 @@
  *
  * Whatever is no refusal may pass, and is tried again for as long as it takes. Either ends as `aborted` when its signal comes first.
  */
-import { type BackoffSettings, nextDelayMs } from "../delivery/backoff.ts";
+import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import type { RefusalReason } from "../events/error_info.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { type JobResult, type JobServer, JobServerError } from "./job_server.ts";
+import { type JobResult, type JobServer, JobServerError } from "../client/job_client.ts";
 import type { RefusalProof } from "./refusal_proof.ts";
 
 export interface CompleteJobOptions {

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { BACKOFF_DEFAULT } from "../delivery/backoff.ts";
-import { createLogger } from "../platform/logger.ts";
+import { BACKOFF_DEFAULT } from "../client/backoff.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { completeJob, type CompleteJobOptions, completeOutstanding, resultOf } from "./complete_job.ts";
-import { type JobResult, JobServerError, type JobServerErrorDetails, type PingAnswer } from "./job_server.ts";
+import {
+  type JobResult,
+  JobServerError,
+  type JobServerErrorDetails,
+  type PingAnswer,
+} from "../client/job_client.ts";
 import { PROOF_MS, RefusalProof } from "./refusal_proof.ts";
 
 const END = { exitCode: 0, errorMessage: undefined, timedOut: false, startedAtMs: 1000, endedAtMs: 2000 };

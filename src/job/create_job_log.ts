@@ -2,10 +2,12 @@
  * A new log for one execution of a job, under a name that no execution before it has had.
  */
 import { Log } from "../wal/log.ts";
-import { logName } from "../wal/log_name.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { DequeuedJob } from "./job_server.ts";
+import { archiveName, logName, quarantineNames } from "../wal/file_names.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import type { DequeuedJob } from "../client/job_client.ts";
 import type { JobContext } from "./job_context.ts";
+import type { Files } from "../platform/files.ts";
+import { AlreadyExists, NotFound } from "../platform/system_errors.ts";
 
 /** Throws RangeError for a job id that is not safe as a file name, and whatever keeps the file from being made. */
 export async function createJobLog(context: JobContext, dequeued: DequeuedJob, logger: Logger): Promise<Log> {
@@ -14,8 +16,9 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
   for (let copy = 1;; copy++) {
     const name = logName(jobId, copy);
     // In this order: a log is archived before it is removed, so one that goes away in between is found there.
-    if (await exists(`${walDir}/${name}`) || await exists(`${walDir}/${name}.corrupt`)) continue;
-    if (await exists(`${archiveDir}/${name}.zst`)) continue;
+    const [quarantined] = quarantineNames(name);
+    if (await exists(files, `${walDir}/${name}`) || await exists(files, `${walDir}/${quarantined}`)) continue;
+    if (await exists(files, `${archiveDir}/${archiveName(name)}`)) continue;
     const execution = {
       job_id: jobId,
       execution: copy,
@@ -37,17 +40,17 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
     } catch (error) {
       // Another worker of this directory was faster; the number in the record has to be the name's.
       const { cause } = error as Error;
-      if (!(cause instanceof Deno.errors.AlreadyExists)) throw error;
+      if (!(cause instanceof AlreadyExists)) throw error;
     }
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+async function exists(files: Files, path: string): Promise<boolean> {
   try {
-    await Deno.lstat(path);
+    await files.lstat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof NotFound) return false;
     throw error;
   }
 }

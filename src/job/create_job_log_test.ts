@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import { JobSchema } from "../events/gen/job/v1/job_pb.ts";
 import { systemClock } from "../platform/clock.ts";
-import { silentLogger } from "../platform/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { createJobLog } from "./create_job_log.ts";
 import { DEFAULT_JOB_SETTINGS, type JobContext } from "./job_context.ts";
 

@@ -4,12 +4,12 @@
  */
 import { createPublisher, ORPHANED_LOG_SOURCE } from "../delivery/publisher.ts";
 import { type PendingSource, Sender } from "../delivery/sender.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { CompletionMark } from "../wal/completion.ts";
 import { LogSealedError, LogWriteError } from "../wal/errors.ts";
 import { RECORD_OVERHEAD_BYTES } from "../wal/format.ts";
 import type { Log } from "../wal/log.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "../platform/aborted.ts";
 import { archiveDelivered } from "./archive_delivered.ts";
 import {
   completeJob,
@@ -23,6 +23,7 @@ import type { JobContext } from "./job_context.ts";
 import { keepVisible, releaseJob } from "./keep_visible.ts";
 import { RefusalProof } from "./refusal_proof.ts";
 import { SealedEvents } from "./sealed_log.ts";
+import { messageOf } from "../platform/error_text.ts";
 
 export interface DeliveryOptions {
   context: JobContext;
@@ -83,7 +84,12 @@ export class LogDelivery {
       },
       AbortSignal.any([this.#givenBack.signal, this.#over.signal, stop]),
       AbortSignal.any([this.#over.signal, stop]),
-    );
+    ).catch((error) => {
+      // The job goes on; at worst the server gives it to another worker as well.
+      logger.error("Unexpected error, for which the job's visibility is not extended any more", {
+        error: messageOf(error),
+      });
+    });
   }
 
   #createSender(log: PendingSource): Sender {
@@ -295,8 +301,4 @@ function accounted(log: Log, account: LogAccount): PendingSource {
       return log.sealed;
     },
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,11 +4,15 @@
  *
  * It is asked before a job's pipe is read. What was read is always stored, so the budget may be passed
  * by the few batches that are on their way.
+ *
+ * What cannot be measured does not stop what can be written: while the file system does not say how much room
+ * it has, jobs go on, and a disk that is full says so itself at the next write, which then waits.
  */
-import { statfs } from "node:fs";
-import { promisify } from "node:util";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import { aborted } from "../platform/aborted.ts";
+import { messageOf } from "../platform/error_text.ts";
+import type { Files, FileSystemSpace } from "../platform/files.ts";
 
 export interface DiskBudgetOptions {
   directory: string;
@@ -18,13 +22,16 @@ export interface DiskBudgetOptions {
   freeBytesMin: number;
   clock: Clock;
   logger: Logger;
-  /** The seam for tests. */
-  space?(directory: string): Promise<{ freeBytes: number; totalBytes: number }>;
+  files: Pick<Files, "space">;
 }
 
 /** How long an answer about free space holds, and how often it is asked for while jobs wait. */
 const SPACE_CHECK_MS = 500;
 const REMIND_AFTER_MS = 60_000;
+/**
+ * A file system that has not answered by then, as one on a network, counts as one that cannot be measured.
+ */
+const ANSWER_MS_MAX = 3000;
 
 export class DiskBudget {
   readonly #options: DiskBudgetOptions;
@@ -34,6 +41,8 @@ export class DiskBudget {
   #spareBytes = 0;
   #checking: Promise<void> | undefined;
   #remindedAtMs = -Infinity;
+  /** When it was last said that space cannot be measured; undefined while it can be. */
+  #unmeasuredSaidAtMs: number | undefined;
   #woken = new AbortController();
 
   constructor(options: DiskBudgetOptions) {
@@ -70,10 +79,12 @@ export class DiskBudget {
     };
   }
 
-  /** Resolves when more output may be read, or when `signal` aborts. */
+  /** Resolves when more output may be read, or when `signal` aborts. Never rejects. */
   async waitForRoom(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const lack = await this.lack();
+      const over = new AbortController();
+      const lack = await Promise.race([this.lack(), aborted(signal, over.signal).then(() => undefined)]);
+      over.abort();
       if (lack === undefined || signal.aborted) return;
       this.#remind(lack);
       const early = new AbortController();
@@ -92,7 +103,7 @@ export class DiskBudget {
     woken.abort();
   }
 
-  /** Why nothing may be read now, or undefined when it may. */
+  /** Why nothing may be read now, or undefined when it may. Never rejects. */
   async lack(): Promise<string | undefined> {
     if (this.#unsentBytes >= this.#options.unsentBytesMax) {
       return `${this.#unsentBytes} bytes wait for the server, which is the most that may`;
@@ -107,10 +118,53 @@ export class DiskBudget {
   }
 
   async #checkSpace(): Promise<void> {
-    const { directory, freeBytesMin, clock, space = spaceOf } = this.#options;
-    const { freeBytes, totalBytes } = await space(directory);
-    this.#spareBytes = freeBytes - Math.min(freeBytesMin, totalBytes / 20);
+    const { freeBytesMin, clock } = this.#options;
+    try {
+      const { freeBytes, totalBytes } = await this.#measure();
+      this.#spareBytes = freeBytes - Math.min(freeBytesMin, totalBytes / 20);
+      this.#measured();
+    } catch (error) {
+      // Also when the last answer said that there is no room: that may be long past, and only a write can
+      // tell.
+      this.#spareBytes = Infinity;
+      this.#notMeasured(error);
+    }
     this.#checkedAtMs = clock.elapsedMs();
+  }
+
+  async #measure(): Promise<FileSystemSpace> {
+    const { directory, clock, files } = this.#options;
+    const answered = new AbortController();
+    const late = clock.sleep(ANSWER_MS_MAX, answered.signal).then(() => {
+      throw new Error(`the file system has not answered for ${ANSWER_MS_MAX / 1000} s`);
+    });
+    try {
+      return await Promise.race([files.space(directory), late]);
+    } finally {
+      // Lets go of the timer, whose rejection nobody waits for any more then.
+      late.catch(() => {});
+      answered.abort();
+    }
+  }
+
+  #measured(): void {
+    if (this.#unmeasuredSaidAtMs === undefined) return;
+    this.#unmeasuredSaidAtMs = undefined;
+    const { logger, directory } = this.#options;
+    logger.info("It can be seen again how much room there is", { directory });
+  }
+
+  #notMeasured(error: unknown): void {
+    const { clock, directory, logger } = this.#options;
+    const nowMs = clock.elapsedMs();
+    const saidAtMs = this.#unmeasuredSaidAtMs ?? -Infinity;
+    if (nowMs - saidAtMs < REMIND_AFTER_MS) return;
+    this.#unmeasuredSaidAtMs = nowMs;
+    logger.error(
+      "Cannot see how much room there is on disk. Jobs go on and nothing is lost: if the disk is full, they " +
+        "wait when that shows in writing. Look at the directory, for example with: airunner doctor",
+      { directory, error: messageOf(error) },
+    );
   }
 
   #remind(lack: string): void {
@@ -128,9 +182,4 @@ export interface LogAccount {
   stored(bytes: number): void;
   sent(bytes: number): void;
   close(): void;
-}
-
-async function spaceOf(directory: string): Promise<{ freeBytes: number; totalBytes: number }> {
-  const { bavail, blocks, bsize } = await promisify(statfs)(directory);
-  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
-import { createLogger } from "../platform/logger.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { DiskBudget, type DiskBudgetOptions } from "./disk_budget.ts";
+import type { FileSystemSpace } from "../platform/files.ts";
 
 const GIB = 1024 ** 3;
 
-function setup(more: Partial<DiskBudgetOptions> = {}) {
+type Space = Pick<FileSystemSpace, "freeBytes" | "totalBytes">;
+
+function setup({ measure, ...more }: Partial<DiskBudgetOptions> & { measure?(): Promise<Space> } = {}) {
   const lines: string[] = [];
   const clock = new ManualClock();
   const space = { freeBytes: 100 * GIB, totalBytes: 1000 * GIB };
@@ -15,7 +18,9 @@ function setup(more: Partial<DiskBudgetOptions> = {}) {
     freeBytesMin: GIB,
     clock,
     logger: createLogger("info", (line) => lines.push(line)),
-    space: () => Promise.resolve({ ...space }),
+    files: {
+      space: async () => ({ type: 0, totalInodes: 0, freeInodes: 0, ...await measure?.() ?? space }),
+    },
     ...more,
   });
   return { budget, clock, lines, space };
@@ -110,4 +115,51 @@ Deno.test("other limits hold at once, also for who waits already", async () => {
   await waiting;
   budget.setLimits({ unsentBytesMax: 2000, freeBytesMin: 4 * GIB });
   assert.match(await budget.lack() ?? "", /no space left on device/);
+});
+
+Deno.test("space that cannot be measured stops nobody, is said once and then reminded of, and so is its end", async () => {
+  const answers = { error: new Error("EIO: i/o error, statfs") as Error | undefined };
+  const { budget, clock, lines } = setup({
+    measure: () =>
+      answers.error === undefined
+        ? Promise.resolve({ freeBytes: 100 * GIB, totalBytes: 1000 * GIB })
+        : Promise.reject(answers.error),
+  });
+  for (let times = 0; times < 10; times++) {
+    await budget.waitForRoom(never);
+    clock.advance(1000);
+  }
+  assert.equal(lines.length, 1);
+  assert.match(lines[0], /^ERR Cannot see how much room there is on disk.*EIO: i\/o error, statfs/);
+  clock.advance(60_000);
+  assert.equal(await budget.lack(), undefined);
+  assert.equal(lines.length, 2);
+  answers.error = undefined;
+  clock.advance(1000);
+  await budget.waitForRoom(never);
+  assert.match(lines[2], /^INF It can be seen again/);
+});
+
+Deno.test("jobs that wait for space go on when it can no longer be seen whether there is any", async () => {
+  let answer = () => Promise.resolve({ freeBytes: 0, totalBytes: GIB });
+  const { budget, clock } = setup({ measure: () => answer() });
+  const waiting = budget.waitForRoom(never);
+  await clock.sleeping(500);
+  answer = () => Promise.reject(new Error("ENOENT: no such file or directory, statfs"));
+  clock.advance(500);
+  await waiting;
+});
+
+Deno.test("a file system that does not answer is not waited for, and a stopping worker does not wait at all", async () => {
+  const { budget, clock, lines } = setup({ measure: () => new Promise(() => {}) });
+  const stop = new AbortController();
+  const stopped = budget.waitForRoom(stop.signal);
+  const waiting = budget.waitForRoom(never);
+  assert.ok(!await isSettled(stopped));
+  stop.abort();
+  await stopped;
+  assert.ok(!await isSettled(waiting));
+  await clock.pass(3000);
+  await waiting;
+  assert.match(lines[0], /has not answered for 3 s/);
 });

@@ -7,7 +7,7 @@
  */
 import { createEvent, encodeEvent, type JobEvent } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { LogWriteError } from "../wal/errors.ts";
 import type { Log } from "../wal/log.ts";
 import { batchEvent, type OutputBatch } from "./batcher.ts";
@@ -63,10 +63,10 @@ export class EventWriter {
     return this.#broken.signal;
   }
 
-  /** Resolves when the event is durable. */
-  write(data: EventData): Promise<void> {
+  /** Resolves when the event is durable. Its place among the events is taken by the time the call returns. */
+  async write(data: EventData): Promise<void> {
     const nowMs = this.#options.clock.nowMs();
-    return this.#enqueue(createEvent(this.#nextSequence, nowMs, data), nowMs, 1);
+    await this.#enqueue(createEvent(this.#nextSequence, nowMs, data), nowMs, 1);
   }
 
   /**
@@ -100,8 +100,9 @@ export class EventWriter {
   }
 
   #enqueue(event: JobEvent, timestampMs: number, sequencesUsed: number): Promise<void> {
-    this.#nextSequence += BigInt(sequencesUsed);
     const sequenced = { sequence: event.sequence, timestampMs, payload: encodeEvent(event) };
+    // Not before it could be encoded, or a sequence would be missing.
+    this.#nextSequence += BigInt(sequencesUsed);
     const stored = this.#tail.then(() => this.#store(sequenced));
     this.#tail = stored.catch((error) => this.#broken.abort(error));
     return stored;

@@ -1,112 +1,13 @@
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
-import { decodeEvent, type JobEvent, outputOf, StreamType } from "../events/event.ts";
-import { JobParamsSchema, JobSchema, ProcessType } from "../events/gen/job/v1/job_pb.ts";
-import { systemClock } from "../platform/clock.ts";
-import { createLogger, silentLogger } from "../platform/logger.ts";
+import { MemoryLog, type Params, sh, startJob, text } from "../../tests/support/started_job.ts";
+import { outputOf, StreamType } from "../events/event.ts";
+import { ProcessType } from "../events/gen/job/v1/job_pb.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { LogSealedError, LogWriteError } from "../wal/errors.ts";
-import { DEFAULT_LIMITS } from "./batcher.ts";
-import { EventWriter } from "./event_writer.ts";
-import { executeJob, type ExecuteOptions } from "./execute_job.ts";
-
-const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
-
-/** A log in memory that checks what a real one would refuse. */
-class MemoryLog {
-  readonly path = "memory.wal";
-  readonly events: JobEvent[] = [];
-  readonly counts = { pending: 0, sent: 0, failed: 0, events: 0, bytes: 0 };
-  lastSequence = 0n;
-  /** Thrown by the next appends, one each. */
-  readonly failures: Error[] = [];
-  #watchers: (() => void)[] = [];
-
-  // deno-lint-ignore require-await -- as asynchronous as the real one
-  async append({ sequence, payload }: { sequence: bigint; payload: Uint8Array }): Promise<void> {
-    const failure = this.failures.shift();
-    if (failure !== undefined) throw failure;
-    if (sequence <= this.lastSequence) throw new RangeError(`Sequence ${sequence} does not rise`);
-    const event = decodeEvent(payload)!;
-    assert.equal(event.sequence, sequence);
-    this.events.push(event);
-    this.lastSequence = sequence;
-    for (const watcher of this.#watchers.splice(0)) watcher();
-  }
-
-  async has(kind: JobEvent["eventData"]["case"]): Promise<JobEvent> {
-    for (;;) {
-      const found = this.events.find((event) => event.eventData.case === kind);
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => this.#watchers.push(resolve));
-    }
-  }
-
-  get kinds() {
-    return this.events.map((event) => event.eventData.case);
-  }
-
-  output(stream: StreamType): Uint8Array {
-    const pieces = this.events.flatMap((event) => [...outputOf(event)]).filter((piece) =>
-      piece.stream === stream
-    );
-    return new Uint8Array(Buffer.concat(pieces.map((piece) => piece.bytes)));
-  }
-
-  get errors(): string[] {
-    return this.events.flatMap(({ eventData }) =>
-      eventData.case === "processError" ? [eventData.value.errorMessage] : []
-    );
-  }
-
-  get exitCode(): number | undefined {
-    for (const { eventData } of this.events) {
-      if (eventData.case === "processEnd") return eventData.value.exitCode;
-    }
-    return undefined;
-  }
-}
-
-type Params = Omit<MessageInitShape<typeof JobParamsSchema>, "$typeName" | "$unknown">;
-
-interface Setup extends Partial<ExecuteOptions> {
-  log?: MemoryLog;
-}
-
-function start(jobParams: Params, setup: Setup = {}) {
-  const log = setup.log ?? new MemoryLog();
-  const drain = new AbortController();
-  const stop = new AbortController();
-  const clock = setup.clock ?? systemClock;
-  const logger = setup.logger ?? silentLogger;
-  const writer = new EventWriter({ log, clock, logger, giveUp: stop.signal });
-  const result = executeJob({
-    job: create(JobSchema, { jobId: "job-1", jobParams }),
-    writer,
-    limits: DEFAULT_LIMITS,
-    settings: {
-      heartbeatIntervalMs: 30_000,
-      killGraceMs: 10_000,
-      pipeGraceMs: 5000,
-      shutdownGraceMs: 20_000,
-    },
-    environment: { PATH },
-    waitForRoom: () => Promise.resolve(),
-    clock,
-    logger,
-    drain: drain.signal,
-    stop: stop.signal,
-    ...setup,
-  });
-  return { log, result, drain, stop, writer };
-}
-
-const sh = (script: string, more: Partial<Params> = {}) => ({ command: "sh", args: ["-c", script], ...more });
 
 Deno.test("a job's events tell its start, its output and its end, with sequences that leave no gap", async () => {
-  const { log, result } = start(sh("printf out; printf err >&2; sleep 0.02; printf more; exit 3"));
+  const { log, result } = startJob(sh("printf out; printf err >&2; sleep 0.02; printf more; exit 3"));
   const { kind, ...rest } = await result;
   assert.equal(kind, "ended");
   assert.ok("end" in rest && rest.end.exitCode === 3);
@@ -126,7 +27,7 @@ Deno.test("fifty megabytes on both streams arrive byte for byte", async () => {
     "awk 'BEGIN { srand(SEED); for (i = 0; i < 400000; i++) printf \"%d %s\\n\", i, rand() * 1e9 }'";
   const script = (seed: number, times: number) =>
     `for n in ${"x ".repeat(times)}; do ${make.replace("SEED", `${seed}`)}; done`;
-  const { log, result } = start(sh(`(${script(1, 4)}) & (${script(2, 4)}) >&2; wait`));
+  const { log, result } = startJob(sh(`(${script(1, 4)}) & (${script(2, 4)}) >&2; wait`));
   await result;
   for (const [stream, seed] of [[StreamType.STDOUT, 1], [StreamType.STDERR, 2]] as const) {
     const expected = await new Deno.Command("sh", { args: ["-c", script(seed, 4)] }).output();
@@ -142,7 +43,7 @@ async function digest(bytes: Uint8Array): Promise<Uint8Array> {
 
 Deno.test("output is in the log two seconds after it was read, while the job goes on", async () => {
   const clock = new ManualClock();
-  const { log, result, stop } = start(sh("echo hello; exec sleep 1000"), { clock });
+  const { log, result, stop } = startJob(sh("echo hello; exec sleep 1000"), { clock });
   await clock.pass(2000);
   const event = await log.has("outputBatch");
   assert.equal(text([...outputOf(event)][0].bytes), "hello\n");
@@ -152,7 +53,7 @@ Deno.test("output is in the log two seconds after it was read, while the job goe
 
 Deno.test("a heartbeat is written each interval while the process runs, and none after it", async () => {
   const clock = new ManualClock();
-  const { log, result, stop } = start(sh("exec sleep 1000"), { clock });
+  const { log, result, stop } = startJob(sh("exec sleep 1000"), { clock });
   await clock.pass(30_000);
   const beat = await log.has("heartbeat");
   assert.ok(beat.eventData.case === "heartbeat" && beat.eventData.value.processAlive);
@@ -165,7 +66,7 @@ Deno.test("a heartbeat is written each interval while the process runs, and none
 
 Deno.test("a job that takes too long is ended with its whole group, and says so", async () => {
   const clock = new ManualClock();
-  const { log, result } = start(sh("sleep 1000 & sleep 1000 & echo $!; wait", { timeoutSeconds: 60 }), {
+  const { log, result } = startJob(sh("sleep 1000 & sleep 1000 & echo $!; wait", { timeoutSeconds: 60 }), {
     clock,
   });
   await clock.pass(2000);
@@ -191,7 +92,7 @@ function isRunning(pid: number): boolean {
 Deno.test("a job that ignores SIGTERM is killed after its grace period", async () => {
   const clock = new ManualClock();
   const script = "trap '' TERM; echo ready; while :; do sleep 0.01; done";
-  const { log, result } = start(sh(script, { timeoutSeconds: 60 }), { clock });
+  const { log, result } = startJob(sh(script, { timeoutSeconds: 60 }), { clock });
   await clock.pass(2000);
   await log.has("outputBatch");
   clock.advance(58_000);
@@ -203,7 +104,7 @@ Deno.test("a job that ignores SIGTERM is killed after its grace period", async (
 
 Deno.test("a child in the background that holds the output is given a while, ended and mentioned", async () => {
   const clock = new ManualClock();
-  const { log, result } = start(
+  const { log, result } = startJob(
     sh("trap 'echo main; exit 5' USR1; (echo early; kill -USR1 $$; exec sleep 1000) & wait"),
     { clock },
   );
@@ -217,7 +118,7 @@ Deno.test("a child in the background that holds the output is given a while, end
 
 Deno.test("a process that has left the group and holds the output is read no longer, and nothing read is lost", async () => {
   const clock = new ManualClock();
-  const { log, result } = start(
+  const { log, result } = startJob(
     sh("trap 'exit 0' USR1; setsid sh -c 'echo $$; kill -USR1 $0; exec sleep 1000' $$ & wait"),
     { clock },
   );
@@ -243,20 +144,22 @@ Deno.test("a job that this worker cannot run fails clearly instead of being run 
     [sh("true", { workingDirectory: "/no/such" }), 126, /working directory/],
   ];
   for (const [params, exitCode, message] of cases) {
-    const { log, result } = start(params);
+    const { log, result } = startJob(params);
     assert.equal((await result).kind, "ended");
     assert.deepEqual(log.kinds, ["processError", "processEnd"]);
     assert.match(log.errors[0], message);
     assert.equal(log.exitCode, exitCode);
   }
-  const noted = start(sh("true", { repository: "https://example.com/a.git", processType: ProcessType.PIPE }));
+  const noted = startJob(
+    sh("true", { repository: "https://example.com/a.git", processType: ProcessType.PIPE }),
+  );
   await noted.result;
   assert.equal(noted.log.exitCode, 0);
 });
 
 Deno.test("a stopping worker lets a job end within the grace period", async () => {
   const clock = new ManualClock();
-  const { log, result, drain } = start(
+  const { log, result, drain } = startJob(
     sh("echo begun; read line < go; exit 4", { workingDirectory: fifoDirectory() }),
     {
       clock,
@@ -280,7 +183,7 @@ function fifoDirectory(): string {
 
 Deno.test("a stopping worker interrupts a job after the grace period, and its log says so without an end", async () => {
   const clock = new ManualClock();
-  const { log, result, drain } = start(
+  const { log, result, drain } = startJob(
     sh("trap 'echo bye; exit 0' TERM; echo begun; while :; do sleep 0.01; done"),
     {
       clock,
@@ -297,7 +200,7 @@ Deno.test("a stopping worker interrupts a job after the grace period, and its lo
 });
 
 Deno.test("a worker that ends at once kills its jobs and says nothing more about them", async () => {
-  const { log, result, stop } = start(sh("trap '' TERM; exec sleep 1000"));
+  const { log, result, stop } = startJob(sh("trap '' TERM; exec sleep 1000"));
   await log.has("processStart");
   stop.abort();
   assert.deepEqual(await result, { kind: "interrupted" });
@@ -312,7 +215,7 @@ Deno.test("a full disk pauses the job, says so, and costs not one byte", async (
   const clock = new ManualClock();
   log.failures.push(full(), full(), full());
   const logger = createLogger("info", (line) => lines.push(line));
-  const { result } = start(sh("seq 1 200000"), { log, clock, logger });
+  const { result } = startJob(sh("seq 1 200000"), { log, clock, logger });
   // The process start is what does not fit; seq writes more than pipes and batches hold, so it waits as well.
   await clock.pass(250);
   await clock.pass(500);
@@ -329,7 +232,7 @@ Deno.test("a full disk pauses the job, says so, and costs not one byte", async (
 Deno.test("a job whose log takes no more is killed, and its writer's error is thrown", async () => {
   const log = new MemoryLog();
   const sealed = new LogSealedError("memory.wal", "its sync failed");
-  const { result, writer } = start(sh("while :; do echo x; done"), { log });
+  const { result, writer } = startJob(sh("while :; do echo x; done"), { log });
   await log.has("outputBatch");
   log.failures.push(sealed);
   await assert.rejects(result, (error) => error === sealed);
@@ -339,11 +242,25 @@ Deno.test("a job whose log takes no more is killed, and its writer's error is th
 
 Deno.test("a job's pipe is not read while there is no room", async () => {
   const room = Promise.withResolvers<void>();
-  const { log, result } = start(sh("head -c 1000000 /dev/zero; exit 6"), { waitForRoom: () => room.promise });
+  const { log, result } = startJob(sh("head -c 1000000 /dev/zero; exit 6"), {
+    waitForRoom: () => room.promise,
+  });
   await log.has("processStart");
   assert.deepEqual(log.kinds, ["processStart"]);
   room.resolve();
   await result;
   assert.equal(log.output(StreamType.STDOUT).length, 1_000_000);
   assert.equal(log.exitCode, 6);
+});
+
+Deno.test("a job for which no directory can be made is not told as one that failed; one that names its own needs none", async () => {
+  const makeWorkDirectory = () => Promise.reject(new Error("no space left on device"));
+  const refused = startJob(sh("exit 0", { workingDirectory: "sources" }), { makeWorkDirectory });
+  const result = await refused.result;
+  assert.equal(result.kind, "not_started");
+  assert.ok(result.kind === "not_started" && /directory: no space left/.test(result.error.message));
+  assert.deepEqual(refused.log.kinds, []);
+  const own = startJob(sh("pwd", { workingDirectory: "/" }), { makeWorkDirectory });
+  await own.result;
+  assert.equal(text(own.log.output(StreamType.STDOUT)), "/\n");
 });

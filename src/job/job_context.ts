@@ -2,19 +2,23 @@
  * What the jobs of one worker share: the server, the directories, the settings and the seams to the outside.
  */
 import type { Transport } from "@connectrpc/connect";
-import { BACKOFF_DEFAULT, type BackoffSettings } from "../delivery/backoff.ts";
+import { BACKOFF_DEFAULT, type BackoffSettings } from "../client/backoff.ts";
 import type { SenderObserver, SenderSettings } from "../delivery/sender.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { LogOptions } from "../wal/log.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
-import type { ExecuteSettings } from "./execute_job.ts";
+import type { ExecuteSettings } from "./execute_options.ts";
+import type { JobUser } from "./job_user.ts";
+import type { WorkDirectories } from "./work_directories.ts";
 import type { OutstandingCompletions } from "./outstanding.ts";
 import { PROOF_MS } from "./refusal_proof.ts";
-import type { JobServer } from "./job_server.ts";
+import type { JobServer } from "../client/job_client.ts";
+import type { Files } from "../platform/files.ts";
+import type { Processes } from "../platform/processes.ts";
 
 export interface JobSettings extends ExecuteSettings {
   /** How long the server keeps a job for us without hearing from it. */
@@ -90,8 +94,12 @@ export interface JobContext {
   archiveDir: string;
   settings: JobSettings;
   budget: DiskBudget;
-  /** The worker's own environment variables. */
+  /** The worker's own environment variables, fitted to the jobs' user. */
   environment: Readonly<Record<string, string>>;
+  /** As whom jobs run. Undefined: as the worker's user. */
+  jobUser?: JobUser;
+  /** Where jobs get working directories of their own. Undefined: they run in the worker's. */
+  workDirectories?: WorkDirectories;
   /** Logs that this worker has in hand, or is done with and leaves where they are; by path. */
   logsInHand: Set<string>;
   /** Logs that only their archiving is left to do for, with how their jobs ended. */
@@ -103,8 +111,8 @@ export interface JobContext {
   random: Random;
   logger: Logger;
   observe: JobObserver;
-  /** A seam for tests of failing disks. */
-  files?: LogOptions["files"];
+  files: Files;
+  processes: Processes;
   /** Aborts when the worker is asked to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;
   /** Aborts when the worker has to end at once. */

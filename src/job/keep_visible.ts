@@ -2,11 +2,11 @@
  * Keeps a job ours: tells the server that it is alive, three times in each visibility timeout, for as
  * long as it runs or is being delivered. Not reaching the server is no reason to end a job.
  */
-import { type BackoffSettings, nextDelayMs } from "../delivery/backoff.ts";
+import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { type JobServer, JobServerError } from "./job_server.ts";
+import { type JobServer, JobServerError } from "../client/job_client.ts";
 
 export interface KeepVisibleOptions {
   server: Pick<JobServer, "update">;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { BACKOFF_DEFAULT } from "../delivery/backoff.ts";
-import { createLogger } from "../platform/logger.ts";
-import { JobServerError } from "./job_server.ts";
+import { BACKOFF_DEFAULT } from "../client/backoff.ts";
+import { createLogger } from "../platform/logging/logger.ts";
+import { JobServerError } from "../client/job_client.ts";
 import { keepVisible, type KeepVisibleOptions, releaseJob } from "./keep_visible.ts";
 
 function failure(kind: JobServerError["kind"]): JobServerError {

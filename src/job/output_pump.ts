@@ -1,36 +1,62 @@
 /**
  * Moves a process's output from its two pipes to whoever stores it, at the pace of the storing: a pipe
  * is not read while there is no room, so the job blocks on its own write and nothing piles up here.
+ *
+ *     process runs     -> each read waits for room
+ *     processEnded()   -> what its pipes can still hold is read at once, for the job cannot end before it was
+ *     cutOff()         -> what the pipes hold now is read, and then no more, however long they stay open
  */
 import { StreamType } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { OutputChunk } from "./batcher.ts";
-import type { RunningProcess } from "./process.ts";
+import type { RunningProcess } from "./runner/pipe.ts";
 
 export interface PumpOptions {
   process: Pick<RunningProcess, "stdout" | "stderr">;
   clock: Clock;
-  /** Resolves when the next read may be made; asked before each of them. */
-  waitForRoom(): Promise<void>;
+  /** Resolves when the next read may be made, or when `signal` aborts; asked before each of them. */
+  waitForRoom(signal: AbortSignal): Promise<void>;
   /** Takes what was read, and resolves when the next read may be made. */
   accept(chunk: OutputChunk): Promise<void>;
+  /** Aborts when nothing waits for room any more. */
+  over: AbortSignal;
 }
 
 /** What a pipe can hold at most: Linux's pipe-max-size, for whoever enlarged it. */
 const PIPE_BYTES_MAX = 1024 * 1024;
 /** After the cut-off, a pipe that gives nothing for this long is empty. */
 const EMPTY_AFTER_MS = 250;
+/** And a pipe is waited for no longer than this in all, for somebody may write to it more often than that. */
+const LATE_WAIT_MS_MAX = 1000;
+
+/** How much one pipe has given, and how long it was waited for, since things happened to the process. */
+interface Late {
+  bytesSinceEnd: number;
+  bytesSinceCutOff: number;
+  waitedSinceCutOffMs: number;
+}
 
 export class OutputPump {
   readonly #options: PumpOptions;
+  readonly #ended = new AbortController();
   readonly #cutOff = new AbortController();
+  readonly #failed = new AbortController();
+  /**
+   * What ends a wait for room: at first the process's end, and later, for whoever writes on after it, only
+   * the cut-off.
+   */
+  readonly #noPause: AbortSignal;
+  readonly #noPauseLater: AbortSignal;
   #reading = 0;
+  #isOverfull = false;
   #wasCut = false;
   /** Resolves when both pipes are at their end or cut off; rejects when storing failed. */
   readonly finished: Promise<void>;
 
   constructor(options: PumpOptions) {
     this.#options = options;
+    this.#noPause = AbortSignal.any([options.over, this.#ended.signal, this.#cutOff.signal]);
+    this.#noPauseLater = AbortSignal.any([options.over, this.#cutOff.signal]);
     const { stdout, stderr } = options.process;
     // Both are waited for, so that no read is left behind when one of them fails.
     this.finished = Promise.allSettled([
@@ -43,14 +69,31 @@ export class OutputPump {
     this.finished.catch(() => {});
   }
 
-  /** Whether a pipe is open and has nothing to give, as opposed to us having no room for it. */
-  get waitsForOutput(): boolean {
-    return this.#reading > 0;
+  /**
+   * Aborts with the error of the first pipe whose output could not be taken, before that pipe is closed: the
+   * process that dies of that has not failed by itself.
+   */
+  get failed(): AbortSignal {
+    return this.#failed.signal;
+  }
+
+  /**
+   * Whether somebody other than the ended process has a pipe open: one is open and has nothing to give, or
+   * has given more since the process's end than a pipe can hold. A pipe that waits for us, on a full disk, is
+   * not held.
+   */
+  get isHeld(): boolean {
+    return this.#reading > 0 || this.#isOverfull;
   }
 
   /** Whether a pipe was still open when reading stopped. */
   get wasCut(): boolean {
     return this.#wasCut;
+  }
+
+  /** What the process can have left in its pipes is read without waiting for room. */
+  processEnded(): void {
+    this.#ended.abort();
   }
 
   /**
@@ -62,31 +105,41 @@ export class OutputPump {
   }
 
   async #pump(pipe: ReadableStream<Uint8Array>, stream: StreamType): Promise<void> {
-    const { clock, waitForRoom, accept } = this.#options;
+    const { clock, accept } = this.#options;
     const reader = pipe.getReader();
-    let lateBytes = 0;
+    const late: Late = { bytesSinceEnd: 0, bytesSinceCutOff: 0, waitedSinceCutOffMs: 0 };
     try {
-      while (lateBytes < PIPE_BYTES_MAX) {
-        await waitForRoom();
-        const bytes = await this.#read(reader);
+      while (late.bytesSinceCutOff < PIPE_BYTES_MAX && late.waitedSinceCutOffMs < LATE_WAIT_MS_MAX) {
+        await this.#waitForRoom(late);
+        const bytes = await this.#read(reader, late);
         if (bytes === undefined) return;
-        if (this.#cutOff.signal.aborted) lateBytes += bytes.length;
+        if (this.#ended.signal.aborted) late.bytesSinceEnd += bytes.length;
+        if (this.#cutOff.signal.aborted) late.bytesSinceCutOff += bytes.length;
+        if (late.bytesSinceEnd > PIPE_BYTES_MAX) this.#isOverfull = true;
         await accept({ stream, bytes, elapsedMs: clock.elapsedMs(), nowMs: clock.nowMs() });
       }
       this.#wasCut = true;
+    } catch (error) {
+      this.#failed.abort(error);
+      throw error;
     } finally {
       // Closes the pipe: a process that still writes to it gets SIGPIPE. At the pipe's end it does nothing.
       await reader.cancel();
     }
   }
 
+  async #waitForRoom({ bytesSinceEnd }: Late): Promise<void> {
+    const signal = bytesSinceEnd > PIPE_BYTES_MAX ? this.#noPauseLater : this.#noPause;
+    if (!signal.aborted) await this.#options.waitForRoom(signal);
+  }
+
   /** The next bytes, or undefined at the end of the pipe or when it is cut off and empty. */
-  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> {
+  async #read(reader: ReadableStreamDefaultReader<Uint8Array>, late: Late): Promise<Uint8Array | undefined> {
     this.#reading++;
     const settled = new AbortController();
     try {
       const read = reader.read().finally(() => settled.abort());
-      const empty = this.#emptyAfterCutOff(settled.signal).then(() => undefined);
+      const empty = this.#emptyAfterCutOff(late, settled.signal).then(() => undefined);
       const result = await Promise.race([read, empty]);
       if (result === undefined) {
         this.#wasCut = true;
@@ -100,15 +153,18 @@ export class OutputPump {
   }
 
   /** Resolves when this read has been without an answer for a while after the cut-off. Else never. */
-  #emptyAfterCutOff(settled: AbortSignal): Promise<void> {
+  #emptyAfterCutOff(late: Late, settled: AbortSignal): Promise<void> {
     const cutOff = this.#cutOff.signal;
-    return new Promise((resolve) => {
+    const { clock } = this.#options;
+    return new Promise((resolve, reject) => {
       const wait = async () => {
-        await this.#options.clock.sleep(EMPTY_AFTER_MS, settled);
+        const sinceMs = clock.elapsedMs();
+        await clock.sleep(Math.min(EMPTY_AFTER_MS, LATE_WAIT_MS_MAX - late.waitedSinceCutOffMs), settled);
+        late.waitedSinceCutOffMs += clock.elapsedMs() - sinceMs;
         if (!settled.aborted) resolve();
       };
-      if (cutOff.aborted) return void wait();
-      cutOff.addEventListener("abort", wait, { once: true, signal: settled });
+      if (cutOff.aborted) return void wait().catch(reject);
+      cutOff.addEventListener("abort", () => void wait().catch(reject), { once: true, signal: settled });
     });
   }
 }

@@ -1,22 +1,37 @@
 /**
- * Tells other programs that a worker works in a directory of logs, idle or not, for as long as it runs: a kernel lock on the
- * directory, shared by all workers of it. Whoever wants to move the directory takes it for itself alone.
+ * Tells other programs that a worker works in a directory of logs, idle or not, for as long as it runs: a
+ * kernel lock on the directory, shared by all workers of it. Whoever wants to move the directory takes it for
+ * itself alone.
  */
-import { FileLock, FileLockedError } from "../platform/file_lock.ts";
+import { FileLockedError } from "../platform/file_lock.ts";
+import type { Files, HeldLock } from "../platform/files.ts";
 
-/** @throws {Error} for the user to read, when the directory is being moved */
-export function announcePresence(walDir: string): Disposable {
-  let lock: FileLock | undefined;
+export interface Presence extends Disposable {
+  /** Whether the directory is still the one that was locked, and not another one in its place. */
+  isCurrent(): boolean;
+}
+
+/** Another program has the directory for itself alone. */
+export class DirectoryMovingError extends Error {
+  override readonly name = "DirectoryMovingError";
+}
+
+/** @throws {DirectoryMovingError} for the user to read, when the directory is being moved */
+export function announcePresence(files: Files, walDir: string): Presence {
+  let lock: HeldLock | undefined;
   try {
-    lock = FileLock.acquireDirectory(walDir, "shared");
+    lock = files.lockDirectory(walDir, "shared");
   } catch (error) {
     if (!(error instanceof FileLockedError)) throw error;
     const owner = error.ownerPid === undefined ? "Another process" : `Process ${error.ownerPid}`;
-    throw new Error(
+    throw new DirectoryMovingError(
       `${owner} is moving ${walDir} to another disk, so the worker did not start. Nothing was changed; ` +
         "start it again when airunner wal migrate has ended",
       { cause: error },
     );
   }
-  return { [Symbol.dispose]: () => lock?.release() };
+  return {
+    isCurrent: () => lock === undefined || lock.isOf(walDir),
+    [Symbol.dispose]: () => lock?.release(),
+  };
 }

@@ -2,8 +2,8 @@
  * What a worker removes of its archives: those past their retention, and what crashes left half written.
  */
 import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
-import { removeStaleTemporaryFiles } from "../archive/stale_files.ts";
-import type { Logger } from "../platform/logger.ts";
+import { removeStaleFiles } from "../archive/stale_files.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -13,7 +13,7 @@ export async function removeOldArchives(
   nowMs: number,
   logger: Logger,
 ): Promise<void> {
-  await removeStaleTemporaryFiles(archiveDir, { logger });
+  await removeStaleFiles(archiveDir, { logger, nowMs });
   const policy = { olderThanMs: days * DAY_MS };
   const entries = await Array.fromAsync(readRetentionEntries(archiveDir, policy, nowMs));
   await applyRetention(planRetention(entries, policy, nowMs), { logger });

@@ -6,9 +6,9 @@
  *
  * Every exit in between leaves a log on disk from which the next run goes on.
  */
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "../platform/aborted.ts";
 import { archiveDelivered } from "./archive_delivered.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
@@ -17,11 +17,15 @@ import { type DeliveryResult, LogDelivery } from "./deliver_log.ts";
 import { EventWriter, WritingGivenUpError } from "./event_writer.ts";
 import { executeJob } from "./execute_job.ts";
 import type { JobContext, JobEndResult } from "./job_context.ts";
-import type { DequeuedJob } from "./job_server.ts";
+import { EXIT_OURS, OURS } from "./job_ending.ts";
+import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
-import { EXIT_CANNOT_RUN } from "./process.ts";
+import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
+import { messageOf } from "../platform/error_text.ts";
 
-/** `not_started`: there is no log for it, so it was not run, and is back in its queue. */
+/**
+ * `not_started`: it could not get a log or a process, so nothing of it has run, and it is back in its queue.
+ */
 export type JobOutcome = DeliveryResult | "not_started";
 
 /** Runs the job. `onProcessEnded` is called once, when the process no longer needs its slot. */
@@ -52,11 +56,22 @@ export async function runJob(
   });
   let result: DeliveryResult;
   let end: JobEnd | undefined;
+  let isStarted = true;
+  let cleared: Promise<void> | undefined;
   try {
     const run = await execute(context, dequeued, log, delivery, logger);
     onProcessEnded();
+    // Where something of it may still run, whoever takes up the log clears up.
+    if (run.kind !== "left") cleared = clearWorkDirectory(context, log, logger);
     if (run.kind === "ended") end = run.end;
-    result = run.kind === "given_up" ? "left" : await delivery.finish(end);
+    result = run.kind === "left" ? "left" : await delivery.finish(end);
+    isStarted = run.kind !== "not_started";
+    await cleared;
+    if (!isStarted && await discard(context, log, logger)) return "not_started";
+  } catch (error) {
+    // Whoever looks for logs of earlier runs next is to find it, in this run or another.
+    if (log.sealed === undefined) context.logsInHand.delete(log.path);
+    throw error;
   } finally {
     await delivery.close();
   }
@@ -69,10 +84,25 @@ export async function runJob(
   }
   if (result === "left") context.logsInHand.delete(log.path);
   else await archiveDelivered(context, log.path, end, logger);
-  return result;
+  return isStarted ? result : "not_started";
 }
 
-type Run = { kind: "ended"; end: JobEnd } | { kind: "interrupted" } | { kind: "given_up" };
+/**
+ * Goes on beside the delivery, and is over before the log is out of hand. A worker that has to end at once leaves it to the
+ * one that takes up the log.
+ */
+async function clearWorkDirectory(
+  { workDirectories, stop }: JobContext,
+  log: Log,
+  logger: Logger,
+): Promise<void> {
+  if (workDirectories === undefined || stop.aborted) return;
+  const over = new AbortController();
+  const removed = workDirectories.remove(log.path, logger).finally(() => over.abort());
+  await Promise.race([removed, aborted(stop, over.signal)]);
+}
+
+type Run = { kind: "ended"; end: JobEnd } | { kind: "interrupted" | "left" | "not_started" };
 
 /** Executes the job's command, and turns a log that broke on the way into an end of the job. */
 async function execute(
@@ -82,7 +112,7 @@ async function execute(
   delivery: LogDelivery,
   logger: Logger,
 ): Promise<Run> {
-  const { clock, settings, budget, environment, drain, stop, observe } = context;
+  const { clock, settings, budget, environment, jobUser, workDirectories, drain, stop, observe } = context;
   const over = new AbortController();
   const startedAtMs = clock.nowMs();
   const startedElapsedMs = clock.elapsedMs();
@@ -104,12 +134,21 @@ async function execute(
       limits,
       settings: { ...settings, heartbeatIntervalMs },
       environment,
+      user: jobUser,
+      makeWorkDirectory: workDirectories && (() => workDirectories.make(log.path)),
       waitForRoom: (signal) => budget.waitForRoom(signal),
       clock,
       logger,
       drain,
       stop,
+      processes: context.processes,
     });
+    if (result.kind === "not_started") {
+      logger.error("Cannot start a job's process, for no reason of the job's; it goes back to its queue", {
+        error: result.error.message,
+      });
+      return result;
+    }
     const durationMs = clock.elapsedMs() - startedElapsedMs;
     observe.jobEnded?.(result.kind === "ended" ? resultName(result.end) : "interrupted", durationMs);
     return result;
@@ -123,12 +162,12 @@ async function execute(
     });
     const isGivenUp = error instanceof WritingGivenUpError;
     observe.jobEnded?.(isGivenUp ? "interrupted" : "failed", clock.elapsedMs() - startedElapsedMs);
-    if (isGivenUp) return { kind: "given_up" };
-    const errorMessage = `The worker could not store the job's output and ended it: ${message}. ` +
+    if (isGivenUp) return { kind: "left" };
+    const errorMessage = `${OURS}the worker could not store the job's output and ended it: ${message}. ` +
       `Output after sequence ${delivery.lastDurableSequence} is lost`;
     return {
       kind: "ended",
-      end: { exitCode: KILLED, errorMessage, timedOut: false, startedAtMs, endedAtMs: clock.nowMs() },
+      end: { exitCode: EXIT_OURS, errorMessage, timedOut: false, startedAtMs, endedAtMs: clock.nowMs() },
     };
   } finally {
     over.abort();
@@ -139,10 +178,29 @@ function resultName({ exitCode, timedOut }: JobEnd): JobEndResult {
   return exitCode === 0 && !timedOut ? "succeeded" : "failed";
 }
 
-/** 128 + SIGKILL, which is how a process ends whose log broke. */
-const KILLED = 137;
+/**
+ * Removes the log of a job of which nothing has run: it holds no event, and each try leaves one. Not synced:
+ * if it comes back after a power cut, it is taken up, found to be empty and archived. Whether there is
+ * nothing left to do for it.
+ */
+async function discard(context: JobContext, log: Log, logger: Logger): Promise<boolean> {
+  if (log.counts.events > 0) return false;
+  try {
+    await context.files.remove(log.path);
+  } catch (error) {
+    logger.warn("Cannot remove the empty log of a job that was not started; it is archived instead", {
+      path: log.path,
+      error: messageOf(error),
+    });
+    return false;
+  }
+  context.logsInHand.delete(log.path);
+  return true;
+}
 
-/** When waiting for a full disk ends: at once when the worker has to, or when a stopping job has had its time. */
+/**
+ * When waiting for a full disk ends: at once when the worker has to, or when a stopping job has had its time.
+ */
 function giveUpSignal({ drain, stop, settings, clock }: JobContext, over: AbortSignal): AbortSignal {
   const late = new AbortController();
   const { shutdownGraceMs, killGraceMs, deliveryGraceMs } = settings;
@@ -160,7 +218,7 @@ async function withoutLog(
   logger: Logger,
 ): Promise<JobOutcome> {
   const { jobServer: server, queue, clock, random, stop } = context;
-  const errorMessage = error instanceof Error ? error.message : String(error);
+  const errorMessage = messageOf(error);
   if (error instanceof RangeError) {
     logger.error("Refused a job", { error: errorMessage });
     context.observe.jobEnded?.("failed", 0);

@@ -13,29 +13,17 @@ import {
   JobService,
   type PublishJobEventsRequest,
 } from "../events/gen/job/v1/job_pb.ts";
-import { type LockedFile, type LogFiles, systemFiles } from "../platform/files.ts";
+import type { Files } from "../platform/files.ts";
 import { scanLog } from "../wal/reader.ts";
-import { createServerTransport } from "../delivery/transport.ts";
+import { createServerTransport } from "../client/transport.ts";
 import { systemClock } from "../platform/clock.ts";
+import { diskWithSync } from "../../tests/support/slow_sync.ts";
 
 /** A disk whose syncs fail from the `goodSyncs`-th data sync on. */
-function failingDisk(goodSyncs: number): LogFiles {
-  return {
-    ...systemFiles,
-    async create(path) {
-      const file = await systemFiles.create(path);
-      let syncs = 0;
-      return new Proxy(file, {
-        get(target, name: keyof LockedFile) {
-          if (name === "syncData" && ++syncs > goodSyncs) {
-            return () => Promise.reject(new Error("input/output error (os error 5)"));
-          }
-          const value = target[name];
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-    },
-  };
+function failingDisk(goodSyncs: number): Files {
+  return diskWithSync((sync, syncsBefore) =>
+    syncsBefore < goodSyncs ? sync() : Promise.reject(new Error("input/output error (os error 5)"))
+  );
 }
 
 const refuseNone = (_: PublishJobEventsRequest): boolean => false;
@@ -98,12 +86,12 @@ Deno.test("a job whose log fails to sync is ended, and what was durable is deliv
   ready.resolve();
   await worker.waitFor(/The log stays where it is, for inspection/);
   worker.drain.abort();
-  await worker.result;
+  await worker.ended();
 
   assert.equal(server.completed.length, 1);
   const result = server.completed[0].jobResult!;
   assert.equal(result.success, false);
-  assert.equal(result.exitCode, 137);
+  assert.equal(result.exitCode, 125);
   assert.match(
     result.errorMessage,
     /could not store the job's output.*input\/output error.*after sequence 5 is lost/,
@@ -133,7 +121,7 @@ Deno.test("a job with an event that the server refuses for good is completed, an
     transport: server.transport,
     settings: { limits: { ...LIMITS, flushAfterMs: 10 }, sender: { attemptsMax: 2 } },
   });
-  await worker.result;
+  await worker.ended();
   const [{ jobResult }] = server.completed;
   assert.equal(jobResult!.success, true);
   assert.match(jobResult!.errorMessage, /^1 of the job's events could not be delivered/);
@@ -192,7 +180,7 @@ Deno.test("a worker that is stopped while the disk is full ends, and keeps what 
   });
   await worker.waitFor(/no space left on device/i);
   worker.drain.abort();
-  assert.equal((await worker.result).jobsLeft, 1);
+  assert.equal((await worker.ended()).jobsLeft, 1);
   const [name] = fixture.files(`${disk.path}/wal`);
   const { damage, ledger } = await scanLog(await readLogBytes(`${disk.path}/wal/${name}`), (record, kind) => {
     if (kind === "event") assert.ok(decodeEvent(record.payload));

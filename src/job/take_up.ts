@@ -1,32 +1,37 @@
 /**
  * Logs that an earlier run left, of any job: what is unsent is sent, what had ended is completed, what had
  * not goes back to its queue, and then the log is archived. A log that cannot be handled is reported and
- * left as it is; it never keeps the worker from anything else.
+ * left as it is; it never keeps the worker from anything else. What a killed process left in the making is cleared away.
  */
+import { removeStaleFiles } from "../archive/stale_files.ts";
 import { decodeEvent, type JobEvent } from "../events/event.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { type CompletionMark, completionMark } from "../wal/completion.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
-import { parseLogName } from "../wal/log_name.ts";
+import { isOwnLog, readFileName } from "../wal/file_names.ts";
 import { archiveDelivered } from "./archive_delivered.ts";
 import type { JobEnd } from "./complete_job.ts";
 import { LogDelivery } from "./deliver_log.ts";
-import { TIMED_OUT } from "./execute_job.ts";
 import type { JobContext } from "./job_context.ts";
+import { isOurs, TIMED_OUT } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
+import { NotFound } from "../platform/system_errors.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
 const TAKEN_UP_MAX = 8;
 
 /** Takes up every log of the directory that nobody has in hand, and resolves when all of that is done. */
 export async function takeUpLogs(context: JobContext): Promise<void> {
-  const { walDir, logsInHand, drain, logger } = context;
+  const { walDir, logsInHand, drain, logger, clock, files } = context;
+  await removeStaleFiles(walDir, { logger, nowMs: clock.nowMs(), files });
   const paths: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(walDir)) {
-    const isLog = isFile && name.endsWith(".wal") && parseLogName(name) !== undefined;
-    if (isLog && !logsInHand.has(`${walDir}/${name}`)) paths.push(`${walDir}/${name}`);
+  for (const { name, isFile } of await files.list(walDir)) {
+    const path = `${walDir}/${name}`;
+    if (!isFile || readFileName(name)?.kind !== "log" || logsInHand.has(path)) continue;
+    if (isOwnLog(name)) paths.push(path);
+    else leaveUnnamed(context, path);
   }
   for (const [path, end] of [...context.logsToArchive]) await archiveDelivered(context, path, end, logger);
   paths.sort();
@@ -39,9 +44,21 @@ export async function takeUpLogs(context: JobContext): Promise<void> {
   await Promise.all(Array.from({ length: TAKEN_UP_MAX }, takeTurns));
 }
 
+/** It may be a copy of a log that is being written; who put it there knows. Said once in a run. */
+function leaveUnnamed({ logger, logsInHand }: JobContext, path: string): void {
+  logsInHand.add(path);
+  logger.warn(
+    "Left a log alone: its name is not one that a worker gives, as JOB.wal is. Nothing of it is lost. " +
+      "Send what is in it by its path, with: airunner wal replay",
+    { path },
+  );
+}
+
 /** What a log's events say about how far its job got. */
 export class Story {
   #firstError: string | undefined;
+  /** That the worker failed explains more than what was recorded before. */
+  #workersError: string | undefined;
   #timedOut = false;
   #startedAtMs: number | undefined;
   #pid: number | undefined;
@@ -54,8 +71,10 @@ export class Story {
     if (eventData.case === "processStart") {
       this.#pid = eventData.value.pid;
     } else if (eventData.case === "processError") {
-      this.#firstError ??= eventData.value.errorMessage;
-      this.#timedOut ||= eventData.value.errorMessage.startsWith(TIMED_OUT);
+      const { errorMessage } = eventData.value;
+      this.#firstError ??= errorMessage;
+      if (isOurs(errorMessage)) this.#workersError ??= errorMessage;
+      this.#timedOut ||= errorMessage.startsWith(TIMED_OUT);
     } else if (eventData.case === "processEnd") {
       this.#end = { exitCode: eventData.value.exitCode, endedAtMs: atMs };
     }
@@ -70,7 +89,8 @@ export class Story {
   get end(): JobEnd | undefined {
     if (this.#end === undefined) return undefined;
     const startedAtMs = this.#startedAtMs ?? this.#end.endedAtMs;
-    return { ...this.#end, startedAtMs, errorMessage: this.#firstError, timedOut: this.#timedOut };
+    const errorMessage = this.#workersError ?? this.#firstError;
+    return { ...this.#end, startedAtMs, errorMessage, timedOut: this.#timedOut };
   }
 }
 
@@ -136,6 +156,7 @@ async function finish(context: JobContext, log: Log, story: Story, isSettled: bo
     await log.close();
     return false;
   }
+  await context.workDirectories?.remove(path, logger);
   const delivery = new LogDelivery({
     context,
     log,
@@ -159,14 +180,23 @@ async function finish(context: JobContext, log: Log, story: Story, isSettled: bo
 
 /** Whether nothing of the job runs any more on this host; whatever was left of it is ended first. */
 async function isOver(
-  { workerName, settings: { killGraceMs }, clock, stop }: JobContext,
+  { workerName, settings: { killGraceMs }, jobUser, processes, clock, stop }: JobContext,
   execution: Execution,
   { pid, end }: Story,
   logger: Logger,
 ): Promise<boolean> {
   // On another host, or in another container, the number is somebody else's.
   if (end !== undefined || pid === undefined || execution.worker !== workerName) return true;
-  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, clock, logger, stop });
+  return await endLeftover({
+    processes,
+    jobId: execution.job_id,
+    pid,
+    killGraceMs,
+    user: jobUser,
+    clock,
+    logger,
+    stop,
+  });
 }
 
 /** Whether the log is not for us to send; it is closed then. */
@@ -197,7 +227,7 @@ function reportUnopened({ logger, observe }: JobContext, path: string, error: un
     return false;
   }
   // Gone since the directory was read: its owner has archived it.
-  if (error instanceof Deno.errors.NotFound) return false;
+  if (error instanceof NotFound) return false;
   if (!(error instanceof LogQuarantinedError)) throw error;
   observe.damageFound?.(path);
   const { damage, counts, quarantinePath } = error;

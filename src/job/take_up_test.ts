@@ -7,6 +7,8 @@ import type { Execution } from "../wal/execution.ts";
 import { encodeHeader, encodeRecord, Status } from "../wal/format.ts";
 import { Log } from "../wal/log.ts";
 import { scanLog } from "../wal/reader.ts";
+import { resultOf } from "./complete_job.ts";
+import { Story } from "./take_up.ts";
 
 const AT_MS = 1_700_000_000_000;
 const ended = (sequence: bigint, exitCode: number) =>
@@ -47,6 +49,21 @@ async function leaveLog(
 
 const warnings = (worker: StartedWorker) => worker.lines.filter((line) => /^(WRN|ERR)/.test(line));
 
+Deno.test("a log under a name that no worker gives is left alone and said once, and stale files go", async () => {
+  await using fixture = await WorkerFixture.start();
+  const { jobId, path } = await leaveLog(fixture, [outputEvent(1), ended(2n, 0)]);
+  const copy = path.replace(/\.wal$/, ".b.wal");
+  Deno.renameSync(path, copy);
+  const stale = `${fixture.walDir}/.${jobId}.wal.tmp-0190a1b2-0000-4000-8000-000000000001`;
+  Deno.writeTextFileSync(stale, "token");
+  Deno.utimeSync(stale, 1, 1);
+  const worker = await fixture.runQueue();
+  const said = warnings(worker).filter((line) => line.includes(copy));
+  assert.equal(said.length, 1, warnings(worker).join("\n"));
+  assert.match(said[0], /Left a log alone: its name is not one that a worker gives.*airunner wal replay/);
+  assert.deepEqual(fixture.files(fixture.walDir), [copy.slice(fixture.walDir.length + 1)]);
+});
+
 Deno.test("a log of a job that had ended is delivered, completed and archived", async () => {
   await using fixture = await WorkerFixture.start();
   const { jobId } = await leaveLog(fixture, [outputEvent(1), outputEvent(2), ended(3n, 9)]);
@@ -77,7 +94,7 @@ Deno.test("new jobs run while an old log waits for its server to take it", async
   await worker.waitFor(/Failed to send events - retrying/);
   await worker.waitFor(new RegExp(`Job completed.*${jobId}`));
   worker.drain.abort();
-  await worker.result;
+  await worker.ended();
   await worker.waitFor(/Left for the next run/);
   assert.ok(fixture.files(fixture.walDir).includes(path.split("/").at(-1)!));
 });
@@ -136,4 +153,18 @@ Deno.test("a damaged log is set aside and reported, and the worker goes on", asy
   assert.deepEqual(fixture.files(fixture.walDir), [`${path.split("/").at(-1)}.corrupt`]);
   assert.deepEqual(Deno.readFileSync(`${path}.corrupt`), bytes);
   assert.equal(await fixture.state(jobId), "COMPLETED");
+});
+
+Deno.test("a log that says that its worker failed is told as that, whatever was recorded before", () => {
+  const error = (sequence: bigint, errorMessage: string) =>
+    createEvent(sequence, AT_MS, { case: "processError", value: { errorMessage } });
+  const ours = "airunner: an unexpected error while taking its output (EIO)";
+  const story = new Story();
+  for (const event of [error(1n, "Timed out after 60 s"), error(2n, ours), ended(3n, 125)]) story.add(event);
+  const { success, exitCode, errorMessage } = resultOf("job-1", story.end!, 0);
+  assert.deepEqual({ success, exitCode, errorMessage }, {
+    success: false,
+    exitCode: 125,
+    errorMessage: ours,
+  });
 });

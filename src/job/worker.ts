@@ -4,121 +4,45 @@
  * A slot is taken while a job's process runs. What is left to deliver afterwards goes on beside the next
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
-import type { Transport } from "@connectrpc/connect";
-import { nextDelayMs } from "../delivery/backoff.ts";
-import type { Clock } from "../platform/clock.ts";
-import { systemFiles } from "../platform/files.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Random } from "../platform/random.ts";
-import { aborted } from "./aborted.ts";
+import { nextDelayMs } from "../client/backoff.ts";
+import { aborted } from "../platform/aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";
-import { DEFAULT_JOB_SETTINGS, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
-import { createJobServer, type DequeuedJob, JobServerError } from "./job_server.ts";
+import type { JobContext } from "./job_context.ts";
+import { createJobServer, type DequeuedJob, JobServerError } from "../client/job_client.ts";
 import { takeNoMoreThan } from "./excess_jobs.ts";
 import { OutstandingCompletions } from "./outstanding.ts";
-import { announcePresence } from "./presence.ts";
 import { releaseJob } from "./keep_visible.ts";
 import { DAY_MS, removeOldArchives } from "./remove_old_archives.ts";
 import { runJob } from "./run_job.ts";
 import { takeUpLogs } from "./take_up.ts";
+import { HomeError, WorkerHome } from "./worker_home.ts";
+import {
+  DEFAULT_WORKER_SETTINGS,
+  type WorkerChanges,
+  type WorkerEnd,
+  type WorkerOptions,
+  type WorkerResult,
+  type WorkerSettings,
+} from "./worker_options.ts";
 import { workerState } from "./worker_state.ts";
-
-export interface WorkerSettings extends JobSettings {
-  /** How long one request for jobs waits for them; clients use 90 s (wire contract). */
-  dequeueWaitMs: number;
-  /** The same for `once`: long enough for an answer. After a job was released it is `RELEASED_WAIT_MS` from then. */
-  onceWaitMs: number;
-  /** `once` gives up when nothing is unsent and the server has not been reached at all for this long. */
-  onceConnectMs: number;
-  /** How often the directory is searched for logs that a dead worker left. */
-  takeUpIntervalMs: number;
-  retentionDays: number;
-  unsentBytesMax: number;
-  freeBytesMin: number;
-}
-
-export const DEFAULT_WORKER_SETTINGS: Readonly<WorkerSettings> = {
-  ...DEFAULT_JOB_SETTINGS,
-  dequeueWaitMs: 90_000,
-  onceWaitMs: 300,
-  onceConnectMs: 30_000,
-  takeUpIntervalMs: 60_000,
-  retentionDays: 30,
-  unsentBytesMax: 10 * 1024 ** 3,
-  freeBytesMin: 256 * 1024 ** 2,
-};
-
-/** What may change while the worker runs; the rest would need other directories, another server or another name. */
-export type WorkerChanges =
-  & Pick<
-    WorkerSettings,
-    | "shutdownGraceMs"
-    | "limits"
-    | "sender"
-    | "backoff"
-    | "archiveOnComplete"
-    | "compressionLevel"
-    | "retentionDays"
-    | "unsentBytesMax"
-    | "freeBytesMin"
-  >
-  & { concurrency: number };
+import { messageOf } from "../platform/error_text.ts";
 
 /** A released job is in its queue again after a second, which the server may notice a little later. */
 const RELEASED_WAIT_MS = 2000;
-/** A slow server's job must not come just when nobody waits for it any more: so many of its answers are waited for. */
+/**
+ * A slow server's job must not come just when nobody waits for it any more: so many of its answers are waited
+ * for.
+ */
 const ONCE_WAIT_ANSWERS = 4;
+
+/**
+ * A stopped worker's jobs have been killed, and have this long to be gone; with everything else it is over
+ * within 2 s.
+ */
+const STOPPED_WAIT_MS = 1200;
 
 /** A server that ends empty answers at once is asked again no faster than this. */
 const EMPTY_ANSWER_MS = 1000;
-
-export interface WorkerOptions {
-  transport: Transport;
-  /** The server's address; logs of jobs from other servers are left alone. */
-  serverUrl: string;
-  queue: string;
-  concurrency: number;
-  /** Ends when the queue is empty and nothing is unsent. */
-  once: boolean;
-  workerName: string;
-  version: string;
-  walDir: string;
-  archiveDir: string;
-  settings?: Partial<WorkerSettings>;
-  /** The worker's own environment variables, of which jobs get those that are not its settings. */
-  environment: Readonly<Record<string, string>>;
-  clock: Clock;
-  random: Random;
-  logger: Logger;
-  observe?: JobObserver;
-  /**
-   * Called once, with the function that changes settings from then on. Jobs that run keep the limits and the grace period that
-   * they began with; waits between tries, disk limits and retention follow at once.
-   */
-  onChangeable?(change: (changes: WorkerChanges) => void): void;
-  /** A seam for tests of failing disks. */
-  files?: JobContext["files"];
-  /** First request to stop: no new job, running ones get their grace period. */
-  drain: AbortSignal;
-  /** Second request to stop: ends at once, logs stay as they are. Also ends what `drain` would. */
-  stop: AbortSignal;
-}
-
-/**
- * `idle`: the queue is empty (`once`). `drained` and `stopped`: as asked. `authentication`: the server refused
- * the very first request. `unreachable`: `once`, and the server could not be reached.
- */
-export type WorkerEnd = "idle" | "drained" | "stopped" | "authentication" | "unreachable";
-
-export interface WorkerResult {
-  end: WorkerEnd;
-  /** Jobs whose end the server knows. */
-  jobsCompleted: number;
-  /** Jobs of which something stays on disk for the next run. */
-  jobsLeft: number;
-  /** What the server or the network answered last, for `authentication` and `unreachable`. */
-  error?: JobServerError;
-}
 
 export async function runWorker(options: WorkerOptions): Promise<WorkerResult> {
   return await new Worker(options).run();
@@ -128,6 +52,7 @@ class Worker {
   readonly #options: WorkerOptions;
   readonly #settings: WorkerSettings;
   readonly #context: JobContext;
+  readonly #home: WorkerHome;
   /** Aborts when no more jobs are taken, for whatever reason. */
   readonly #closing = new AbortController();
   readonly #jobs = new Set<Promise<void>>();
@@ -152,6 +77,7 @@ class Worker {
     this.#settings = settings;
     this.#concurrency = options.concurrency;
     const { clock, logger, walDir, transport } = options;
+    this.#home = new WorkerHome(options);
     const stopping = AbortSignal.any([options.drain, options.stop, this.#closing.signal]);
     this.#context = {
       ...options,
@@ -167,6 +93,7 @@ class Worker {
         directory: walDir,
         unsentBytesMax: settings.unsentBytesMax,
         freeBytesMin: settings.freeBytesMin,
+        files: options.files,
         clock,
         logger,
       }),
@@ -191,11 +118,9 @@ class Worker {
 
   async run(): Promise<WorkerResult> {
     this.#options.onChangeable?.((changes) => this.#change(changes));
-    const { walDir, archiveDir, logger, stop } = this.#options;
-    for (const directory of [walDir, archiveDir]) {
-      await systemFiles.makeDirectory(directory);
-    }
-    using _presence = announcePresence(walDir);
+    const { logger, stop } = this.#options;
+    await this.#home.settle();
+    using _home = this.#home;
     const { drain, budget, observe, outstanding } = this.#context;
     observe.workerStarted?.(workerState(() => this.#processes, drain, budget, outstanding));
     const announced = aborted(drain).then(() => {
@@ -203,14 +128,40 @@ class Worker {
       if (!this.#closing.signal.aborted) logger.debug("No new jobs are taken", { running });
     });
     const beside = [announced, this.#takeUpRepeatedly(), this.#retainRepeatedly()];
-    this.#result.end = await this.#takeJobs();
-    this.#closing.abort();
-    await Promise.all([...beside, ...this.#jobs]);
+    await this.#unlessStopped(async () => {
+      try {
+        this.#result.end = await this.#takeJobs();
+      } finally {
+        // Whatever it was that ended the taking of jobs, those that run are seen through to their ends.
+        this.#closing.abort();
+        await Promise.all([...beside, ...this.#jobs]);
+      }
+    });
     await outstanding.addTo(this.#result);
     if (stop.aborted) this.#result.end = "stopped";
     const { end, jobsCompleted, jobsLeft } = this.#result;
     logger.info("Worker ended", { reason: end, jobs_completed: jobsCompleted, jobs_left: jobsLeft });
     return this.#result;
+  }
+
+  /** Waits for `work`, but not for long once the worker is stopped: a disk or a process may never answer. */
+  async #unlessStopped(work: () => Promise<void>): Promise<void> {
+    const { clock, logger, stop } = this.#options;
+    const over = new AbortController();
+    const working = work().then(() => true).finally(() => over.abort());
+    const late = aborted(stop, over.signal).then(() => clock.sleep(STOPPED_WAIT_MS, over.signal))
+      // When both are over at the same time, the work's own end is what counts, and its error what is told.
+      .then(() => over.signal.aborted ? working : false);
+    if (await Promise.race([working, late])) return;
+    // Its error would be one too late.
+    working.catch(() => {});
+    this.#result.jobsLeft += this.#jobs.size;
+    logger.warn(
+      "Stopped without waiting any longer; logs stay as they are, and the next run goes on from there",
+      {
+        jobs: this.#jobs.size,
+      },
+    );
   }
 
   /** The dequeue loop. Resolves with why no more jobs are taken. */
@@ -220,9 +171,10 @@ class Worker {
     let reachedAtMs = clock.elapsedMs();
     let wasReached = false;
     for (let failures = 0; !drain.aborted;) {
-      await this.#waitForSlot();
-      const wasQuiet = this.#isQuiet;
       try {
+        await this.#waitForSlot();
+        await this.#home.settle();
+        const wasQuiet = this.#isQuiet;
         const taken = await this.#dequeue();
         const isIdle = once && taken === 0 && wasQuiet && this.#isQuiet;
         // A server that cannot be reached gives no jobs either.
@@ -233,16 +185,20 @@ class Worker {
         wasReached = true;
         failures = 0;
       } catch (error) {
-        if (!(error instanceof JobServerError)) throw error;
         if (drain.aborted) break;
         // With something unsent it goes on for as long as it takes.
         if (!this.#isQuiet) reachedAtMs = clock.elapsedMs();
-        const awayMs = clock.elapsedMs() - reachedAtMs;
-        if (error.kind === "authentication" && !wasReached) return this.#endWith("authentication", error);
-        if (once && this.#isQuiet && awayMs >= this.#settings.onceConnectMs) {
-          return this.#endWith("unreachable", error);
+        const isGivenUp = once && this.#isQuiet &&
+          clock.elapsedMs() - reachedAtMs >= this.#settings.onceConnectMs;
+        let retryAfterMs: number | undefined;
+        if (error instanceof JobServerError) {
+          if (error.kind === "authentication" && !wasReached) return this.#endWith("authentication", error);
+          if (isGivenUp) return this.#endWith("unreachable", error);
+          retryAfterMs = error.retryAfterMs;
+        } else if (isGivenUp) {
+          throw error;
         }
-        const delayMs = nextDelayMs(++failures, this.#settings.backoff, random, error.retryAfterMs);
+        const delayMs = nextDelayMs(++failures, this.#settings.backoff, random, retryAfterMs);
         this.#reportFailure(error, delayMs);
         await clock.sleep(delayMs, drain);
       }
@@ -255,8 +211,17 @@ class Worker {
     return end;
   }
 
-  #reportFailure({ kind, message, code }: JobServerError, delayMs: number): void {
+  #reportFailure(error: unknown, delayMs: number): void {
     const { logger } = this.#options;
+    if (!(error instanceof JobServerError)) {
+      // The server has no part in it. Jobs that run have none either, and go on.
+      logger.error("Cannot take jobs because of an error on this machine - retrying", {
+        delay_ms: delayMs,
+        error: error instanceof HomeError ? error.message : stackOf(error),
+      });
+      return;
+    }
+    const { kind, message, code } = error;
     const fields = { code, delay_ms: delayMs, error: message };
     if (kind === "authentication") logger.error("Not allowed to take jobs any more - retrying", fields);
     else logger.warn("Failed to take jobs - retrying", fields);
@@ -323,7 +288,7 @@ class Worker {
       this.#result.jobsLeft++;
       this.#context.logger.error("Job was dropped because of an unexpected error; its log stays on disk", {
         job_id: dequeued.job.jobId,
-        error: error instanceof Error ? error.stack ?? error.message : String(error),
+        error: stackOf(error),
       });
     } finally {
       freeSlot();
@@ -366,6 +331,7 @@ class Worker {
     while (!drain.aborted) {
       this.#takingUp = true;
       try {
+        await this.#home.settle();
         await takeUpLogs(this.#context);
       } catch (error) {
         logger.error("Cannot search for logs of earlier runs - retrying", { error: messageOf(error) });
@@ -394,6 +360,6 @@ class Worker {
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function stackOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

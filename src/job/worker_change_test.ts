@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readSummary } from "../archive/summary.ts";
 import { outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
-import { DEFAULT_WORKER_SETTINGS, type WorkerChanges } from "./worker.ts";
+import { DEFAULT_WORKER_SETTINGS, type WorkerChanges } from "./worker_options.ts";
 
 /** Prints a line, and another one once somebody writes to the pipe `name`, which blocks until then. */
 function twoLines(fixture: WorkerFixture, name: string): { script: string; go(): void } {

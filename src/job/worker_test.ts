@@ -39,7 +39,7 @@ Deno.test("a job goes from its queue through the log to the server and into the 
   }
   const appended = worker.lines.filter((line) => /Appending record sequence=\d+ offset=\d+/.test(line));
   assert.equal(appended.length, events.length);
-  assert.equal((await worker.result).jobsCompleted, 1);
+  assert.equal((await worker.ended()).jobsCompleted, 1);
   assert.ok(!worker.lines.some((line) => line.includes("task_token")));
 });
 
@@ -69,7 +69,7 @@ Deno.test("a job that had ended is completed by the next worker, with its exit c
   go();
   await first.waitFor(/Job ended/);
   first.drain.abort();
-  assert.deepEqual(await first.result, { end: "drained", jobsCompleted: 0, jobsLeft: 1 });
+  assert.deepEqual(await first.ended(), { end: "drained", jobsCompleted: 0, jobsLeft: 1 });
   assert.deepEqual(fixture.files(fixture.walDir), [`${jobId}.wal`]);
 
   await fixture.bringUp();
@@ -88,7 +88,7 @@ Deno.test("a job that was killed with its worker is given back and runs again un
   const first = fixture.startWorker();
   await first.waitFor(/Successfully sent records/);
   first.stop.abort();
-  assert.equal((await first.result).end, "stopped");
+  assert.equal((await first.ended()).end, "stopped");
   assert.deepEqual(fixture.files(fixture.walDir), [`${jobId}.wal`]);
 
   const second = fixture.startWorker({ once: true });
@@ -96,7 +96,7 @@ Deno.test("a job that was killed with its worker is given back and runs again un
   await second.waitFor(/Job released to its queue/);
   await second.waitFor(/Job started/);
   go();
-  await second.result;
+  await second.ended();
   assert.equal(outputText(await fixture.events(jobId)), "first\nsecond\n");
   assert.deepEqual(fixture.files(fixture.archiveDir), [`${jobId}.2.wal.zst`, `${jobId}.wal.zst`]);
 });
@@ -111,7 +111,7 @@ Deno.test("a stopping worker takes no new job and lets the running one end", asy
   worker.drain.abort();
   await worker.waitFor(/No new jobs are taken/);
   go();
-  assert.deepEqual(await worker.result, { end: "drained", jobsCompleted: 1, jobsLeft: 0 });
+  assert.deepEqual(await worker.ended(), { end: "drained", jobsCompleted: 1, jobsLeft: 0 });
   assert.equal(outputText(await fixture.events(running)), "first\nsecond\n");
   assert.equal(await fixture.state(waiting), "SCHEDULED");
 });
@@ -122,7 +122,7 @@ Deno.test("a job that outlasts the grace period is interrupted, delivered and gi
   const worker = fixture.startWorker({ settings: { shutdownGraceMs: 20 } });
   await worker.waitFor(/Job started/);
   worker.drain.abort();
-  assert.equal((await worker.result).end, "drained");
+  assert.equal((await worker.ended()).end, "drained");
   await worker.waitFor(/Job released to its queue/);
   const events = await fixture.events(jobId, "processError");
   assert.match(errorsOf(events)[0], /^Interrupted/);
@@ -137,7 +137,7 @@ Deno.test("a worker that is stopped twice kills its jobs, and leaves their logs 
   worker.drain.abort();
   await worker.waitFor(/No new jobs are taken/);
   worker.stop.abort();
-  assert.equal((await worker.result).end, "stopped");
+  assert.equal((await worker.ended()).end, "stopped");
   assert.deepEqual(fixture.files(fixture.walDir), [`${jobId}.wal`]);
   const pid = /pid=(\d+)/.exec(started)![1];
   assert.throws(() => Deno.statSync(`/proc/${pid}/exe`), Deno.errors.NotFound);
@@ -167,7 +167,7 @@ Deno.test("a visible job stays ours for as long as it runs", async () => {
   await using fixture = await WorkerFixture.start();
   const jobId = await fixture.submitScript("sleep 2.5; echo done");
   const worker = fixture.startWorker({ once: true, settings: { visibilityTimeoutSeconds: 1 } });
-  await worker.result;
+  await worker.ended();
   assert.equal(worker.lines.filter((line) => /Job started/.test(line)).length, 1);
   assert.equal(await fixture.state(jobId), "COMPLETED");
 });
@@ -180,7 +180,7 @@ Deno.test("a worker whose credentials are refused ends before it has done anythi
     () => Response.json({ code: "unauthenticated", message: "who are you?" }, { status: 401 }),
   );
   const worker = fixture.startWorker();
-  const { end, error } = await worker.result;
+  const { end, error } = await worker.ended();
   assert.equal(end, "authentication");
   assert.match(error!.message, /who are you/);
   await refusing.shutdown();
@@ -190,7 +190,7 @@ Deno.test("a worker that runs once gives up on a server that it has never reache
   await using fixture = await WorkerFixture.start();
   await fixture.takeDown();
   const worker = fixture.startWorker({ once: true, settings: { onceConnectMs: 30 } });
-  assert.equal((await worker.result).end, "unreachable");
+  assert.equal((await worker.ended()).end, "unreachable");
 });
 
 Deno.test("a worker that runs once goes on while something is unsent, however long the server is away", async () => {
@@ -203,12 +203,12 @@ Deno.test("a worker that runs once goes on while something is unsent, however lo
   go();
   await first.waitFor(/Job ended/);
   first.stop.abort();
-  await first.result;
+  await first.ended();
 
   const second = fixture.startWorker({ once: true, settings: { onceConnectMs: 30 } });
   // By then it has been away for longer than that.
   await second.waitFor(/Failed to take jobs.*delay_ms=100/);
   await fixture.bringUp();
-  assert.deepEqual(await second.result, { end: "idle", jobsCompleted: 0, jobsLeft: 0 });
+  assert.deepEqual(await second.ended(), { end: "idle", jobsCompleted: 0, jobsLeft: 0 });
   assert.deepEqual(fixture.files(fixture.walDir), []);
 });

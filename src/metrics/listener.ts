@@ -4,8 +4,11 @@
  * It is of no importance to delivery. An address that is taken, as by a second worker on the host, is reported and tried
  * again from time to time, so that it is there when the other one has gone; the worker never waits for it.
  */
+import { aborted } from "../platform/aborted.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import { openDoor } from "../platform/door/door.ts";
+import { isAddressTaken } from "../platform/door/sockets.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { METRICS_CONTENT_TYPE } from "./registry.ts";
 
 export interface MetricsListenerOptions {
@@ -21,6 +24,10 @@ export interface MetricsListenerOptions {
 export interface MetricsListener {
   close(): Promise<void>;
 }
+
+/** A worker's pages are read by Prometheus and by whoever watches processes: a few programs, which ask and go. */
+const CONNECTIONS_MAX = 32;
+const DEADLINES = { headerMs: 20_000, idleMs: 120_000, bodyMs: 20_000, streamMs: 60_000 };
 
 /** How soon a listener takes over from a process that has ended. */
 const RETRY_MS = 10_000;
@@ -40,17 +47,17 @@ async function listen(options: MetricsListenerOptions, closing: AbortSignal): Pr
   const { listen: { hostname, port }, clock, logger } = options;
   for (let attempt = 1; !closing.aborted; attempt++) {
     try {
-      const server = Deno.serve(
-        {
-          hostname,
-          port,
-          signal: closing,
-          onListen: ({ port }) => logger.info("Serving metrics", { url: urlOf(hostname, port) }),
-          onError: (error) => failed(error, logger),
-        },
-        (request) => answer(request, options),
-      );
-      return await server.finished;
+      const door = openDoor({ hostname, port }, {
+        connectionsMax: CONNECTIONS_MAX,
+        deadlines: DEADLINES,
+        handler: (request) => answerOrFail(request, options),
+        clock,
+        logger,
+        descriptorsHint: "raise the worker's limit of open files (ulimit -n, LimitNOFILE=)",
+      });
+      logger.info("Serving metrics", { url: urlOf(hostname, door.port) });
+      await aborted(closing);
+      return await door.close(0);
     } catch (error) {
       // Once: who runs two workers on a host knows.
       if (attempt === 1) reportNotListening(error, hostname, port, logger);
@@ -60,7 +67,7 @@ async function listen(options: MetricsListenerOptions, closing: AbortSignal): Pr
 }
 
 function reportNotListening(error: unknown, hostname: string, port: number, logger: Logger): void {
-  const why = error instanceof Deno.errors.AddrInUse
+  const why = isAddressTaken(error)
     ? "another program, perhaps another worker, has the port"
     : error instanceof Error
     ? error.message
@@ -76,11 +83,15 @@ function urlOf(hostname: string, port: number): string {
   return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-function failed(error: unknown, logger: Logger): Response {
-  logger.error("Metrics could not be collected", {
-    error: error instanceof Error ? error.stack ?? error.message : String(error),
-  });
-  return text(500, "The metrics could not be collected; the worker's log says why\n");
+async function answerOrFail(request: Request, options: MetricsListenerOptions): Promise<Response> {
+  try {
+    return await answer(request, options);
+  } catch (error) {
+    options.logger.error("Metrics could not be collected", {
+      error: error instanceof Error ? error.stack ?? error.message : String(error),
+    });
+    return text(500, "The metrics could not be collected; the worker's log says why\n");
+  }
 }
 
 const PATHS = "/metrics, /healthz and /readyz";
@@ -89,7 +100,7 @@ async function answer(
   request: Request,
   { metrics, reasonsNotReady }: MetricsListenerOptions,
 ): Promise<Response> {
-  const { pathname } = new URL(request.url);
+  const pathname = pathOf(request);
   if (pathname !== "/metrics" && pathname !== "/healthz" && pathname !== "/readyz") {
     return text(404, `There is nothing at this path, only at ${PATHS}\n`);
   }
@@ -108,6 +119,11 @@ async function answer(
         : text(503, reasons.map((reason) => reason + "\n").join(""));
     }
   }
+}
+
+/** The path as it came; the rest of the request's URL is the header Host, whatever that says. */
+function pathOf(request: Request): string | undefined {
+  return /^[a-z+]+:\/\/[^/]*(\/[^?#]*)/i.exec(request.url)?.[1];
 }
 
 function text(status: number, body: string, headers: Record<string, string> = {}): Response {

@@ -3,7 +3,7 @@
  */
 import { cpuUsage } from "node:process";
 import type { MetricRegistry } from "./registry.ts";
-import type { ServerMetric, WorkerMetric } from "./metrics.ts";
+import type { ServerMetric, WorkerMetric } from "./table.ts";
 
 type ProcessMetric = WorkerMetric & ServerMetric;
 

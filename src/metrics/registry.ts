@@ -4,7 +4,7 @@
  * have nothing to count.
  */
 import type * as Prometheus from "prom-client";
-import { type Metric, seriesOf } from "./metrics.ts";
+import { type Metric, seriesOf } from "./table.ts";
 
 /** The names of a table's metrics of one type. */
 type NameOf<M extends Metric, T extends Metric["type"]> = Extract<M, { type: T }>["name"];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseMetrics, valueOf } from "../../tests/support/metrics_text.ts";
-import { type Metric, seriesOf, SERVER_METRICS, WORKER_METRICS } from "./metrics.ts";
+import { type Metric, seriesOf, SERVER_METRICS, WORKER_METRICS } from "./table.ts";
 import { readProcess } from "./process_metrics.ts";
 import { MetricRegistry } from "./registry.ts";
 

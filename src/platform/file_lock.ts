@@ -5,12 +5,15 @@
  * The file is opened here with O_NOFOLLOW, so that a symbolic link is never locked in place of a log, and with
  * O_CLOEXEC, so that no job inherits the lock and keeps it.
  */
-
-/** Which file it is, whatever its names: the pair that `Deno.FileInfo` has as well. */
-export interface FileIdentity {
-  dev: number;
-  ino: number;
-}
+import { deviceNumber, type FileIdentity, parseOwner } from "./lock_table.ts";
+import {
+  AlreadyExists,
+  FilesystemLoop,
+  InvalidData,
+  NotFound,
+  NotSupported,
+  PermissionDenied,
+} from "./system_errors.ts";
 
 /** The lock is held by somebody else. `ownerPid` is undefined when the kernel does not show it. */
 export class FileLockedError extends Error {
@@ -60,7 +63,7 @@ let users = 0;
 /** The C library is loaded for the first lock and let go with the last: most commands take none. */
 function useLibrary(): Library["symbols"] {
   if (Deno.build.os !== "linux") {
-    throw new Deno.errors.NotSupported("Cannot lock a file: this is implemented for Linux only");
+    throw new NotSupported("Cannot lock a file: this is implemented for Linux only");
   }
   library ??= Deno.dlopen("libc.so.6", SYMBOLS);
   users++;
@@ -87,7 +90,7 @@ export class FileLock {
   /**
    * Opens and locks a file, which is made first, for its owner alone, when `create` is set. The lock lasts until `release`.
    * @throws {FileLockedError} at once when somebody else holds the lock
-   * @throws {Deno.errors.NotFound} and the like when the file cannot be opened, or is not a regular file
+   * @throws {NotFound} and the like when the file cannot be opened, or is not a regular file
    */
   static acquire(path: string, { create }: { create: boolean }): FileLock {
     const libc = useLibrary();
@@ -98,7 +101,7 @@ export class FileLock {
       if (fd < 0) throw openError(path, errno(libc));
       const { major, minor, ino, mode } = identify(libc, fd, path);
       if ((mode & S_IFMT) !== S_IFREG) {
-        throw new Deno.errors.InvalidData(`Cannot open ${path}: it is not a regular file`);
+        throw new InvalidData(`Cannot open ${path}: it is not a regular file`);
       }
       if (libc.flock(fd, LOCK_EX | LOCK_NB) !== 0) {
         const code = errno(libc);
@@ -117,7 +120,7 @@ export class FileLock {
    * Locks a directory: `shared` for everybody who works in it, `exclusive` for one who takes it away from them. No file is needed
    * for it, and the lock stays with the directory when that is renamed. Undefined where directories cannot be locked.
    * @throws {FileLockedError} at once when somebody holds a lock that excludes this one
-   * @throws {Deno.errors.NotFound} and the like when it cannot be opened
+   * @throws {NotFound} and the like when it cannot be opened
    */
   static acquireDirectory(path: string, mode: "shared" | "exclusive"): FileLock | undefined {
     const libc = useLibrary();
@@ -140,6 +143,16 @@ export class FileLock {
     }
   }
 
+  /** Whether `path` leads to the very file or directory that is locked; false when it leads nowhere. */
+  isOf(path: string): boolean {
+    try {
+      return isSameFile(this.identity, Deno.statSync(path));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
   release(): void {
     if (this.#fd < 0) return;
     // Closing alone would not do: a child process that is just being started has a copy until it runs its program.
@@ -150,7 +163,7 @@ export class FileLock {
   }
 }
 
-export function isSameFile(a: FileIdentity, b: Pick<Deno.FileInfo, "dev" | "ino">): boolean {
+export function isSameFile(a: FileIdentity, b: { dev: number; ino: number | null }): boolean {
   return a.dev === b.dev && a.ino === b.ino;
 }
 
@@ -173,12 +186,6 @@ function identify(
   };
 }
 
-/** The way the C library packs a device into the one number that `Deno.FileInfo.dev` is. */
-function deviceNumber(major: number, minor: number): number {
-  return (minor & 0xff) + (major & 0xfff) * 2 ** 8 + Math.floor(minor / 2 ** 8) * 2 ** 20 +
-    Math.floor(major / 2 ** 12) * 2 ** 44;
-}
-
 function errno(libc: Library["symbols"]): number {
   const location = libc.__errno_location();
   return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
@@ -187,13 +194,13 @@ function errno(libc: Library["symbols"]): number {
 function openError(path: string, code: number): Error {
   switch (code) {
     case ENOENT:
-      return new Deno.errors.NotFound(`Cannot open ${path}: there is no such file or directory`);
+      return new NotFound(`Cannot open ${path}: there is no such file or directory`);
     case EACCES:
-      return new Deno.errors.PermissionDenied(`Cannot open ${path}: permission denied`);
+      return new PermissionDenied(`Cannot open ${path}: permission denied`);
     case EEXIST:
-      return new Deno.errors.AlreadyExists(`Cannot create ${path}: it exists`);
+      return new AlreadyExists(`Cannot create ${path}: it exists`);
     case ELOOP:
-      return new Deno.errors.FilesystemLoop(
+      return new FilesystemLoop(
         `Cannot open ${path}: it is a symbolic link, and a log is never one`,
       );
     default:
@@ -227,35 +234,4 @@ export function readLockTable(): string | undefined {
   } finally {
     leaveLibrary();
   }
-}
-
-/** Whether somebody holds a lock on the file, by a table that was read before. */
-export function lockFinder(table: string): (file: FileIdentity) => boolean {
-  const devices = new Map<number, Set<number>>();
-  for (const [, major, minor, ino] of table.matchAll(LOCK_LINE)) {
-    const known = devices.get(Number(ino)) ?? new Set();
-    devices.set(Number(ino), known.add(deviceNumber(parseInt(major, 16), parseInt(minor, 16))));
-  }
-  // Some file systems show another device there than stat does: then the inode's number has to do, if it is the only one.
-  return ({ dev, ino }) => {
-    const known = devices.get(ino);
-    return known !== undefined && (known.has(dev) || known.size === 1);
-  };
-}
-
-const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+) /gm;
-
-/**
- * The process that holds the flock on a file, from lines like `7: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0 EOF`. Some
- * file systems show another device there than stat does; then the only lock on that inode number is taken for it.
- */
-export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
-  const onOtherDevices: number[] = [];
-  for (const line of text.split("\n")) {
-    const match = /^\d+: FLOCK\s+\w+\s+(?:WRITE|READ)\s+(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
-    if (match === null || BigInt(match[4]) !== ino || match[1] === "0") continue;
-    if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return Number(match[1]);
-    onOtherDevices.push(Number(match[1]));
-  }
-  return onOtherDevices.length === 1 ? onOtherDevices[0] : undefined;
 }

@@ -1,11 +1,11 @@
 /**
- * Files as the write-ahead log sees them: a seam of few methods with stated behaviour, so that full disks, failing disks and
- * power cuts can be played in tests, and the one implementation for real disks.
+ * Files as the rest of the program sees them: a seam with stated behaviour, so that full disks, failing disks and power cuts can
+ * be played in tests. The real disk is in `system_files.ts`; one in memory is in `tests/support`, and both pass the same suite.
  *
  * What is promised, and what is not: written bytes are readable at once but survive a power cut only after `syncData`; a
- * name survives only after `syncDirectory` of its directory.
+ * name survives only after `syncDirectory` of its directory. What a method is refused with is one of `system_errors.ts`.
  */
-import { FileLock, isSameFile } from "./file_lock.ts";
+import type { LockTable } from "./lock_table.ts";
 
 /** A regular file, open and locked. Only one of `write`, `truncate`, `syncData` and `sync` is ever under way; `read` may be beside it. */
 export interface LockedFile {
@@ -25,11 +25,11 @@ export interface LockedFile {
 }
 
 export interface LogFiles {
-  /** Makes a file that did not exist (else Deno.errors.AlreadyExists), for its owner alone, and locks it. */
+  /** Makes a file that did not exist (else AlreadyExists), for its owner alone, and locks it. */
   create(path: string): Promise<LockedFile>;
   /**
    * Opens and locks a file, and makes sure that `path` still leads to it. A symbolic link is not followed.
-   * @throws {FileLockedError} when somebody else has it, {Deno.errors.NotFound} when there is none
+   * @throws {FileLockedError} when somebody else has it, {NotFound} when there is none
    */
   open(path: string): Promise<LockedFile>;
   /** Gives a file a second name and returns true; false when that name is taken. It never replaces a file. */
@@ -40,138 +40,108 @@ export interface LogFiles {
   makeDirectory(path: string): Promise<void>;
 }
 
-/** Up to this size a write is done at once: handing it to another thread would take longer than copying it to the page cache. */
-const SYNCHRONOUS_WRITE_BYTES_MAX = 64 * 1024;
-
-/** A file may be renamed or removed between opening and locking; this often in a row is not chance. */
-const OPEN_ATTEMPTS_MAX = 16;
-
-class SystemLockedFile implements LockedFile {
-  #lock: FileLock;
-  #writer: Deno.FsFile;
-  /** Its own descriptor, because reading moves the position and would have to wait for a sync under way. */
-  #reader: Deno.FsFile;
-
-  constructor(lock: FileLock, writer: Deno.FsFile, reader: Deno.FsFile) {
-    this.#lock = lock;
-    this.#writer = writer;
-    this.#reader = reader;
-  }
-
-  async read(into: Uint8Array, offset: number): Promise<number> {
-    this.#reader.seekSync(offset, Deno.SeekMode.Start);
-    return await this.#reader.read(into) ?? 0;
-  }
-
-  async write(bytes: Uint8Array): Promise<number> {
-    return bytes.length <= SYNCHRONOUS_WRITE_BYTES_MAX
-      ? this.#writer.writeSync(bytes)
-      : await this.#writer.write(bytes);
-  }
-
-  truncate(length: number): Promise<void> {
-    return this.#writer.truncate(length);
-  }
-
-  syncData(): Promise<void> {
-    return this.#writer.syncData();
-  }
-
-  sync(): Promise<void> {
-    return this.#writer.sync();
-  }
-
-  async size(): Promise<number> {
-    return (await this.#writer.stat()).size;
-  }
-
-  close(): void {
-    this.#reader.close();
-    this.#writer.close();
-    this.#lock.release();
-  }
+/** What the system says of a name. `mode`, `uid` and `ino` are null where it does not have them. */
+export interface FileInfo {
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly isSymlink: boolean;
+  readonly size: number;
+  readonly mtime: Date | null;
+  readonly mode: number | null;
+  readonly uid: number | null;
+  readonly gid: number | null;
+  readonly dev: number;
+  readonly ino: number | null;
 }
 
-/** Opens what was just locked; undefined, and the lock released, when the path leads to another file by now, or to none. */
-export function openLocked(path: string, lock: FileLock): LockedFile | undefined {
-  const opened: Deno.FsFile[] = [];
-  try {
-    for (const options of [{ append: true }, { read: true }]) {
-      const file = Deno.openSync(path, options);
-      opened.push(file);
-      if (!isSameFile(lock.identity, file.statSync())) throw new Deno.errors.NotFound(path);
-    }
-    return new SystemLockedFile(lock, opened[0], opened[1]);
-  } catch (error) {
-    for (const file of opened) file.close();
-    lock.release();
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+export interface FileEntry {
+  readonly name: string;
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly isSymlink: boolean;
 }
 
-export const systemFiles: LogFiles = {
-  // deno-lint-ignore require-await -- callers handle a rejection, never a throw
-  async create(path) {
-    const file = openLocked(path, FileLock.acquire(path, { create: true }));
-    if (file === undefined) {
-      throw new Deno.errors.NotFound(`Cannot create ${path}: it was taken away at once`);
-    }
-    return file;
-  },
+/** A file that is read from a position: its beginning, until it is told otherwise. */
+export interface ReadableFile extends Disposable {
+  /** Reads on, and returns how many bytes there were: 0 at the end, else at least one. */
+  read(into: Uint8Array): Promise<number>;
+  seek(offset: number): Promise<void>;
+  stat(): Promise<FileInfo>;
+  close(): void;
+}
 
-  // deno-lint-ignore require-await -- callers handle a rejection, never a throw
-  async open(path) {
-    for (let attempt = 1; attempt <= OPEN_ATTEMPTS_MAX; attempt++) {
-      const file = openLocked(path, FileLock.acquire(path, { create: false }));
-      if (file !== undefined) return file;
-    }
-    throw new Deno.errors.NotFound(`Cannot open ${path}: it is replaced again and again`);
-  },
+/** A file that is written without a lock: for what is no log. */
+export interface WritableFile extends Disposable {
+  /** Writes on from the file's beginning, and returns how many bytes were taken. */
+  write(bytes: Uint8Array): Promise<number>;
+  syncData(): Promise<void>;
+  sync(): Promise<void>;
+  close(): void;
+}
 
-  async link(existingPath, newPath) {
-    try {
-      await Deno.link(existingPath, newPath);
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists) return false;
-      throw error;
-    }
-  },
+/** `new`: there must be none, not even a link that leads nowhere. `existing`: there must be one. `replaced`: either. */
+export type OpenMode = "new" | "existing" | "replaced";
 
-  remove: (path) => Deno.remove(path),
+/** A file system's room. Bytes and inodes that the system keeps for root do not count as free. */
+export interface FileSystemSpace {
+  /** Its kind, by the number that statfs(2) has for it. */
+  readonly type: number;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  /** Files that there can be; 0 where there is no such limit, as on Btrfs. */
+  readonly totalInodes: number;
+  readonly freeInodes: number;
+}
 
-  async syncDirectory(path) {
-    using directory = await Deno.open(path, { read: true });
-    await directory.sync();
-  },
+/** All that the program does with files. Methods whose names end in `Now` do it before they return: for exits, and where a thread a call would cost more than the call. */
+export interface Files extends LogFiles {
+  /** Follows symbolic links. */
+  openForReading(path: string): Promise<ReadableFile>;
+  /** `permissions` are for a file that is made. */
+  openForWriting(path: string, mode: OpenMode, permissions?: number): Promise<WritableFile>;
+  readText(path: string): Promise<string>;
+  readNow(path: string): Uint8Array;
+  /** Writes a whole small file, without a sync. */
+  writeText(path: string, text: string, mode: OpenMode, permissions?: number): Promise<void>;
 
-  async makeDirectory(path) {
-    const missing = [];
-    for (let at = path; !await isDirectory(at); at = parentDirectory(at)) missing.push(at);
-    for (const directory of missing.reverse()) {
-      try {
-        await Deno.mkdir(directory, { mode: 0o700 });
-      } catch (error) {
-        // Somebody else made it in the meantime; its name may still have to be synced.
-        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      }
-      await this.syncDirectory(parentDirectory(directory));
-    }
-  },
-};
+  /** In no order. */
+  list(directory: string): Promise<FileEntry[]>;
+  stat(path: string): Promise<FileInfo>;
+  /** As `stat`, of a symbolic link itself. */
+  lstat(path: string): Promise<FileInfo>;
+  lstatNow(path: string): FileInfo;
+  realPath(path: string): Promise<string>;
+  readLink(path: string): Promise<string>;
+  /** How much room the file system has that `path` lies on. */
+  space(path: string): Promise<FileSystemSpace>;
 
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    const info = await Deno.stat(path);
-    if (!info.isDirectory) {
-      throw new Deno.errors.NotADirectory(`Cannot use ${path} as a directory: it is a file`);
-    }
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  /** Takes the place of whatever has the new name. */
+  rename(from: string, to: string): Promise<void>;
+  symlink(target: string, path: string): Promise<void>;
+  setModified(path: string, mtime: Date): Promise<void>;
+  setPermissions(path: string, permissions: number): Promise<void>;
+  removeNow(path: string): void;
+  /** A directory with all that is in it. */
+  removeTreeNow(path: string): void;
+  makeTemporaryDirectory(prefix: string): Promise<string>;
+  makeTemporaryFileNow(prefix: string): string;
+
+  /**
+   * Locks a directory: `shared` for everybody who works in it, `exclusive` for one who takes it away from them. The lock stays
+   * with the directory when that is renamed. Undefined where directories cannot be locked.
+   * @throws {FileLockedError} at once when somebody holds a lock that excludes this one
+   */
+  lockDirectory(path: string, mode: "shared" | "exclusive"): HeldLock | undefined;
+  /** Who holds locks now; undefined where the system does not tell. */
+  lockTable(): LockTable | undefined;
+  /** A name that no other file has had, for one that is to be renamed or removed. */
+  uniqueName(): string;
+}
+
+export interface HeldLock {
+  /** Whether `path` leads to what is locked. */
+  isOf(path: string): boolean;
+  release(): void;
 }
 
 /** The directory that a path's last name lies in. */
@@ -194,6 +164,11 @@ export async function writeAll(file: Pick<LockedFile, "write">, bytes: Uint8Arra
     if (count <= 0) throw new Error("the disk took no more bytes");
     done += count;
   }
+}
+
+/** Whether an error says that there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound;
 }
 
 /** Whether an error says that a disk or a quota is full. */

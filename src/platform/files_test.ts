@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { FileLock } from "./file_lock.ts";
-import { fileName, isNoSpaceError, openLocked, parentDirectory, systemFiles, writeAll } from "./files.ts";
+import { fileName, isNoSpaceError, parentDirectory, writeAll } from "./files.ts";
+import { openLocked, systemFiles } from "./system_files.ts";
 
 async function inDirectory(act: (directory: string) => Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync();

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { Clock } from "../platform/clock.ts";
 import { fingerprintOf } from "../platform/key_fingerprint.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 /** How old the folder's listing may be: a key added or removed counts within this time, without a restart. */
 const LISTING_MS_MAX = 5_000;

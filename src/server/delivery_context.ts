@@ -1,5 +1,5 @@
 /**
- * What the HTTP layer tells a call about its answer's way to the client.
+ * What the HTTP layer tells a call about its answer's way to the client, and a call tells it about its client.
  */
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 
@@ -7,7 +7,12 @@ import { type ContextKey, createContextKey } from "@connectrpc/connect";
  * Resolves when the transport is done with the response: true when all of it was sent, false when the
  * connection broke first. Sent means handed to the kernel; more is not known before the client speaks again.
  */
-export const responseSent: ContextKey<Promise<boolean>> = createContextKey<Promise<boolean>>(
-  Promise.resolve(true),
+export const responseSent: ContextKey<() => Promise<boolean>> = createContextKey<() => Promise<boolean>>(
+  () => Promise.resolve(true),
   { description: "whether the response was sent in whole" },
 );
+
+/** To be called when a client that streams has shown that it may: from then on it may be silent for long. */
+export const allowSilence: ContextKey<() => void> = createContextKey<() => void>(() => {}, {
+  description: "the client of a stream may be silent from now on",
+});

@@ -12,8 +12,8 @@
  *
  * A reader holds one page of events; the next is read only when the consumer has taken the last.
  */
-import type { EventFilter, EventPage, EventStore } from "./event_store.ts";
-import type { Store } from "./store.ts";
+import type { EventFilter, EventPage, EventStore } from "./store/sqlite/event_store.ts";
+import type { Store } from "./store/sqlite/store.ts";
 import type { WakeUps } from "./subscriptions.ts";
 
 export interface FollowOptions {

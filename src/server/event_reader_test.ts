@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { everything, sequencesOf, storedEvent, TestStore } from "../../tests/support/server_store.ts";
 import { followEvents } from "./event_reader.ts";
-import type { EventFilter } from "./event_store.ts";
+import type { EventFilter } from "./store/sqlite/event_store.ts";
 
 function follow(test: TestStore, jobId: string, signal: AbortSignal, filter: EventFilter = everything) {
   return followEvents({

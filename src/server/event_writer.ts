@@ -3,7 +3,7 @@
  * the disk.
  */
 import { setImmediate } from "node:timers";
-import type { BatchOutcome, EventBatch, EventStore } from "./event_store.ts";
+import type { BatchOutcome, EventBatch, EventStore } from "./store/sqlite/event_store.ts";
 
 interface Waiting {
   batch: EventBatch;

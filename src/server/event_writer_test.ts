@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { everything, sequencesOf, storedEvent, TestStore } from "../../tests/support/server_store.ts";
-import type { BatchOutcome, EventBatch } from "./event_store.ts";
+import type { BatchOutcome, EventBatch } from "./store/sqlite/event_store.ts";
 import { EventWriter } from "./event_writer.ts";
 
 Deno.test("batches that arrive together share one transaction, and each gets its own outcome", async () => {

@@ -12,15 +12,16 @@ import {
   type StreamJobEventsRequest,
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import { allowSilence } from "./delivery_context.ts";
 import { followEvents } from "./event_reader.ts";
-import type { EventFilter, EventStore, NewEvent } from "./event_store.ts";
+import type { EventFilter, EventStore, NewEvent } from "./store/sqlite/event_store.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
 import { invalidArgument } from "./job_validation.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
 import type { ServerObserver } from "./server_observer.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./store/sqlite/store.ts";
 import type { WakeUps } from "./subscriptions.ts";
 import type { TaskTokens } from "./task_token.ts";
 
@@ -85,6 +86,8 @@ async function publishJobEvents(
   let duplicate = 0;
   for await (const request of untilAborted(requests, AbortSignal.any([options.drained, context.signal]))) {
     const { jobId, execution } = checkToken(options.tokens, request.taskToken);
+    // Who has a token runs the job, and may keep the call open for as long as that says nothing.
+    context.values.get(allowSilence)();
     const executionId = checkExecution(options, request, jobId, execution);
     const events = request.events.map(checkEvent);
     if (events.length === 0) continue;

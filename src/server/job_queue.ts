@@ -6,8 +6,8 @@
  * serves the line before it yields, so a newcomer that finds a job overtakes nobody.
  */
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Claim, NewJob, Store, StoredJob } from "./store.ts";
+import type { Logger } from "../platform/logging/logger.ts";
+import type { Claim, NewJob, Store, StoredJob } from "./store/sqlite/store.ts";
 import { WaitingLines, type WakeUps } from "./subscriptions.ts";
 
 interface Visibility {

@@ -21,11 +21,11 @@ import {
 } from "../events/gen/job/v1/job_pb.ts";
 import type { RefusalReason } from "../events/error_info.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { responseSent } from "./delivery_context.ts";
 import type { JobQueue } from "./job_queue.ts";
 import { checkEnqueue, checkQueue, checkVisibility, invalidArgument, refusedFor } from "./job_validation.ts";
-import type { Claim, Refusal, Store, StoredJob } from "./store.ts";
+import type { Claim, Refusal, Store, StoredJob } from "./store/sqlite/store.ts";
 import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
 /** The contract's default. */
@@ -33,6 +33,8 @@ export const DEFAULT_VISIBILITY_SECONDS = 300;
 
 const LIST_PAGE_SIZE = 50;
 const LIST_PAGE_SIZE_MAX = 500;
+/** A client that takes messages of 64 MiB at most, as ours does, gets every page that is sent. */
+const LIST_BYTES_MAX = 32 * 1024 * 1024;
 /** More jobs than one worker runs at a time; it bounds what one call can take hostage until its visibility ends. */
 const DEQUEUE_JOBS_MAX = 1_000;
 
@@ -95,7 +97,7 @@ async function* dequeueJob(
   const jobsMax = checkJobsMax(request.maxJobs);
   const claims: Claim[] = [];
   // Not awaited: whether the response got through is known only after this generator has ended.
-  void context.values.get(responseSent).then((sent) => {
+  void context.values.get(responseSent)().then((sent) => {
     if (!sent) queue.releaseUnsent(claims);
   });
 
@@ -172,12 +174,22 @@ function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
       `page_size is ${request.pageSize}; it must be from 1 to ${LIST_PAGE_SIZE_MAX}, or 0 for ${LIST_PAGE_SIZE}`,
     );
   }
-  const { jobs, lastPage } = store.list({
+  const filter = {
     queue: request.queue,
     state: request.state,
     page: request.page === 0 ? 1 : request.page,
     pageSize: request.pageSize === 0 ? LIST_PAGE_SIZE : request.pageSize,
-  });
+  };
+  // Asked before they are read: 500 jobs may have a gigabyte of parameters.
+  const bytes = store.listedBytes(filter);
+  if (bytes > LIST_BYTES_MAX && filter.pageSize > 1) {
+    throw new ConnectError(
+      `The answer would be a message larger than ${LIST_BYTES_MAX} bytes: the jobs of the page have parameters of ` +
+        `${bytes} bytes. Ask for a smaller page_size`,
+      Code.ResourceExhausted,
+    );
+  }
+  const { jobs, lastPage } = store.list(filter);
   return { jobs: jobs.map(jobMessage), lastPage };
 }
 

@@ -1,45 +1,90 @@
 /**
  * The listening socket: opened with errors that say what to do, closed without cutting answers short.
  */
-import type { Logger } from "../platform/logger.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { AddressRange } from "../platform/ip_address.ts";
+import type { Deadlines } from "../platform/door/deadlines.ts";
+import { raiseDescriptorLimit } from "../platform/door/descriptors.ts";
+import {
+  DESCRIPTORS_PER_CONNECTION,
+  type Door,
+  type DoorObserver,
+  type DoorOptions,
+  openDoor,
+} from "../platform/door/door.ts";
+import { explainListenError } from "../platform/door/sockets.ts";
+import type { HttpHandler } from "../platform/door/exchange.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 /** The server cannot start; the message says what happened and what to do next. */
 export class ServerStartError extends Error {
   override name = "ServerStartError";
 }
 
+/** Who may connect how often, and how long the server waits for whom. */
+export interface ConnectionLimits {
+  /** Undefined: as many as the limit of open files allows, and at most `DEFAULT_CONNECTIONS_MAX`. */
+  connectionsMax: number | undefined;
+  /** 0: no limit. */
+  perAddressMax: number;
+  /** Proxies whose X-Forwarded-For is believed. */
+  trustedProxies: readonly AddressRange[];
+  deadlines: Deadlines;
+}
+
+/** Four thousand idle ones take some 400 MB. */
+export const DEFAULT_CONNECTIONS_MAX = 4_000;
+
+/** For the database and its journal, keys, log files, libraries, and those who are being told that there is no room. */
+const DESCRIPTORS_RESERVED = 64;
+
+/** For servers that nobody gave other limits; the settings' defaults are the same. */
+export const DEFAULT_LIMITS: ConnectionLimits = {
+  connectionsMax: undefined,
+  perAddressMax: 0,
+  trustedProxies: [],
+  deadlines: { headerMs: 20_000, idleMs: 120_000, bodyMs: 60_000, streamMs: 3_600_000 },
+};
+
 export interface Listener {
   readonly url: string;
   /** The same server under the other names of this machine's loopback. */
   readonly urls: readonly string[];
   readonly port: number;
+  readonly connectionsMax: number;
+  /** How many are open. */
+  readonly connections: number;
   readonly finished: Promise<void>;
   /** Refuses new requests, waits for the answers under way, at most `deadlineMs`, and closes every connection. */
   close(deadlineMs: number): Promise<void>;
 }
 
-/**
- * Deno calls a response completed when its last bytes were offered to the socket; this is for what the socket did not
- * take at once.
- */
-const LINGER_MS = 20;
+export interface ListenOptions {
+  address: { hostname: string; port: number };
+  limits: ConnectionLimits;
+  handler: HttpHandler;
+  clock: Clock;
+  logger: Logger;
+  observe: DoorObserver;
+}
 
-export function listen(
-  address: { hostname: string; port: number },
-  handler: Deno.ServeHandler,
-  logger: Logger,
-): Listener {
-  const cut = new AbortController();
-  const underWay = new Set<Promise<void>>();
-  let isClosing = false;
-  const server = open(address, cut.signal, logger, (request, info) => {
-    if (isClosing) return new Response("The server is stopping; try again\n", { status: 503 });
-    // A response that was cut short is over too.
-    const sent = info.completed.catch(() => {}).finally(() => underWay.delete(sent));
-    underWay.add(sent);
-    return handler(request, info);
+/** @throws ServerStartError */
+export function listen(options: ListenOptions): Listener {
+  const { address, limits, handler, clock, logger, observe } = options;
+  const connectionsMax = connectionsThatFit(limits.connectionsMax, logger);
+  const door = open(address, {
+    connectionsMax,
+    addressLimit: limits.perAddressMax > 0
+      ? { max: limits.perAddressMax, trustedProxies: limits.trustedProxies }
+      : undefined,
+    deadlines: limits.deadlines,
+    handler,
+    clock,
+    logger,
+    observe,
+    descriptorsHint: "raise the limit of open files (ulimit -n, LimitNOFILE=), or lower --max-connections",
   });
-  const { port } = server.addr as Deno.NetAddr;
+  const { port } = door;
   const url = urlOf(address.hostname, port);
   return {
     url,
@@ -47,54 +92,50 @@ export function listen(
       ? ["127.0.0.1", "localhost", "::1"].map((name) => urlOf(name, port))
       : [url],
     port,
-    finished: server.finished,
-    close: async (deadlineMs) => {
-      isClosing = true;
-      const deadline = Promise.withResolvers<void>();
-      const timer = setTimeout(deadline.resolve, deadlineMs);
-      await Promise.race([Promise.all(underWay), deadline.promise]);
-      clearTimeout(timer);
-      if (underWay.size > 0) {
-        logger.warn("Cutting connections that did not end in time", { count: underWay.size });
-      }
-      await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
-      // Deno's graceful shutdown would wait for clients that never finish their requests, and cannot be cut short.
-      cut.abort();
-      await server.finished;
+    connectionsMax,
+    get connections() {
+      return door.connections;
     },
+    finished: door.finished,
+    close: (deadlineMs) => door.close(deadlineMs),
   };
 }
 
-function open(
-  { hostname, port }: { hostname: string; port: number },
-  signal: AbortSignal,
-  logger: Logger,
-  handler: Deno.ServeHandler,
-): Deno.HttpServer {
-  const onError = (error: unknown) => {
-    logger.error("A request failed outside of its call", { error: (error as Error).stack ?? String(error) });
-    return new Response("The server failed on this request; its log says why\n", { status: 500 });
-  };
+/** How many connections there may be: never more than there are descriptors for. @throws ServerStartError when that is none */
+function connectionsThatFit(wanted: number | undefined, logger: Logger): number {
+  const descriptors = raiseDescriptorLimit();
+  const fit = Math.floor((descriptors - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION);
+  if (fit < 1) {
+    throw new ServerStartError(
+      `Cannot serve anybody: this process may have ${descriptors} files and sockets open, and ` +
+        `${
+          DESCRIPTORS_RESERVED + DESCRIPTORS_PER_CONNECTION
+        } are the least. Raise the limit (ulimit -n, LimitNOFILE=).`,
+    );
+  }
+  if (wanted !== undefined && wanted > fit) {
+    logger.warn(
+      "The limit of open files allows fewer connections than configured. Next: raise LimitNOFILE= or ulimit -n",
+      {
+        max_connections: wanted,
+        possible: fit,
+        open_files: descriptors,
+        needed: DESCRIPTORS_RESERVED + wanted * DESCRIPTORS_PER_CONNECTION,
+      },
+    );
+  }
+  return Math.min(wanted ?? DEFAULT_CONNECTIONS_MAX, fit);
+}
+
+function open(address: { hostname: string; port: number }, options: DoorOptions): Door {
   try {
-    return Deno.serve({ hostname, port, signal, onListen() {}, onError }, handler);
+    return openDoor(address, options);
   } catch (cause) {
-    throw new ServerStartError(`Cannot listen on ${hostname}:${port}: ${explain(cause as Error, port)}`, {
-      cause,
-    });
+    throw new ServerStartError(
+      `Cannot listen on ${address.hostname}:${address.port}: ${explainListenError(cause, address.port)}`,
+      { cause },
+    );
   }
-}
-
-function explain(error: Error, port: number): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the port is taken. Stop the program that has it, or choose another port (0 takes any free one).";
-  }
-  if (error instanceof Deno.errors.PermissionDenied && port < 1024) {
-    return "ports below 1024 need the system's permission. Choose a higher one.";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine does not have that address. Choose one of its own, such as 127.0.0.1.";
-  }
-  return `${error.message}. Choose another address.`;
 }
 
 function urlOf(hostname: string, port: number): string {

@@ -10,12 +10,12 @@ import {
 } from "@connectrpc/connect";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { type Logger, silentLogger } from "../platform/logger.ts";
+import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
-import { Database } from "./database.ts";
-import { EventStore } from "./event_store.ts";
+import { Database } from "./store/sqlite/database.ts";
+import { EventStore } from "./store/sqlite/event_store.ts";
 import { EventWriter } from "./event_writer.ts";
 import {
   addJobEventsService,
@@ -25,8 +25,9 @@ import {
 import { createHttpHandler } from "./http_handler.ts";
 import { JobQueue } from "./job_queue.ts";
 import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
-import { isLoopback, listen, ServerStartError } from "./listener.ts";
-import { Store } from "./store.ts";
+import { type ConnectionLimits, DEFAULT_LIMITS, isLoopback, listen, ServerStartError } from "./listener.ts";
+import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
+import { Store } from "./store/sqlite/store.ts";
 import { WakeUps } from "./subscriptions.ts";
 import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
@@ -34,7 +35,7 @@ import { createUuid7, systemRandomBytes } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
 
 export { ServerStartError } from "./listener.ts";
-export { StoreError } from "./database.ts";
+export { StoreError } from "./store/sqlite/database.ts";
 
 /**
  * One message. The largest event (4 MiB) and a batch of the largest output batches (50 x 256 KiB) fit; a client
@@ -69,6 +70,11 @@ export interface ServerOptions {
   observe?: ServerObserver;
   /** Writes the page /metrics; without it there is none. */
   renderMetrics?(state: ServerState): Promise<string>;
+  /** Let whoever reaches the server read /metrics. Without it, a server with keys or a token wants one of them. */
+  openMetrics?: boolean;
+  /** A token that is good for /metrics alone; asked for at each request. */
+  metricsToken?(): Promise<string>;
+  limits?: ConnectionLimits;
 }
 
 export interface RunningServer {
@@ -157,6 +163,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
   queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
   const tokens = new TaskTokens(store.secret("task-token", () => systemRandomBytes(SECRET_BYTES)));
 
+  const auth = keys && { keys, audiences: ownUrls, clock };
   const routers = createRouters(
     { store, queue, tokens, clock, logger, stopping: stopping.signal, ...jobDefaults(options) },
     {
@@ -171,19 +178,28 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
       stopping: stopping.signal,
       drained: drained.signal,
     },
-    keys && { keys, audiences: ownUrls, clock },
+    auth,
   );
-  const metrics = renderMetrics && {
-    render: () => renderMetrics({ countJobs: () => store.countJobs() }),
-    isForEverybody: keys === undefined,
+  const metrics: MetricsPage | undefined = renderMetrics && {
+    render: () =>
+      renderMetrics({ countJobs: () => store.countJobs(), countConnections: () => listener.connections }),
+    access: metricsAccess(options, auth),
   };
-  const listener = listen(options.listen, createHttpHandler({ ...routers, ownUrls, metrics }), logger);
+  const listener = listen({
+    address: options.listen,
+    limits: options.limits ?? DEFAULT_LIMITS,
+    handler: createHttpHandler({ ...routers, ownUrls, metrics, logger }),
+    clock,
+    logger,
+    observe: { refused: observe.connectionRefused, closed: observe.connectionClosed },
+  });
   ownUrls.push(...listener.urls.map(normalizeUrl));
   const alarmEnded = alarm.run();
   logger.info("Server listening", {
     url: listener.url,
     data: options.dataFile,
     authentication: keys !== undefined,
+    connections_max: listener.connectionsMax,
   });
 
   const stop = async () => {
@@ -205,6 +221,28 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     finished: listener.finished,
     stop: () => stopped ??= stop(),
   };
+}
+
+function metricsAccess(
+  { openMetrics = false, metricsToken }: Options,
+  auth: AuthOptions | undefined,
+): MetricsAccess {
+  if (openMetrics || (auth === undefined && metricsToken === undefined)) return { for: "everybody" };
+  return {
+    for: "callers",
+    token: metricsToken,
+    mayCall: async (authorization) => auth !== undefined && await isCaller(authorization, auth),
+  };
+}
+
+async function isCaller(authorization: string | null, auth: AuthOptions): Promise<boolean> {
+  try {
+    await authenticate(authorization, auth);
+    return true;
+  } catch (error) {
+    if (error instanceof ConnectError && error.code === Code.Unauthenticated) return false;
+    throw error;
+  }
 }
 
 function jobDefaults({ clock, defaultVisibilitySeconds = DEFAULT_VISIBILITY_SECONDS }: Options) {

@@ -2,6 +2,8 @@
  * What a server tells whoever counts, and what it can be asked: the seam between it and metrics.
  */
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Expiry } from "../platform/door/deadlines.ts";
+import type { Refusal } from "../platform/door/door.ts";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 
 /** Called synchronously; none of these may throw. */
@@ -13,12 +15,18 @@ export interface ServerObserver {
   /** A reader follows a job's events, and then no longer. */
   streamOpened?(): void;
   streamClosed?(): void;
+  /** A connection, or a proxy's request, was turned away. */
+  connectionRefused?(reason: Refusal): void;
+  /** A client was too slow, or one that asked for nothing had to make room. */
+  connectionClosed?(reason: Expiry | "room"): void;
 }
 
 /** What the server knows better than anybody who counts along. */
 export interface ServerState {
   /** How many jobs there are in each state, by the state's name in the protocol, in lower case. */
   countJobs(): ReadonlyMap<string, number>;
+  /** How many connections are open. */
+  countConnections(): number;
 }
 
 /** Tells of every call that gets past authentication. To be the outermost interceptor, so that it sees errors as clients do. */

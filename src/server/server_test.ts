@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createLogger } from "../platform/logger.ts";
+import { createLogger } from "../platform/logging/logger.ts";
 import { spawnServer } from "../../tests/support/server_child.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { collect, connect, outputEvent, publishRequests } from "../../tests/support/server_client.ts";
-import { Database } from "./database.ts";
-import { EventStore } from "./event_store.ts";
+import { Database } from "./store/sqlite/database.ts";
+import { EventStore } from "./store/sqlite/event_store.ts";
 import { type ServerOptions, ServerStartError, startServer } from "./server.ts";
-import { Store } from "./store.ts";
+import { Store } from "./store/sqlite/store.ts";
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
   const error = await call.then(() => undefined, (error) => error);

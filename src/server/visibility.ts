@@ -3,7 +3,7 @@
  * execution expires.
  */
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 
 /** Timers of the platform take 2^31 - 1 ms at most, and a wall clock may be set while one runs: look again after an hour. */
 const NAP_MS_MAX = 3_600_000;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createLogger, silentLogger } from "../platform/logger.ts";
+import { createLogger, silentLogger } from "../platform/logging/logger.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { VisibilityAlarm } from "./visibility.ts";
 

@@ -84,6 +84,13 @@ export class Crc64 {
     this.registerHigh = high;
   }
 
+  updateByte(byte: number): void {
+    const { low: L, high: H } = tables ?? buildTables();
+    const entry = (this.registerLow ^ byte) & 255;
+    this.registerLow = (this.registerLow >>> 8 | this.registerHigh << 24) ^ L[entry];
+    this.registerHigh = (this.registerHigh >>> 8) ^ H[entry];
+  }
+
   /** Takes as many steps of sixteen bytes as there are, and returns where it stopped. */
   #updateLong(bytes: Uint8Array, start: number, end: number, L: Int32Array, H: Int32Array): number {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

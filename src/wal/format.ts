@@ -25,6 +25,7 @@ export const PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX - RECORD_OVERHEAD_BYTES;
 export const FORMAT_VERSION = 1;
 /** Where the header keeps its version. */
 export const VERSION_OFFSET = 8;
+const RESERVED_OFFSET = 12;
 export const LENGTH_BYTES = 4;
 export const CHECKSUM_BYTES = 8;
 export const SEQUENCE_MAX = 0x7fff_ffff_ffff_ffffn;
@@ -68,6 +69,11 @@ export function encodeHeader(): Uint8Array<ArrayBuffer> {
 export function headerProblem(header: Uint8Array): "bad_magic" | "bad_version" | undefined {
   for (let i = 0; i < MAGIC.length; i++) if (header[i] !== MAGIC[i]) return "bad_magic";
   return readUint32(header, VERSION_OFFSET) === FORMAT_VERSION ? undefined : "bad_version";
+}
+
+/** The header's word that every writer leaves 0 and no reader looks at; a tool may say that it is something else. */
+export function reservedWord(header: Uint8Array): number {
+  return readUint32(header, RESERVED_OFFSET);
 }
 
 export function recordBytes(payloadBytes: number): number {

@@ -10,7 +10,7 @@
  */
 import { type Clock } from "../platform/clock.ts";
 import { isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
-import { type Logger } from "../platform/logger.ts";
+import { type Logger } from "../platform/logging/logger.ts";
 import { LogSealedError, LogWriteError, reason } from "./errors.ts";
 import { RECORD_OVERHEAD_BYTES, type RecordFields } from "./format.ts";
 import { Group, type GroupEntry } from "./group.ts";

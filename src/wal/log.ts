@@ -10,8 +10,9 @@
  *     await log.close();
  */
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { type LogFiles, systemFiles } from "../platform/files.ts";
-import { type Logger, silentLogger } from "../platform/logger.ts";
+import { type LogFiles } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
 import { type CompletionMark, completionRecord } from "./completion.ts";
 import { LogWriteError } from "./errors.ts";

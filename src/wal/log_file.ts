@@ -3,14 +3,16 @@
  * just made, or it was found, read, and recovered as `recovery.ts` decides.
  */
 import {
+  fileName,
   isNoSpaceError,
   type LockedFile,
   type LogFiles,
   parentDirectory,
   writeAll,
 } from "../platform/files.ts";
+import { type Published, publishFile } from "../platform/publish_file.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
-import type { Logger } from "../platform/logger.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import {
   LogLockedError,
   LogQuarantinedError,
@@ -20,19 +22,12 @@ import {
   reason,
 } from "./errors.ts";
 import { decodeExecution, encodeExecution, type Execution } from "./execution.ts";
-import {
-  CHECKSUM_BYTES,
-  encodeHeader,
-  encodeRecord,
-  LENGTH_BYTES,
-  readLength,
-  Status,
-  type WalRecord,
-} from "./format.ts";
+import { encodeHeader, encodeRecord, Status, type WalRecord } from "./format.ts";
+import { cutNames, quarantineNames } from "./file_names.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { PendingTally } from "./pending_tally.ts";
-import { type LogBytes, READ_BLOCK_BYTES, salvageLog, scanLog } from "./reader.ts";
-import { decideRecovery, isUnfinishedHeader, type RecoveryFacts } from "./recovery.ts";
+import { type LogBytes, READ_BLOCK_BYTES, scanLog } from "./reader.ts";
+import { examineEnd } from "./recovery.ts";
 import { type Damage, isAllZeros, type ScanEnd } from "./scanner.ts";
 
 /** A file that can be appended to: `bytes` long, all of them good and durable. */
@@ -51,10 +46,7 @@ export interface FileContext {
   logger: Logger;
 }
 
-/**
- * Makes a log under the first of `names` that is free. It is complete and synced before it gets that name, so no crash leaves half
- * a log there; at worst a hidden temporary file stays behind.
- */
+/** Makes a log under the first of `names` that is free; what a crash leaves behind is told in `publish_file.ts`. */
 export async function createLogFile(
   { files, logger }: FileContext,
   directory: string,
@@ -69,56 +61,31 @@ export async function createLogFile(
     payload: encodeExecution(execution),
   };
   const start = new Uint8Array([...encodeHeader(), ...encodeRecord(record)]);
-  let made: { file: LockedFile; temporaryPath: string } | undefined;
   try {
     await files.makeDirectory(directory);
-    for (const name of names) {
-      if (!/^[^./][^/]*$/.test(name)) throw new RangeError(`Cannot name a log ${JSON.stringify(name)}`);
-      made ??= await createTemporary(files, `${directory}/.${name}.tmp-${crypto.randomUUID()}`, start);
-      const path = `${directory}/${name}`;
-      if (!await files.link(made.temporaryPath, path)) continue;
-      await files.remove(made.temporaryPath);
-      await files.syncDirectory(directory);
-      const ledger = new Ledger();
-      ledger.add(record);
-      logger.debug("WAL created", { job_id: execution.job_id, path });
-      return { path, file: made.file, bytes: start.length, ledger, pendingBytes: 0, execution };
-    }
-    throw new Deno.errors.AlreadyExists(
-      `every name that the log of job ${execution.job_id} may have is taken`,
-    );
+    const write = (file: LockedFile) => writeAll(file, start);
+    const { path, file } = await publishNew(files, { directory, names, write });
+    const ledger = new Ledger();
+    ledger.add(record);
+    logger.debug("WAL created", { job_id: execution.job_id, path });
+    return { path, file, bytes: start.length, ledger, pendingBytes: 0, execution };
   } catch (cause) {
-    if (made !== undefined) await discard(files, made.file, made.temporaryPath);
     throw cause instanceof RangeError
       ? cause
       : new LogWriteError(directory, isNoSpaceError(cause), { cause });
   }
 }
 
-async function createTemporary(
-  files: LogFiles,
-  temporaryPath: string,
-  bytes: Uint8Array,
-): Promise<{ file: LockedFile; temporaryPath: string }> {
-  const file = await files.create(temporaryPath);
-  try {
-    await writeAll(file, bytes);
-    await file.sync();
-    return { file, temporaryPath };
-  } catch (error) {
-    await discard(files, file, temporaryPath);
-    throw error;
-  }
+interface NewFile {
+  directory: string;
+  names: Iterable<string>;
+  write(file: LockedFile): Promise<void>;
 }
 
-/** Undoes the making of a file after an error, which is the one that is reported. */
-async function discard(files: LogFiles, file: LockedFile, path: string): Promise<void> {
-  file.close();
-  try {
-    await files.remove(path);
-  } catch {
-    // The name may be gone already; if not, a file that nobody reads is left over, which does no harm.
-  }
+async function publishNew(files: LogFiles, what: NewFile): Promise<Published & { isNew: true }> {
+  const published = await publishFile({ files, ...what });
+  if (!published.isNew) throw new Error("a file was found where none was looked for");
+  return published;
 }
 
 /** Opens an existing log; see `Log.open`. */
@@ -176,13 +143,8 @@ async function recover(
   ledger: Ledger,
 ): Promise<number> {
   const { damage, goodBytes } = end;
-  const salvageable = await salvageLog(readLocked(file, goodBytes), 0, () => {});
-  const facts: RecoveryFacts = {
-    problem: damage.problem,
-    validAfter: salvageable > 0,
-    neverFinished: await isNeverFinished(file, damage, goodBytes),
-  };
-  if (decideRecovery(facts) === "cut") {
+  const found = await examineEnd(readLocked(file, goodBytes), damage);
+  if (found.action === "cut") {
     const bytes = await cutTail(context, path, file, goodBytes);
     const { problem } = damage;
     context.logger.warn(`WAL tail cut: ${problemName(problem)}`, { path, problem, offset: goodBytes });
@@ -190,28 +152,8 @@ async function recover(
   }
   const quarantinePath = await quarantine(context.files, path);
   const { pending, sent, failed } = ledger;
-  const counts = { records: end.records, goodBytes, pending, sent, failed, salvageable };
+  const counts = { records: end.records, goodBytes, pending, sent, failed, salvageable: found.recordsAfter };
   throw new LogQuarantinedError(path, quarantinePath, damage, counts);
-}
-
-async function isNeverFinished(file: LockedFile, { problem }: Damage, goodBytes: number): Promise<boolean> {
-  if (problem === "short_header") return isUnfinishedHeader(await readExactly(file, 0, await file.size()));
-  if (problem !== "crc_mismatch") return false;
-  const length = readLength(await readExactly(file, goodBytes, LENGTH_BYTES), 0);
-  for await (const block of readLocked(file, goodBytes + length - CHECKSUM_BYTES)) {
-    if (!isAllZeros(block)) return false;
-  }
-  return true;
-}
-
-async function readExactly(file: LockedFile, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const count = await file.read(bytes.subarray(done), offset + done);
-    if (count === 0) throw new Deno.errors.UnexpectedEof(`The file ends at byte ${offset + done}`);
-    done += count;
-  }
-  return bytes;
 }
 
 /** Saves the bytes from `goodBytes` on beside the log, durably, before it takes them off. A crash in between saves them twice. */
@@ -238,42 +180,30 @@ async function cutTail(
 }
 
 async function saveTail(files: LogFiles, path: string, file: LockedFile, offset: number): Promise<void> {
-  const { saved, savedPath } = await createFree(files, `${path}.cut-${offset}`);
-  try {
-    let length = 0;
-    for await (const block of readLocked(file, offset)) {
-      length += block.length;
-      // Zeros become a hole, which takes no room: a crash can leave gigabytes of them.
-      if (isAllZeros(block)) await saved.truncate(length);
-      else await writeAll(saved, block);
-    }
-    await saved.sync();
-    await files.syncDirectory(parentDirectory(path));
-  } catch (error) {
-    await discard(files, saved, savedPath);
-    throw error;
-  }
-  saved.close();
-}
-
-async function createFree(files: LogFiles, path: string): Promise<{ saved: LockedFile; savedPath: string }> {
-  for (let number = 1;; number++) {
-    const savedPath = number === 1 ? path : `${path}-${number}`;
-    try {
-      return { saved: await files.create(savedPath), savedPath };
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    }
-  }
+  const saved = await publishNew(files, {
+    directory: parentDirectory(path),
+    names: cutNames(fileName(path), offset),
+    write: async (to) => {
+      let length = 0;
+      for await (const block of readLocked(file, offset)) {
+        length += block.length;
+        // Zeros become a hole, which takes no room: a crash can leave gigabytes of them.
+        if (isAllZeros(block)) await to.truncate(length);
+        else await writeAll(to, block);
+      }
+    },
+  });
+  saved.file.close();
 }
 
 /** Renames in two steps, because a rename would replace an earlier file of that name. A crash in between leaves both names. */
 async function quarantine(files: LogFiles, path: string): Promise<string> {
-  for (let number = 1;; number++) {
-    const quarantinePath = `${path}.corrupt${number === 1 ? "" : `-${number}`}`;
-    if (!await files.link(path, quarantinePath)) continue;
+  const directory = parentDirectory(path);
+  for (const name of quarantineNames(fileName(path))) {
+    if (!await files.link(path, `${directory}/${name}`)) continue;
     await files.remove(path);
-    await files.syncDirectory(parentDirectory(path));
-    return quarantinePath;
+    await files.syncDirectory(directory);
+    return `${directory}/${name}`;
   }
+  throw new Error("every name that a damaged log may get is taken");
 }

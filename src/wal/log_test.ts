@@ -238,6 +238,20 @@ Deno.test("story: a log is written, damaged, proved broken and set aside; a torn
   await assert.rejects(Log.open(PATH, { files }), /job-1\.wal\.corrupt-2/);
 });
 
+Deno.test("a last record whose length alone rotted is never cut", async () => {
+  const whole = fileOf([record(1), record(2, 1, new Uint8Array(100).fill(5))]);
+  const at = whole.length - 132;
+  for (let bit = 0; bit < 32; bit++) {
+    const files = new FaultyFiles();
+    const damaged = whole.slice();
+    damaged[at + (bit >> 3)] ^= 1 << (bit & 7);
+    files.put(PATH, damaged);
+    await assert.rejects(Log.open(PATH, { files }), LogQuarantinedError, `bit ${bit}`);
+    assert.deepEqual(files.paths(), [`${PATH}.corrupt`]);
+    assert.deepEqual(files.content(`${PATH}.corrupt`), damaged);
+  }
+});
+
 Deno.test("a record whose checksum was never written is cut, and one with another checksum is not", async () => {
   const whole = fileOf([record(1), record(2, 1, new Uint8Array(100).fill(5))]);
   for (const [zeros, expected] of [[8, "cut"], [60, "cut"], [7, "quarantined"]] as const) {

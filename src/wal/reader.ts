@@ -2,6 +2,7 @@
  * Reads a log from any source of bytes, in bounded memory. It can never modify one, and it reads a log that is being written:
  * a record that is half written just then looks torn.
  */
+import { openRegularFile } from "../platform/regular_file.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { type ScanEnd, Scanner } from "./scanner.ts";
 import { Salvager } from "./salvage.ts";
@@ -15,15 +16,25 @@ export const READ_BLOCK_BYTES = 1024 * 1024;
 
 /**
  * The bytes of a file in blocks of up to 1 MiB, each valid until the next is asked for.
- * @throws {Deno.errors.NotFound} and the like, as from `Deno.open`, when the first block is asked for
+ * @throws {NotRegularFileError}, {NotFound} and the like, when the first block is asked for
  */
 export async function* readLogFile(path: string): LogBytes {
-  const file = await Deno.open(path, { read: true });
+  const file = await openRegularFile(path);
   try {
     const block = new Uint8Array(READ_BLOCK_BYTES);
     for (let count; (count = await file.read(block)) !== null;) yield block.subarray(0, count);
   } finally {
     file.close();
+  }
+}
+
+/** What comes from `offset` on. */
+export async function* bytesFrom(bytes: LogBytes, offset: number): LogBytes {
+  let passed = 0;
+  for await (const chunk of bytes) {
+    const skipped = Math.min(chunk.length, Math.max(0, offset - passed));
+    passed += chunk.length;
+    if (skipped < chunk.length) yield chunk.subarray(skipped);
   }
 }
 
@@ -57,18 +68,13 @@ export async function salvageLog(
 ): Promise<number> {
   const salvager = new Salvager(offset);
   let count = 0;
-  let passed = 0;
   const tell = async (records: WalRecord[]) => {
     for (const record of records) {
       count++;
       await onRecord(record);
     }
   };
-  for await (const chunk of bytes) {
-    const skipped = Math.min(chunk.length, Math.max(0, offset - passed));
-    passed += chunk.length;
-    if (skipped < chunk.length) await tell(salvager.push(chunk.subarray(skipped)));
-  }
+  for await (const chunk of bytesFrom(bytes, offset)) await tell(salvager.push(chunk));
   await tell(salvager.finish());
   return count;
 }

@@ -1,77 +1,72 @@
 /**
  * Makes a new log out of everything that is still right in a damaged one. The damaged file is only read; the new one holds each
- * record that was saved byte for byte, statuses included, and is scanned by the same rules as any other log.
+ * record that was saved byte for byte, statuses included, and is scanned by the same rules as any other log. A record that is whole
+ * but for its length is saved as well, and gets the length that its checksum proves.
  *
  *     damaged    header | 0 | 1 | 2 |xxxxxxxxx| 5 | 6 |xx| 7 |
  *     new        header | 0 | 1 | 2 | 5 | 6 | 7 |
  *
- * Two kinds of records that salvage finds are left out, because a job can write them itself by printing the bytes of a log:
- * - those *inside* a damaged record whose length is still right, which a whole record (or the end of the file) just where it ends
- *   proves: they are a piece of that record's payload;
- * - an execution record anywhere but where a log has it: it names the server and the token that events are sent with.
+ * Left out are, besides what is damaged:
+ * - what a job can write itself by printing the bytes of a log: records *inside* a damaged record whose length is still right, and an
+ *   execution record anywhere but where a log has it, for it names the server and the token that events are sent with
+ *   (`repair_layout.ts`);
+ * - acknowledgements that the damage makes unproven, and failures of events that are lost (`repair_proof.ts`).
  */
-import {
-  encodeHeader,
-  HEADER_BYTES,
-  isPossibleLength,
-  LENGTH_BYTES,
-  readLength,
-  Status,
-  type WalRecord,
-} from "./format.ts";
+import { encodeHeader, HEADER_BYTES, LENGTH_BYTES, Status, type WalRecord } from "./format.ts";
 import { type LogBytes, salvageLog, scanLog } from "./reader.ts";
-import { type Damage, isAllZeros, type Problem } from "./scanner.ts";
+import { layOut } from "./repair_layout.ts";
+import type { Found, OpenLog, RepairPlan, Stretch } from "./repair_plan.ts";
+import { type LastSequenceOf, proveSent } from "./repair_proof.ts";
+import { readStarts } from "./repair_starts.ts";
 
-/** Reads the damaged file from its beginning, as often as it is called. */
-export type OpenLog = () => LogBytes | Promise<LogBytes>;
+export type { DamagedStretch, OpenLog, RepairPlan } from "./repair_plan.ts";
 
-/** Bytes of the file, from `offset` on. */
-export interface Stretch {
-  offset: number;
-  length: number;
+export interface RepairOptions {
+  /** The last of the sequences that an event's record uses up. Without it no damage is known to have held an event. */
+  lastSequenceOf?: LastSequenceOf;
+  /** Where in the bytes others are missing, in bytes and ascending, as those of a damaged archive do. Asked when all was read. */
+  holes?(): readonly number[];
 }
 
-/** Bytes that no record could be had from, and what is wrong where they start. */
-export interface DamagedStretch extends Stretch {
-  problem: Problem;
-}
-
-export interface RepairPlan {
-  fileBytes: number;
-  /** In file order; empty when the log is whole. */
-  damaged: DamagedStretch[];
-  /** What goes into the new log, in file order; neighbours are joined. */
-  kept: Stretch[];
-  /** Records in `kept`, and how many of them lie behind the first damage. */
-  records: number;
-  salvaged: number;
-  /** Whole records that were left out because a job may have written them. */
-  distrusted: number;
-}
-
-/** What salvage found, in file order; columns, because a log can have millions. */
-interface Found {
-  offsets: number[];
-  lengths: number[];
-  /** Offset of a record that may not be the new log's first. */
-  forbiddenFirst: number | undefined;
-}
-
-/** Reads the file up to three times, in bounded memory but for 16 bytes for each record behind the damage. */
-export async function planRepair(open: OpenLog): Promise<RepairPlan> {
+/** Reads the file a few times, in bounded memory but for 16 bytes for each record behind the damage. */
+export async function planRepair(open: OpenLog, options: RepairOptions = {}): Promise<RepairPlan> {
   let fileBytes = 0;
   const { damage, goodBytes, records } = await scanLog(
     counted(await open(), (length) => fileBytes += length),
     () => {},
   );
   const kept = goodBytes > HEADER_BYTES ? [{ offset: HEADER_BYTES, length: goodBytes - HEADER_BYTES }] : [];
-  if (damage === undefined) {
-    return { fileBytes, damaged: [], kept, records, salvaged: 0, distrusted: 0 };
+  const plan: RepairPlan = {
+    fileBytes,
+    damaged: [],
+    kept,
+    records,
+    salvaged: 0,
+    mended: 0,
+    distrusted: 0,
+    unproven: 0,
+    orphaned: 0,
+    serverHas: [],
+  };
+  const holes = options.holes?.() ?? [];
+  if (damage === undefined && holes.length === 0) return plan;
+  let losses = holes.map((offset) => ({ offset, isOneRecord: false }));
+  if (damage !== undefined) {
+    const found = await findRecords(open, goodBytes, records === 0);
+    const starts = await readStarts(open, goodBytes, { found, fileBytes });
+    const lost = layOut(plan, damage, goodBytes, { found, starts });
+    const isPierced = ({ offset, length }: Stretch) =>
+      holes.some((hole) => hole >= offset && hole <= offset + length);
+    losses = [
+      ...losses,
+      ...lost.map((loss) => ({ ...loss, isOneRecord: loss.isOneRecord && !isPierced(loss) })),
+    ].sort((one, other) => one.offset - other.offset);
   }
-  const found = await findRecords(open, goodBytes, records === 0);
-  const starts = await readStarts(open, goodBytes, found);
-  const plan = { fileBytes, damaged: [], kept, records, salvaged: 0, distrusted: 0 };
-  return new Planning(plan, found, starts).run(damage, goodBytes);
+  await proveSent(plan, losses, {
+    open: () => repairedBytes(open, { kept: [...plan.kept] }),
+    lastSequenceOf: options.lastSequenceOf,
+  });
+  return plan;
 }
 
 /** The new log's bytes. */
@@ -82,6 +77,8 @@ export async function* repairedBytes(open: OpenLog, { kept }: Pick<RepairPlan, "
   for await (const chunk of await open()) {
     const end = offset + chunk.length;
     for (; at < kept.length && kept[at].offset < end; at++) {
+      const { recordLength } = kept[at];
+      if (recordLength !== undefined && kept[at].offset >= offset) yield encodeLength(recordLength);
       const from = Math.max(kept[at].offset, offset);
       const to = kept[at].offset + kept[at].length;
       if (from < Math.min(to, end)) yield chunk.subarray(from - offset, Math.min(to, end) - offset);
@@ -91,6 +88,12 @@ export async function* repairedBytes(open: OpenLog, { kept }: Pick<RepairPlan, "
     offset = end;
     if (at === kept.length) return;
   }
+}
+
+function encodeLength(length: number): Uint8Array {
+  const bytes = new Uint8Array(LENGTH_BYTES);
+  new DataView(bytes.buffer).setUint32(0, length, true);
+  return bytes;
 }
 
 async function findRecords(open: OpenLog, offset: number, isFirst: boolean): Promise<Found> {
@@ -108,117 +111,6 @@ async function findRecords(open: OpenLog, offset: number, isFirst: boolean): Pro
 /** Before the header's end a record can start when the front of the file was cut off. */
 function isMisplacedExecution({ offset, sequence, status }: WalRecord): boolean {
   return offset > HEADER_BYTES && sequence === 0n && status === Status.SENT;
-}
-
-/** What stands where damage may start: a length, and whether only zeros follow. */
-interface Start {
-  /** Undefined when the file ends within it. */
-  length: number | undefined;
-  zerosToEnd: boolean;
-}
-
-async function readStarts(open: OpenLog, goodBytes: number, found: Found): Promise<Map<number, Start>> {
-  const places = [goodBytes];
-  found.offsets.forEach((offset, i) => {
-    const end = offset + found.lengths[i];
-    if (found.offsets[i + 1] !== end) places.push(end);
-  });
-  const starts = new Map<number, Start>();
-  const bytes = new Uint8Array(LENGTH_BYTES);
-  let filled = 0;
-  let at = 0;
-  let offset = 0;
-  const last = places[places.length - 1];
-  let zerosToEnd = true;
-  for await (const chunk of await open()) {
-    const end = offset + chunk.length;
-    while (at < places.length && places[at] + filled < end) {
-      const from = places[at] + filled - offset;
-      const part = chunk.subarray(from, from + LENGTH_BYTES - filled);
-      bytes.set(part, filled);
-      filled += part.length;
-      if (filled < LENGTH_BYTES) break;
-      starts.set(places[at++], { length: readLength(bytes, 0), zerosToEnd: false });
-      filled = 0;
-    }
-    if (end > last) zerosToEnd &&= isAllZeros(chunk.subarray(Math.max(0, last - offset)));
-    offset = end;
-  }
-  const ending = starts.get(last);
-  if (ending !== undefined) ending.zerosToEnd = zerosToEnd;
-  return starts;
-}
-
-class Planning {
-  #at = 0;
-  #next = 0;
-
-  constructor(
-    readonly plan: RepairPlan,
-    readonly found: Found,
-    readonly starts: ReadonlyMap<number, Start>,
-  ) {}
-
-  run(damage: Damage, goodBytes: number): RepairPlan {
-    const { plan, found } = this;
-    const offsets = new Set(found.offsets);
-    this.#at = goodBytes;
-    while (this.#at < plan.fileBytes) {
-      if (found.offsets[this.#next] === this.#at) {
-        this.#keepNext();
-        continue;
-      }
-      const start = this.starts.get(this.#at);
-      const claimedEnd = start?.length !== undefined && isPossibleLength(start.length)
-        ? this.#at + start.length
-        : undefined;
-      const isLengthRight = claimedEnd !== undefined &&
-        (claimedEnd === plan.fileBytes || offsets.has(claimedEnd));
-      const end = isLengthRight ? claimedEnd : found.offsets[this.#next] ?? plan.fileBytes;
-      this.#skipTo(end, plan.damaged.length === 0 ? damage.problem : this.#problem(start, claimedEnd));
-    }
-    // A file that ends within its header may have no bytes at all.
-    if (plan.damaged.length === 0) {
-      plan.damaged.push({ problem: damage.problem, offset: goodBytes, length: 0 });
-    }
-    return plan;
-  }
-
-  #keepNext(): void {
-    const { plan, found } = this;
-    const offset = this.#at;
-    const length = found.lengths[this.#next++];
-    this.#at += length;
-    if (offset === found.forbiddenFirst) {
-      plan.distrusted++;
-      return this.#addDamage({ problem: "bad_magic", offset, length });
-    }
-    const last = plan.kept[plan.kept.length - 1];
-    if (last !== undefined && last.offset + last.length === offset) last.length += length;
-    else plan.kept.push({ offset, length });
-    plan.records++;
-    plan.salvaged++;
-  }
-
-  #skipTo(end: number, problem: Problem): void {
-    for (; this.found.offsets[this.#next] < end; this.#next++) this.plan.distrusted++;
-    this.#addDamage({ problem, offset: this.#at, length: end - this.#at });
-    this.#at = end;
-  }
-
-  #addDamage(stretch: DamagedStretch): void {
-    const last = this.plan.damaged[this.plan.damaged.length - 1];
-    // Two that touch are two damaged records, and one stretch of the file.
-    if (last !== undefined && last.offset + last.length === stretch.offset) last.length += stretch.length;
-    else this.plan.damaged.push(stretch);
-  }
-
-  #problem(start: Start | undefined, claimedEnd: number | undefined): Problem {
-    if (start?.length === undefined) return "torn_record";
-    if (start.zerosToEnd) return "zero_tail";
-    if (claimedEnd === undefined) return "bad_length";
-    return claimedEnd > this.plan.fileBytes ? "torn_record" : "crc_mismatch";
-  }
 }
 
 async function* counted(bytes: LogBytes, count: (length: number) => void): LogBytes {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Log, type OpenOptions } from "./log.ts";
-import { logNames } from "./log_name.ts";
+import { logNames } from "./file_names.ts";
 import { readLogFile, scanLog } from "./reader.ts";
 
 const EXECUTION = {

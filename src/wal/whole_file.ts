@@ -1,8 +1,9 @@
 /**
- * Writes a log that appears whole or not at all: under a hidden name first, locked, synced and read back, then linked to the first
- * name that is free. No file is ever replaced, and a crash leaves at worst a hidden temporary file behind.
+ * Writes a log that appears whole or not at all, and is read back before it appears; what a crash leaves behind is told in
+ * `publish_file.ts`.
  */
-import { type LockedFile, type LogFiles, parentDirectory, writeAll } from "../platform/files.ts";
+import { type LockedFile, type LogFiles, writeAll } from "../platform/files.ts";
+import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { Crc64 } from "./crc64.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "./reader.ts";
 
@@ -11,11 +12,10 @@ export interface WholeFileOptions {
   directory: string;
   /** File names, tried in turn. */
   names: Iterable<string>;
+  /** Read once at most. */
   bytes: LogBytes;
-  /**
-   * Asked about each file that has one of the names already; true when it holds just these bytes, so that nothing has to be written.
-   */
-  isSame(path: string): Promise<boolean>;
+  /** What lies under a name; `same` when it holds all of `bytes`, so that nothing has to be written. */
+  look(path: string): Promise<Occupant>;
 }
 
 export interface WholeFile {
@@ -26,56 +26,26 @@ export interface WholeFile {
 
 /** Rejects with what the disk or `bytes` threw; then nothing was left behind. */
 export async function writeWholeFile(options: WholeFileOptions): Promise<WholeFile> {
-  const { files, directory, isSame } = options;
-  let temporary: { path: string; file: LockedFile } | undefined;
-  try {
-    await files.makeDirectory(directory);
-    for (const name of options.names) {
-      if (!/^[^./][^/]*$/.test(name)) throw new RangeError(`Cannot name a log ${JSON.stringify(name)}`);
-      const path = `${directory}/${name}`;
-      if (await exists(path)) {
-        if (await isSame(path)) return { path, isNew: false };
-        continue;
+  const { files, directory, names, bytes, look } = options;
+  await files.makeDirectory(directory);
+  const checksum = new Crc64();
+  let length = 0;
+  const published = await publishFile({
+    files,
+    directory,
+    names,
+    look,
+    async write(file) {
+      for await (const chunk of bytes) {
+        checksum.update(chunk);
+        length += chunk.length;
+        await writeAll(file, chunk);
       }
-      temporary ??= await writeTemporary(options, `${directory}/.${name}.tmp-${crypto.randomUUID()}`);
-      if (!await files.link(temporary.path, path)) continue;
-      await files.remove(temporary.path);
-      temporary.file.close();
-      temporary = undefined;
-      await files.syncDirectory(directory);
-      return { path, isNew: true };
-    }
-    throw new Deno.errors.AlreadyExists("every name that it may have is taken");
-  } finally {
-    if (temporary !== undefined) {
-      temporary.file.close();
-      await files.remove(temporary.path);
-    }
-  }
-}
-
-async function writeTemporary(
-  { files, bytes }: WholeFileOptions,
-  path: string,
-): Promise<{ path: string; file: LockedFile }> {
-  const file = await files.create(path);
-  try {
-    const checksum = new Crc64();
-    let length = 0;
-    for await (const chunk of bytes) {
-      checksum.update(chunk);
-      length += chunk.length;
-      await writeAll(file, chunk);
-    }
-    await file.sync();
-    await files.syncDirectory(parentDirectory(path));
-    await compareWritten(file, length, checksum.digest());
-    return { path, file };
-  } catch (error) {
-    file.close();
-    await files.remove(path);
-    throw error;
-  }
+    },
+    check: (file) => compareWritten(file, length, checksum.digest()),
+  });
+  if (published.isNew) published.file.close();
+  return { path: published.path, isNew: published.isNew };
 }
 
 async function compareWritten(file: LockedFile, length: number, expected: bigint): Promise<void> {
@@ -87,15 +57,5 @@ async function compareWritten(file: LockedFile, length: number, expected: bigint
   }
   if (offset !== length || checksum.digest() !== expected) {
     throw new Error("what was written does not read back as it was; the disk may be failing");
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

@@ -15,6 +15,10 @@ export interface RunOptions {
   cwd?: string;
   env?: Record<string, string>;
   stdin?: Uint8Array;
+  /** A program with arguments that runs the binary, such as setpriv. */
+  wrapper?: string[];
+  /** How many files and sockets it may have open. */
+  descriptors?: number;
 }
 
 /** A temporary home for one test: nothing of the machine's own settings or data reaches the binary. */
@@ -49,8 +53,12 @@ export class Sandbox implements AsyncDisposable {
   }
 
   #command(args: string[], options: RunOptions): Deno.Command {
-    return new Deno.Command(BINARY, {
-      args,
+    const limit = options.descriptors === undefined
+      ? []
+      : ["sh", "-c", `ulimit -n ${options.descriptors} && exec "$0" "$@"`];
+    const [program, ...before] = [...limit, ...options.wrapper ?? [], BINARY];
+    return new Deno.Command(program, {
+      args: [...before, ...args],
       cwd: options.cwd ?? this.directory,
       clearEnv: true,
       env: {

@@ -1,5 +1,5 @@
 /**
- * The table of README's *Operations* section, as data: what operators look up, and what they type and see.
+ * The table of symptoms and procedures in docs/operations.md, as data: what operators look up, and what they type and see.
  */
 
 export interface OperationsRow {
@@ -12,13 +12,13 @@ export interface OperationsRow {
 }
 
 /** @throws when there is no such section or table, or a row is not made as the others are */
-export function readOperationsTable(readme: string): OperationsRow[] {
-  const section = /^## Operations$([^]*?)(?=^## |$(?![^]))/m.exec(readme)?.[1];
-  if (section === undefined) throw new Error("README.md has no section Operations");
+export function readOperationsTable(document: string): OperationsRow[] {
+  const section = /^## Symptoms and procedures$([^]*?)(?=^## |$(?![^]))/m.exec(document)?.[1];
+  if (section === undefined) throw new Error("docs/operations.md has no section Symptoms and procedures");
   const lines = section.split("\n").filter((line) => line.startsWith("|"));
   // The first two are the header and the line below it.
   const rows = lines.slice(2).map(readRow);
-  if (rows.length === 0) throw new Error("README's section Operations has no table");
+  if (rows.length === 0) throw new Error("The section Symptoms and procedures has no table");
   return rows;
 }
 

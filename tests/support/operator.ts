@@ -1,5 +1,6 @@
 /**
- * An operator at three in the morning: has the compiled binary, a home directory, and README's table, and types what a row says.
+ * An operator at three in the morning: has the compiled binary, a home directory, and the operations table, and types what
+ * a row says.
  */
 import assert from "node:assert/strict";
 import { BINARY, Program, Sandbox } from "./airunner.ts";
@@ -88,7 +89,7 @@ export class Operator extends Sandbox {
     for (const text of seen) {
       assert.ok(
         this.#screens.includes(text),
-        `README says that one sees ${text}, but the screens are:\n${this.#screens}`,
+        `docs/operations.md says that one sees ${text}, but the screens are:\n${this.#screens}`,
       );
     }
   }

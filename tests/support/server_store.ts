@@ -2,11 +2,11 @@
  * The server's parts below its services, on a database of their own: for tests that need no sockets.
  */
 import { join } from "node:path";
-import { silentLogger } from "../../src/platform/logger.ts";
-import { Database } from "../../src/server/database.ts";
-import { type EventFilter, EventStore, type NewEvent } from "../../src/server/event_store.ts";
+import { silentLogger } from "../../src/platform/logging/logger.ts";
+import { Database } from "../../src/server/store/sqlite/database.ts";
+import { type EventFilter, EventStore, type NewEvent } from "../../src/server/store/sqlite/event_store.ts";
 import { JobQueue } from "../../src/server/job_queue.ts";
-import { type Claim, Store } from "../../src/server/store.ts";
+import { type Claim, Store } from "../../src/server/store/sqlite/store.ts";
 import { WakeUps } from "../../src/server/subscriptions.ts";
 import { createUuid7 } from "../../src/server/uuid7.ts";
 import { ManualClock } from "./manual_clock.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { encodeEvent, type JobEvent } from "../../src/events/event.ts";
 import { createEvent } from "../../src/events/event.ts";
 import { Log } from "../../src/wal/log.ts";
-import { logNames } from "../../src/wal/log_name.ts";
+import { logNames } from "../../src/wal/file_names.ts";
 import { readLogFile, scanLog } from "../../src/wal/reader.ts";
 import type { Sandbox } from "./airunner.ts";
 import { connect, outputEvent } from "./server_client.ts";

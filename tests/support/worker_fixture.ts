@@ -5,20 +5,19 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { createServerTransport } from "../../src/delivery/transport.ts";
+import { createServerTransport } from "../../src/client/transport.ts";
 import { type JobEvent, outputOf } from "../../src/events/event.ts";
 import { type Job, type JobParamsSchema, JobState } from "../../src/events/gen/job/v1/job_pb.ts";
-import {
-  runWorker,
-  type WorkerOptions,
-  type WorkerResult,
-  type WorkerSettings,
-} from "../../src/job/worker.ts";
+import { runWorker } from "../../src/job/worker.ts";
+import type { WorkerOptions, WorkerResult, WorkerSettings } from "../../src/job/worker_options.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { FileLock } from "../../src/platform/file_lock.ts";
-import { createLogger } from "../../src/platform/logger.ts";
+import { createLogger } from "../../src/platform/logging/logger.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
 import { connect, type ServerClient } from "./server_client.ts";
+import { within } from "./within.ts";
+import { systemProcesses } from "../../src/platform/system_processes.ts";
+import { systemFiles } from "../../src/platform/system_files.ts";
 
 /** The library with which files are locked stays loaded, so it is loaded before a test begins and not as a leak in one. */
 function loadFileLock(): void {
@@ -98,7 +97,7 @@ export class WorkerFixture implements AsyncDisposable {
   /** Runs a worker until the queue is empty. */
   async runQueue(options: Partial<WorkerOptions> = {}): Promise<StartedWorker> {
     const worker = this.startWorker({ once: true, ...options });
-    const { end } = await worker.result;
+    const { end } = await worker.ended();
     assert.equal(end, "idle", worker.lines.join("\n"));
     return worker;
   }
@@ -107,6 +106,8 @@ export class WorkerFixture implements AsyncDisposable {
     more: Partial<WorkerOptions>,
   ): Omit<WorkerOptions, "logger" | "drain" | "stop" | "transport"> {
     return {
+      files: systemFiles,
+      processes: systemProcesses,
       serverUrl: this.url,
       queue: "default",
       concurrency: 2,
@@ -138,15 +139,27 @@ export class WorkerFixture implements AsyncDisposable {
   async events(jobId: string, last: JobEvent["eventData"]["case"] = "processEnd"): Promise<JobEvent[]> {
     const events: JobEvent[] = [];
     const over = new AbortController();
+    const reading = this.#readEvents(jobId, last, events, over.signal);
     try {
-      for await (const { event } of this.client.events.streamJobEvents({ jobId }, { signal: over.signal })) {
-        if (event !== undefined) events.push(event);
-        if (event?.eventData.case === last) break;
-      }
+      await within(reading, () => `${last} of job ${jobId}, of which the server has ${events.length} events`);
     } finally {
       over.abort();
+      // Its call is over before the test is.
+      await reading.catch(() => {});
     }
     return events;
+  }
+
+  async #readEvents(
+    jobId: string,
+    last: JobEvent["eventData"]["case"],
+    events: JobEvent[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    for await (const { event } of this.client.events.streamJobEvents({ jobId }, { signal })) {
+      if (event !== undefined) events.push(event);
+      if (event?.eventData.case === last) break;
+    }
   }
 
   files(directory: string): string[] {
@@ -183,6 +196,7 @@ export class StartedWorker {
   readonly stop = new AbortController();
   readonly result: Promise<WorkerResult>;
   #watchers: (() => void)[] = [];
+  #mayFail = false;
 
   constructor(fixture: WorkerFixture, options: Partial<WorkerOptions>) {
     const own = createServerTransport({ server: fixture.url, clock: systemClock });
@@ -200,8 +214,17 @@ export class StartedWorker {
     this.result.catch(() => {});
   }
 
-  /** Resolves with the first line that matches; fails when the worker ends without one. */
-  async waitFor(pattern: RegExp): Promise<string> {
+  /** How it ended; fails when it does not. */
+  ended(): Promise<WorkerResult> {
+    return within(this.result, () => `the worker's end; it has said:\n${this.lines.join("\n")}`);
+  }
+
+  /** Resolves with the first line that matches; fails when the worker ends, or much time passes, without one. */
+  waitFor(pattern: RegExp): Promise<string> {
+    return within(this.#waitFor(pattern), () => `a line that matches ${pattern}:\n${this.lines.join("\n")}`);
+  }
+
+  async #waitFor(pattern: RegExp): Promise<string> {
     for (;;) {
       const found = this.lines.find((line) => pattern.test(line));
       if (found !== undefined) return found;
@@ -213,10 +236,25 @@ export class StartedWorker {
     }
   }
 
-  /** Ends it at once, if it still runs. */
-  async end(): Promise<WorkerResult> {
+  /** The error that it ends with. */
+  async failure(): Promise<unknown> {
+    this.#mayFail = true;
+    try {
+      await this.result;
+    } catch (error) {
+      return error;
+    }
+    assert.fail("The worker has not failed");
+  }
+
+  /** Ends it at once, if it still runs. Fails when it has failed and nobody has asked for that. */
+  async end(): Promise<void> {
     this.stop.abort();
-    return await this.result;
+    try {
+      await this.result;
+    } catch (error) {
+      if (!this.#mayFail) throw error;
+    }
   }
 
   #add(line: string): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type MemoryOptions, runInMemory, type RunResult } from "../memory_context.ts";
-import { assertScreen } from "../test_logs.ts";
+import { type MemoryOptions, runInMemory, type RunResult } from "../../../tests/support/memory_context.ts";
+import { assertScreen } from "../../../tests/support/data_directory.ts";
 
 interface Home {
   readonly path: string;

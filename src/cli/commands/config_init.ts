@@ -6,7 +6,7 @@ import { writeConfigFile } from "../../config/write_config_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { shellWord, shown } from "../render/text.ts";
+import { shellWord, shown } from "../../platform/text.ts";
 
 type Init = Call<[], { force?: true }>;
 

@@ -17,8 +17,8 @@ import { YamlError } from "../../config/yaml_error.ts";
 import type { Call } from "../call.ts";
 import type { Context } from "../context.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { renderValidation, type Validation } from "../render/validate_screen.ts";
+import { toJson } from "../../platform/json.ts";
+import { renderValidation, type Validation } from "../screens/validate_screen.ts";
 
 type Validate = Call<[string | undefined], { json?: true }>;
 

@@ -2,21 +2,24 @@
  * `airunner doctor`: looks at everything that delivery depends on, and says what to type about what is not well.
  */
 import type { Call } from "../call.ts";
-import { CHECKS } from "../doctor/checks.ts";
-import { readConfig } from "../doctor/config_probe.ts";
-import { type CheckResult, runChecks } from "../doctor/finding.ts";
-import type { DOCTOR_SETTINGS } from "../doctor/probe.ts";
-import { createSystemProbe } from "../doctor/system_probe.ts";
+import { CHECKS } from "../../doctor/checks.ts";
+import { readConfig } from "../settings/doctor_settings.ts";
+import { type CheckResult, runChecks } from "../../doctor/finding.ts";
+import type { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
+import { createSystemProbe } from "../../doctor/system_probe.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { renderDoctor } from "../render/doctor_screen.ts";
+import { toJson } from "../../platform/json.ts";
+import { renderDoctor } from "../screens/doctor_screen.ts";
+import { commandLine } from "../repeated_options.ts";
 
 type Doctor = Call<[], { json?: true }, (typeof DOCTOR_SETTINGS)[number]>;
 
 export async function run(call: Doctor): Promise<number> {
   const { context, options, style } = call;
   const { settings, facts } = await readConfig(call);
-  const probe = createSystemProbe(settings, context, facts);
+  const hasServer = settings.server !== undefined;
+  const command = (words: string) => commandLine(words, context.args, hasServer);
+  const probe = createSystemProbe(settings, { ...context, command }, facts);
   const results = await runChecks(CHECKS, probe);
   await context.stdout.write(
     options.json ? toJson(doctorJson(results)) + "\n" : renderDoctor(results, style),

@@ -5,9 +5,10 @@ import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import type { Context } from "../context.ts";
 import { ExitCode } from "../exit_code.ts";
-import { followJob } from "../follow.ts";
-import { JobOutput } from "../job_output.ts";
-import { ServerClient } from "../server_client.ts";
+import { followJob } from "../../client/follow.ts";
+import { JobOutput } from "../terminal/job_output.ts";
+import { ServerClient } from "../../client/server_client.ts";
+import { requireServer } from "../settings/require_server.ts";
 
 type Logs = Call<
   [string],
@@ -17,7 +18,7 @@ type Logs = Call<
 
 export async function run({ context, args: [jobId], options, settings }: Logs): Promise<number> {
   const fromSequence = parseSequence(options.fromSequence ?? "1");
-  using client = await ServerClient.connect(settings, context);
+  using client = await ServerClient.connect(requireServer(settings), context);
   return await printJob(context, client, {
     jobId,
     fromSequence,

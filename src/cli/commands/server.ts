@@ -2,22 +2,38 @@
  * `airunner server`: the small server, until it is stopped.
  */
 import { dirname } from "node:path";
+import { ServerMetrics } from "../../metrics/server_metrics.ts";
+import { messageOf } from "../../platform/error_text.ts";
+import type { Logger } from "../../platform/logging/logger.ts";
+import { readSecretFile } from "../../platform/private_file.ts";
+import { tellServiceManager } from "../../platform/service_manager.ts";
+import { shellWord } from "../../platform/text.ts";
+import { VERSION } from "../../platform/version.ts";
+import type { ConnectionLimits } from "../../server/listener.ts";
 import { startServer } from "../../server/server.ts";
+import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
+import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
-import { ServerMetrics } from "../metrics_server.ts";
-import { tellServiceManager } from "../service_manager.ts";
-import { stopSignals } from "../stop_signals.ts";
-import { VERSION } from "../version.ts";
+import type { CONNECTION_SETTINGS } from "../table/setting_groups.ts";
+import { stopSignals } from "../terminal/stop_signals.ts";
 
 type Server = Call<
   [],
   object,
-  "listen" | "data" | "visibilityTimeout" | "authorizedKeys" | "publicUrl" | "allowUnauthenticated"
+  | "listen"
+  | "data"
+  | "visibilityTimeout"
+  | "authorizedKeys"
+  | "publicUrl"
+  | "allowUnauthenticated"
+  | (typeof CONNECTION_SETTINGS)[number]
 >;
 
 export async function run({ context, settings, logger }: Server): Promise<number> {
+  // A job on the same machine must not find the secret behind its worker's tokens in here.
+  closeToOthers(logger);
   await createDirectory(dirname(settings.data));
   const metrics = await ServerMetrics.create(VERSION, context.clock);
   const server = await startServer({
@@ -31,6 +47,9 @@ export async function run({ context, settings, logger }: Server): Promise<number
     defaultVisibilitySeconds: Math.ceil(settings.visibilityTimeout / 1000),
     observe: metrics.observe,
     renderMetrics: (state) => metrics.render(state),
+    openMetrics: settings.metricsOpen,
+    metricsToken: await tokenReader(settings.metricsTokenFile, logger),
+    limits: connectionLimits(settings),
   });
   const { drain, stop, release } = stopSignals(context.signals, logger);
   try {
@@ -46,6 +65,52 @@ export async function run({ context, settings, logger }: Server): Promise<number
   if (stop.aborted) return ExitCode.INTERRUPTED;
   // A server that nobody stopped has failed, and its log says why.
   return drain.aborted ? ExitCode.DONE : ExitCode.FAILED;
+}
+
+function connectionLimits(settings: Server["settings"]): ConnectionLimits {
+  return {
+    connectionsMax: settings.maxConnections,
+    perAddressMax: settings.maxConnectionsPerAddress,
+    trustedProxies: settings.trustedProxies ?? [],
+    deadlines: {
+      headerMs: settings.headerTimeout,
+      idleMs: settings.idleTimeout,
+      bodyMs: settings.bodyTimeout,
+      streamMs: settings.streamTimeout,
+    },
+  };
+}
+
+/** Reads the token at each request, so that it can be changed. @throws CommandError when there is none to begin with */
+async function tokenReader(
+  path: string | undefined,
+  logger: Logger,
+): Promise<(() => Promise<string>) | undefined> {
+  if (path === undefined) return undefined;
+  const token = await readSecretFile(path).catch((cause) => {
+    throw new CommandError(
+      `Cannot read the token for metrics: ${messageOf(cause)}`,
+      ExitCode.CONFIGURATION,
+      `Write one: (umask 077; head -c 32 /dev/urandom | base64 > ${shellWord(path)})`,
+      { cause },
+    );
+  });
+  if (token === "") {
+    throw new CommandError(
+      `The token for metrics is empty: ${path}`,
+      ExitCode.CONFIGURATION,
+      `Write one: (umask 077; head -c 32 /dev/urandom | base64 > ${shellWord(path)})`,
+    );
+  }
+  return async () => {
+    try {
+      return await readSecretFile(path);
+    } catch (error) {
+      // Nobody gets in with it then; a key still does.
+      logger.error("Cannot read the token for metrics", { path, error: messageOf(error) });
+      return "";
+    }
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

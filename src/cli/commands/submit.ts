@@ -13,9 +13,11 @@ import { parseDurationMs } from "../../config/value_type.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { ServerClient, ServerError } from "../server_client.ts";
-import { shellWord } from "../render/text.ts";
+import { ServerClient } from "../../client/server_client.ts";
+import { ServerError } from "../../client/server_error.ts";
+import { shellWord } from "../../platform/text.ts";
 import { printJob } from "./logs.ts";
+import { requireServer } from "../settings/require_server.ts";
 
 export type SubmitOptions = {
   config?: string;
@@ -31,7 +33,7 @@ type Submit = Call<[string[]], SubmitOptions, "server" | "credential" | "request
 export async function run({ context, args: [command], options, settings }: Submit): Promise<number> {
   const file = options.config === undefined ? create(JobParamsSchema) : await readConfig(options.config);
   const jobParams = jobParamsOf(file, command, options);
-  using client = await ServerClient.connect(settings, context);
+  using client = await ServerClient.connect(requireServer(settings), context);
   // An id of our own when there is none: without it, a call that was repeated would be a second job.
   const requestId = options.requestId ?? crypto.randomUUID();
   const request = create(EnqueueJobRequestSchema, { requestId, queue: settings.queue, jobParams });
@@ -43,7 +45,7 @@ export async function run({ context, args: [command], options, settings }: Submi
     const next =
       `The job may have arrived. Type the command again with --request-id ${shellWord(requestId)}: ` +
       "it will not be run twice.";
-    throw new ServerError(error.message, error.exitCode, true, next, { cause: error });
+    throw new CommandError(error.message, ExitCode.UNREACHABLE, next, { cause: error });
   }
   await context.stdout.write(`${jobId}\n`);
   await context.stdout.flush();

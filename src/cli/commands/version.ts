@@ -3,8 +3,8 @@
  */
 import type { Call } from "../call.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { VERSION } from "../version.ts";
+import { toJson } from "../../platform/json.ts";
+import { VERSION } from "../../platform/version.ts";
 
 export async function run({ context, options }: Call<[], { json?: true }>): Promise<number> {
   await context.stdout.write(options.json ? `${toJson(versionFacts())}\n` : `${VERSION}\n`);

@@ -2,18 +2,18 @@
  * `airunner wal archive`: compresses logs now, whether the server has everything or not. What is unsent stays replayable.
  */
 import { archiveLog } from "../../archive/archiver.ts";
-import type { Logger } from "../../platform/logger.ts";
+import type { Logger } from "../../platform/logging/logger.ts";
 import { LogLockedError } from "../../wal/errors.ts";
 import { Log } from "../../wal/log.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { openLog } from "../log_source.ts";
-import { summarizeLog } from "../log_summary.ts";
-import { quietLogger } from "../quiet_logger.ts";
-import { counted, formatBytes, formatNext, shellWord, shown } from "../render/text.ts";
-import { allTargets, findTargets } from "../wal_targets.ts";
+import { toJson } from "../../platform/json.ts";
+import { openLog } from "../../survey/open_log.ts";
+import { summarizeLog } from "../../survey/summary.ts";
+import { quietLogger } from "../../platform/logging/quiet.ts";
+import { counted, formatBytes, formatNext, shellWord, shown } from "../../platform/text.ts";
+import { allTargets, findTargets } from "../../survey/targets.ts";
 
 type Archive = Call<
   [string[]],

@@ -10,12 +10,12 @@ import {
   type RetentionResult,
 } from "../../archive/retention.ts";
 import { duration, integer, size, type ValueType } from "../../config/value_type.ts";
-import { silentLogger } from "../../platform/logger.ts";
+import { silentLogger } from "../../platform/logging/logger.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
-import { ask, confirm } from "../confirm.ts";
+import { ask, confirm } from "../terminal/confirm.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
+import { toJson } from "../../platform/json.ts";
 import {
   type CleanupFile,
   type CleanupScreen,
@@ -23,8 +23,8 @@ import {
   renderCleanupPlan,
   totalBytes,
   WHY,
-} from "../render/cleanup_screen.ts";
-import { counted, formatBytes, shown } from "../render/text.ts";
+} from "../screens/cleanup_screen.ts";
+import { counted, formatBytes, shown } from "../../platform/text.ts";
 
 interface Options {
   olderThan?: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type MemoryOptions, runInMemory } from "../memory_context.ts";
-import { assertScreen } from "../test_logs.ts";
+import { type MemoryOptions, runInMemory } from "../../../tests/support/memory_context.ts";
+import { assertScreen } from "../../../tests/support/data_directory.ts";
 import { createEvent, encodeEvent, StreamType } from "../../events/event.ts";
 import { encodeExecution, encodeFailure, type Execution } from "../../wal/execution.ts";
 import { encodeHeader, encodeRecord, Status } from "../../wal/format.ts";
@@ -308,5 +308,5 @@ Deno.test("a job without a log is told where it was looked for, and that a damag
   assert.equal(none.exitCode, 1);
   assert.match(none.stderr, /^No log of job "j": there is none in \/data\/wal or \/data\/archive/);
   const quarantined = await withLogs({ "wal/j.wal.corrupt": new Uint8Array() }, ["wal", "inspect", "j"]);
-  assert.match(quarantined.stderr, /set aside: airunner wal inspect \/data\/wal\/j\.wal\.corrupt/);
+  assert.match(quarantined.stderr, /set aside. Next: airunner wal recover \/data\/wal\/j\.wal\.corrupt/);
 });

@@ -8,18 +8,20 @@ import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import type { Context } from "../context.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { type LogScan, scanBytes } from "../log_scan.ts";
-import { cannotRead, openLog } from "../log_source.ts";
-import { type EventRow, readEvents, summarizeLog } from "../log_summary.ts";
+import { toJson } from "../../platform/json.ts";
+import { type LogScan, scanBytes } from "../../survey/scan.ts";
+import { openLog } from "../../survey/open_log.ts";
+import { cannotRead } from "../cannot_read.ts";
+import { type EventRow, readEvents, summarizeLog } from "../../survey/summary.ts";
 import { findTarget, type LogTarget } from "../log_target.ts";
 import { parseSequences, parseWords, type SequenceBounds } from "../option_values.ts";
-import { OutputLines } from "../output_lines.ts";
-import { renderOutputLine } from "../render/dump_lines.ts";
-import { damageMeaning, healthLine } from "../render/health.ts";
-import { counted, shellWord } from "../render/text.ts";
-import { SeenSequences } from "../seen_sequences.ts";
-import { ownerOf } from "../writer.ts";
+import { OutputLines } from "../../events/output_lines.ts";
+import { renderOutputLine } from "../screens/dump_lines.ts";
+import { damageMeaning, healthLine } from "../screens/health.ts";
+import { counted, shellWord } from "../../platform/text.ts";
+import { SeenSequences } from "../../client/seen_sequences.ts";
+import { ownerOf } from "../../survey/log_owner.ts";
+import { systemFiles } from "../../platform/system_files.ts";
 
 export interface DumpOptions {
   raw?: true;
@@ -152,7 +154,7 @@ async function failIfIncomplete(
   undecodable: number,
 ): Promise<void> {
   const beingWritten = scan.damage?.problem === "torn_record" && path !== "-" &&
-    await ownerOf(file) !== undefined;
+    await ownerOf(systemFiles, file) !== undefined;
   if (scan.damage && !beingWritten) {
     throw new CommandError(
       `${path} is ${healthLine(scan)}. ${capitalized(damageMeaning(scan))}. ` +

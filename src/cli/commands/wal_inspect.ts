@@ -2,17 +2,24 @@
  * `airunner wal inspect`: what is in a log.
  */
 import { basename } from "node:path";
-import { parseLogName } from "../../wal/log_name.ts";
+import { readFileName } from "../../wal/file_names.ts";
 import type { LogBytes } from "../../wal/reader.ts";
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { cannotRead, openLog } from "../log_source.ts";
-import { type EventRow, type LogSummary, oldestUnsentMs, readEvents, summarizeLog } from "../log_summary.ts";
+import { toJson } from "../../platform/json.ts";
+import { openLog } from "../../survey/open_log.ts";
+import { cannotRead } from "../cannot_read.ts";
+import {
+  type EventRow,
+  type LogSummary,
+  oldestUnsentMs,
+  readEvents,
+  summarizeLog,
+} from "../../survey/summary.ts";
 import { findTarget, type LogTarget } from "../log_target.ts";
-import type { Output } from "../output.ts";
-import { Progress } from "../progress.ts";
+import type { Output } from "../terminal/output.ts";
+import { Progress } from "../terminal/progress.ts";
 import { type FilterOptions, parseFilter, type RecordFilter } from "../record_filter.ts";
 import { recordJson } from "../record_json.ts";
 import {
@@ -20,10 +27,11 @@ import {
   renderInspect,
   renderRecord,
   renderRecordHeader,
-} from "../render/inspect_screen.ts";
-import { renderPayload } from "../render/payload_lines.ts";
-import { counted, shown } from "../render/text.ts";
-import { ownerOf } from "../writer.ts";
+} from "../screens/inspect_screen.ts";
+import { renderPayload } from "../screens/payload_lines.ts";
+import { counted, shown } from "../../platform/text.ts";
+import { ownerOf } from "../../survey/log_owner.ts";
+import { systemFiles } from "../../platform/system_files.ts";
 
 export interface InspectOptions extends FilterOptions {
   json?: true;
@@ -178,11 +186,11 @@ async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScr
     jobId: jobIdOf(inspected),
     execution: execution && shownExecution as InspectScreen["execution"],
     oldestPendingMs: await oldestUnsentMs(open, summary),
-    owner: path === "-" || archived ? undefined : await ownerOf(file),
+    owner: path === "-" || archived ? undefined : await ownerOf(systemFiles, file),
     nowMs,
   };
 }
 
 function jobIdOf({ path, summary }: Inspected): string | undefined {
-  return summary.execution?.job_id ?? parseLogName(basename(path))?.jobId;
+  return summary.execution?.job_id ?? readFileName(basename(path))?.job?.jobId;
 }

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { StreamType } from "../../events/event.ts";
-import { assertScreen, LogBuilder, STARTED_MS, TestData, TOKEN } from "../test_logs.ts";
+import {
+  assertScreen,
+  LogBuilder,
+  STARTED_MS,
+  TestData,
+  TOKEN,
+} from "../../../tests/support/data_directory.ts";
 
 const encoder = new TextEncoder();
 

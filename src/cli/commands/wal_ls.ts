@@ -4,11 +4,12 @@
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { isUncompleted } from "../log_facts.ts";
-import { type InventoryLog, LOG_STATES, type LogState, takeInventory } from "../log_inventory.ts";
+import { toJson } from "../../platform/json.ts";
+import { isUncompleted } from "../../survey/facts.ts";
+import { type InventoryLog, LOG_STATES, type LogState } from "../../survey/inventory.ts";
 import { parseCount, parseWords } from "../option_values.ts";
-import { findNext, type LsTotals, renderLs } from "../render/ls_screen.ts";
+import { findNext, type LsTotals, renderLs } from "../screens/ls_screen.ts";
+import { takeInventoryVisibly } from "../take_inventory.ts";
 
 export interface LsOptions {
   state?: string;
@@ -33,7 +34,7 @@ export async function run({ context, options, settings, style }: Ls): Promise<nu
   const isWanted = filterOf(options);
   const compare = COMPARE[sortOf(options.sort)];
   const limit = options.limit === undefined ? undefined : parseCount("--limit", options.limit);
-  const { logs, isOwnerKnown } = await takeInventory(context, settings);
+  const { logs, isOwnerKnown } = await takeInventoryVisibly(context, settings);
   if (!isOwnerKnown) {
     await stderr.write(
       "Cannot see who writes which log: /proc/locks is not to be had. None is shown as active.\n",

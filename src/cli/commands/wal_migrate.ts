@@ -1,23 +1,23 @@
 /**
  * `airunner wal migrate`: moves logs and archives to another disk.
  */
-import { CopyConflictError } from "../../archive/copy_file.ts";
-import { migrate, MigrationError, type MigrationResult } from "../../archive/migrate.ts";
+import { CopyConflictError } from "../../migrate/copy_file.ts";
+import { migrate, MigrationError, type MigrationResult } from "../../migrate/migrate.ts";
 import {
   type MigrateOptions,
   type MigrationObstacle,
   type MigrationPlan,
   planMigration,
-} from "../../archive/migration_plan.ts";
+} from "../../migrate/plan.ts";
 import { isNoSpaceError } from "../../platform/files.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { Progress } from "../progress.ts";
-import { renderMigrated, renderMigrationPlan, renderObstacles } from "../render/migrate_screen.ts";
-import { formatBytes, shellWord } from "../render/text.ts";
-import { stopSignals } from "../stop_signals.ts";
+import { toJson } from "../../platform/json.ts";
+import { Progress } from "../terminal/progress.ts";
+import { renderMigrated, renderMigrationPlan, renderObstacles } from "../screens/migrate_screen.ts";
+import { formatBytes, shellWord } from "../../platform/text.ts";
+import { stopSignals } from "../terminal/stop_signals.ts";
 
 type Migrate = Call<
   [],

@@ -1,22 +1,24 @@
 /**
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
-import { logName, logNames, parseLogName } from "../../wal/log_name.ts";
-import { fileName, parentDirectory, systemFiles } from "../../platform/files.ts";
+import { logName, logNames, readFileName } from "../../wal/file_names.ts";
+import { fileName, isMissing, parentDirectory } from "../../platform/files.ts";
+import { systemFiles } from "../../platform/system_files.ts";
+import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { locateLog } from "../locate.ts";
-import { cannotRead, openLog } from "../log_source.ts";
-import { describeRecovered, type RecoveredLog } from "../recovered_log.ts";
-import { renderRecover } from "../render/recover_screen.ts";
-import { shellWord, shown } from "../render/text.ts";
-import { quarantinedLogs, withoutQuarantine } from "../wal_targets.ts";
-import { writerOf } from "../writer.ts";
+import { toJson } from "../../platform/json.ts";
+import { locateLog, quarantinedLogs } from "../../survey/locate.ts";
+import { openLog } from "../../survey/open_log.ts";
+import { cannotRead } from "../cannot_read.ts";
+import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../survey/recovered.ts";
+import { renderRecover } from "../screens/recover_screen.ts";
+import { shellWord, shown } from "../../platform/text.ts";
+import { writerOf } from "../../survey/log_owner.ts";
 
 type Recover = Call<
   [string],
@@ -27,7 +29,7 @@ type Recover = Call<
 export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
   const { stdout, stderr } = context;
   const path = await locateDamaged(target, settings, (note) => stderr.write(`${note}\n`));
-  const owner = await writerOf(path);
+  const owner = await writerOf(systemFiles, path);
   if (owner !== undefined) {
     throw new CommandError(
       `Cannot recover ${path}: process ${owner} is writing it. Nothing was changed; a record that is half written just now ` +
@@ -39,10 +41,11 @@ export async function run({ context, args: [target], options, settings, style }:
   const source = await openDamaged(path);
   let found: Found;
   try {
-    const plan = await planRepair(source.open);
+    const holes = () => source.holes;
+    const plan = await planRepair(source.open, { lastSequenceOf, holes });
     // Told as often as the file was read, and the plan read it all the first time.
     const archiveProblems = [...new Set(source.problems)];
-    const log = await describeRecovered(repairedBytes(source.open, plan));
+    const log = await describeRecovered(repairedBytes(source.open, plan), plan.serverHas);
     found = { path, plan, archiveProblems, log };
   } catch (error) {
     throw cannotRead(path, error);
@@ -57,9 +60,7 @@ export async function run({ context, args: [target], options, settings, style }:
   } else if (isWhole) {
     await stdout.write(`${shown(path)} is whole: there is nothing to recover\n`);
   } else {
-    const { records, salvaged, distrusted, damaged } = plan;
-    const output = written?.path;
-    const screen = { path, damaged, archiveProblems, records, salvaged, distrusted, log: found.log, output };
+    const screen = { ...plan, path, archiveProblems, log: found.log, output: written?.path };
     await stdout.write(
       renderRecover(
         { ...screen, wasThere: written?.isNew === false, dryRun: options.dryRun ?? false },
@@ -109,19 +110,41 @@ interface Source {
   readonly isArchive: boolean;
   /** What is wrong with the archive around the log, as far as it was read. */
   readonly problems: string[];
+  /** Where in the log's bytes others are missing, ascending, as far as it was read. */
+  readonly holes: readonly number[];
 }
 
 async function openDamaged(path: string): Promise<Source> {
   const { archived } = await openLog(path);
   const problems: string[] = [];
+  let holes: number[] = [];
   // An archive whose very first bytes are damaged is told by its name only.
   if (!archived && !path.endsWith(".zst")) {
-    return { open: () => readLogFile(path), isArchive: false, problems };
+    return { open: () => readLogFile(path), isArchive: false, problems, holes };
   }
   const { salvageArchive } = await import("../../archive/salvage_archive.ts");
-  const open = (): LogBytes =>
-    salvageArchive(path, ({ offset, reason }) => void problems.push(`byte ${offset}: ${reason}`));
-  return { open, isArchive: true, problems };
+  const open = async function* (): LogBytes {
+    let passed = 0;
+    const found: number[] = [];
+    const onDamage = ({ offset, reason }: { offset: number; reason: string }) => {
+      problems.push(`byte ${offset}: ${reason}`);
+      found.push(passed);
+    };
+    for await (const chunk of salvageArchive(path, onDamage)) {
+      passed += chunk.length;
+      yield chunk;
+    }
+    // Behind the last byte nothing is missing from between two others.
+    holes = found.filter((hole) => hole < passed);
+  };
+  return {
+    open,
+    isArchive: true,
+    problems,
+    get holes() {
+      return holes;
+    },
+  };
 }
 
 async function write(
@@ -142,7 +165,7 @@ async function write(
       directory,
       names,
       bytes: repairedBytes(open, plan),
-      isSame: (existing) => hasSameBytes(existing, repairedBytes(open, plan)),
+      look: (existing) => lookAt(existing, repairedBytes(open, plan)),
     });
   } catch (error) {
     throw new CommandError(
@@ -156,15 +179,19 @@ async function write(
   }
 }
 
-async function hasSameBytes(path: string, bytes: LogBytes): Promise<boolean> {
-  const { haveSameBytes } = await import("../../archive/survey.ts");
-  return await haveSameBytes(readLogFile(path), bytes);
+async function lookAt(path: string, bytes: LogBytes): Promise<Occupant> {
+  const { haveSameBytes } = await import("../../archive/log_content.ts");
+  try {
+    return await haveSameBytes(readLogFile(path), bytes) ? "same" : "different";
+  } catch (error) {
+    if (isMissing(error)) return "nothing";
+    throw error;
+  }
 }
 
 /** A log keeps its job's name, so that whoever looks for the job finds it; the worker of this machine takes it up by that name. */
 function namesFor(path: string, { execution }: RecoveredLog): Iterable<string> {
-  const name = withoutQuarantine(fileName(path));
-  const jobId = parseLogName(name)?.jobId ?? execution?.job_id;
+  const jobId = readFileName(fileName(path))?.job?.jobId ?? execution?.job_id;
   try {
     if (jobId !== undefined) {
       logName(jobId);
@@ -201,6 +228,9 @@ function recoverJson(
     records: plan.records,
     salvaged_records: plan.salvaged,
     distrusted_records: plan.distrusted,
+    mended_records: plan.mended,
+    unproven_acknowledgements: plan.unproven,
+    orphaned_failures: plan.orphaned,
     events: log.events,
     pending: log.pending,
     sent: log.sent,

@@ -4,19 +4,24 @@
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { Progress } from "../progress.ts";
+import { toJson } from "../../platform/json.ts";
+import { Progress } from "../terminal/progress.ts";
 import {
   renderReplayed,
   renderReplayPlan,
   renderReplayTotals,
-  type Replayed,
   replayProblem,
-} from "../render/replay_screen.ts";
-import { type PlannedReplay, planReplay, type ReplaySelection } from "../replay_plan.ts";
-import { ReplayRun, type ReplaySettings, serverOf } from "../replay_run.ts";
-import { stopSignals } from "../stop_signals.ts";
-import { allTargets, findTargets } from "../wal_targets.ts";
+} from "../screens/replay_screen.ts";
+import {
+  type PlannedReplay,
+  planReplay,
+  type ReplaySelection,
+  withoutEarlierStates,
+} from "../../replay/plan.ts";
+import { ReplayRun, type ReplaySettings, serverOf } from "../../replay/run.ts";
+import { stopSignals } from "../terminal/stop_signals.ts";
+import { allTargets, findTargets } from "../../survey/targets.ts";
+import type { Replayed } from "../../replay/replayed.ts";
 
 interface Options {
   all?: true;
@@ -50,8 +55,9 @@ export async function run(call: Replay): Promise<number> {
   const targets = options.all
     ? await allTargets(settings)
     : await findTargets(words, ["log", "archive"], settings);
-  const plans: PlannedReplay[] = [];
-  for (const target of targets) plans.push(await planReplay(target, selection));
+  const found: PlannedReplay[] = [];
+  for (const target of targets) found.push(await planReplay(target, selection));
+  const plans = await withoutEarlierStates(found);
   return options.dryRun
     ? await showPlan(call, plans)
     : await replayAll(call, plans, selection, eventsPerSecondMax);

@@ -4,9 +4,9 @@
 import { restoreArchive, type RestoreResult } from "../../archive/restore.ts";
 import type { Call } from "../call.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { counted, formatBytes, formatNext, shellWord, shown } from "../render/text.ts";
-import { findTargets } from "../wal_targets.ts";
+import { toJson } from "../../platform/json.ts";
+import { counted, formatBytes, formatNext, shellWord, shown } from "../../platform/text.ts";
+import { findTargets } from "../../survey/targets.ts";
 
 type Restore = Call<[string[]], { remove?: true; json?: true }, "walDir" | "archiveDir">;
 

@@ -2,14 +2,16 @@
  * `airunner wal stats`: how much there is, what the server lacks, how long the disk lasts, how fast appends are.
  */
 import { listenAddress } from "../../config/value_type.ts";
-import { askAppendLatency } from "../append_latency.ts";
+import { askAppendLatency } from "../../metrics/append_latency.ts";
 import type { Call } from "../call.ts";
 import { type DiskRoom, readDiskRoom } from "../disk_room.ts";
 import { ExitCode } from "../exit_code.ts";
-import { DAY_MS, estimateFilling, estimateGrowth } from "../growth.ts";
-import { toJson } from "../json.ts";
-import { type InventoryLog, type LogState, takeInventory } from "../log_inventory.ts";
-import { renderStats, type StatsScreen } from "../render/stats_screen.ts";
+import { DAY_MS, estimateFilling, estimateGrowth } from "../../survey/growth.ts";
+import { toJson } from "../../platform/json.ts";
+import { listLeftovers } from "../../survey/log_files.ts";
+import type { InventoryLog, LogState } from "../../survey/inventory.ts";
+import { renderStats, type StatsScreen } from "../screens/stats_screen.ts";
+import { takeInventoryVisibly } from "../take_inventory.ts";
 
 type Stats = Call<[], { json?: true }, "walDir" | "archiveDir" | "metricsListen" | "retentionDays">;
 
@@ -18,13 +20,15 @@ const WINDOWS_MS = [DAY_MS, 7 * DAY_MS];
 export async function run({ context, options, settings, style }: Stats): Promise<number> {
   const { stdout, clock } = context;
   const { walDir, archiveDir, metricsListen, retentionDays } = settings;
-  const { logs } = await takeInventory(context, settings);
+  const { logs } = await takeInventoryVisibly(context, settings);
+  const leftovers = await listLeftovers(settings);
   const rooms = await readDiskRoom([walDir, archiveDir]);
   const nowMs = clock.nowMs();
   const screen: StatsScreen = {
     walDir,
     archiveDir,
     ...countLogs(logs),
+    leftovers: { files: leftovers.length, bytes: leftovers.reduce((sum, { bytes }) => sum + bytes, 0) },
     retentionDays,
     rooms,
     growth: growthOf(logs, rooms, settings, nowMs),
@@ -136,5 +140,6 @@ function statsJson(screen: StatsScreen) {
       p50_seconds: latency.p50Seconds ?? null,
       p99_seconds: latency.p99Seconds ?? null,
     },
+    leftovers: screen.leftovers,
   };
 }

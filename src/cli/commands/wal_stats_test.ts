@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { MetricRegistry } from "../../metrics/registry.ts";
-import { WORKER_METRICS } from "../../metrics/metrics.ts";
-import { renderStats, type StatsScreen } from "../render/stats_screen.ts";
-import { plainStyle } from "../render/text.ts";
-import { assertScreen, LogBuilder, TestData } from "../test_logs.ts";
+import { FileLock } from "../../platform/file_lock.ts";
+import { WORKER_METRICS } from "../../metrics/table.ts";
+import { renderStats, type StatsScreen } from "../screens/stats_screen.ts";
+import { plainStyle } from "../../platform/text.ts";
+import { assertScreen, LogBuilder, TestData } from "../../../tests/support/data_directory.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -21,6 +22,7 @@ const SCREEN: StatsScreen = {
     oldestPath: "/data/wal/job-1.wal",
   },
   archives: { files: 120, bytes: 60_000_000, rawBytes: 200_000_000, oldestMs: Date.UTC(2025, 11, 3) },
+  leftovers: { files: 0, bytes: 0 },
   retentionDays: 30,
   rooms: [{
     directories: ["/data/wal", "/data/archive"],
@@ -98,7 +100,9 @@ Deno.test("stats counts logs and archives, and asks the worker's metrics", async
     "growth",
     "worker",
     "appends",
+    "leftovers",
   ]);
+  assert.deepEqual(document.leftovers, { files: 0, bytes: 0 });
   assert.deepEqual([document.logs.files, document.logs.orphaned, document.pending], [1, 1, 1]);
   assert.equal(document.oldest_unsent_path, "/data/wal/a.wal");
   assert.equal(document.archives.files, 1);
@@ -111,6 +115,28 @@ Deno.test("stats counts logs and archives, and asks the worker's metrics", async
   ]);
   assert.equal(document.appends.count, 1);
   assert.ok(document.appends.p50_seconds <= 0.00025);
+});
+
+Deno.test("stats counts what killed processes left in the making", async () => {
+  const uuid = "0190a1b2-0000-4000-8000-000000000001";
+  using data = new TestData({
+    [`wal/.a.wal.tmp-${uuid}`]: new Uint8Array(1000),
+    [`archive/.a.wal.zst.tmp-${uuid}`]: new Uint8Array(500),
+    [`wal/.b.wal.tmp-${uuid}`]: new Uint8Array(70),
+    "wal/.notes": new Uint8Array(9),
+  });
+  const atWork = FileLock.acquire(data.path(`wal/.b.wal.tmp-${uuid}`), { create: false });
+  try {
+    const { stdout } = await data.run(["wal", "stats", "--json", "--metrics-listen=off"]);
+    assert.deepEqual(JSON.parse(stdout).leftovers, { files: 2, bytes: 1500 });
+    const screen = await data.run(["wal", "stats", "--metrics-listen=off"]);
+    assert.match(
+      screen.stdout,
+      /Leftovers +2 hidden files of killed processes, 1\.5 KB; a worker removes them/,
+    );
+  } finally {
+    atWork.release();
+  }
 });
 
 Deno.test("without a worker, or with metrics switched off, it says so", async () => {

@@ -4,13 +4,13 @@
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../json.ts";
-import { listLogFiles } from "../log_files.ts";
-import { cannotRead } from "../log_source.ts";
-import { Progress } from "../progress.ts";
-import { renderVerified, renderVerifyTotals } from "../render/verify_screen.ts";
-import { shown } from "../render/text.ts";
-import { type Verified, verifyLog } from "../verify_log.ts";
+import { toJson } from "../../platform/json.ts";
+import { listLogFiles } from "../../survey/log_files.ts";
+import { cannotRead } from "../cannot_read.ts";
+import { Progress } from "../terminal/progress.ts";
+import { headerNotice, renderVerified, renderVerifyTotals } from "../screens/verify_screen.ts";
+import { shown } from "../../platform/text.ts";
+import { type Verified, verifyLog } from "../../survey/verify.ts";
 
 type Verify = Call<[string[]], { all?: true; json?: true }, "walDir" | "archiveDir">;
 
@@ -38,6 +38,9 @@ export async function run(call: Verify): Promise<number> {
     if (!verified.damage) totals.whole++;
     else (verified.extent?.isTornTail ? totals.torn : totals.damaged).push(path);
     await stdout.write(isJson ? toJson(verifiedJson(verified)) + "\n" : renderVerified(verified, style));
+    // The shape of the document is fixed, and this is no finding.
+    const notice = isJson ? headerNotice(verified) : "";
+    if (notice !== "") await stderr.write(`${shown(path)}:\n${notice}`);
     // Whoever watches a directory of large logs being checked sees each result when it is known.
     await stdout.flush();
   }

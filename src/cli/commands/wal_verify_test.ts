@@ -1,8 +1,23 @@
 import assert from "node:assert/strict";
 import { FileLock } from "../../platform/file_lock.ts";
-import { assertScreen, LogBuilder, TestData } from "../test_logs.ts";
+import { assertScreen, LogBuilder, TestData } from "../../../tests/support/data_directory.ts";
 
 const log = (job: string) => new LogBuilder(job).start().output("one\n").output("two\n");
+
+Deno.test("a reserved word that is not 0 is noticed, and is no damage", async () => {
+  const bytes = new LogBuilder("job").start().output("a\n").bytes();
+  bytes[13] = 2;
+  using data = new TestData({
+    "wal/job.wal": bytes,
+    "wal/plain.wal": new LogBuilder("plain").start().bytes(),
+  });
+  const screen = await data.run(["wal", "verify", data.path("wal/job.wal"), data.path("wal/plain.wal")]);
+  assert.equal(screen.exitCode, 0);
+  assert.equal(screen.stdout.match(/note: the reserved word of its header is 0x00000200, not 0/g)?.length, 1);
+  const json = await data.run(["wal", "verify", "--json", data.path("wal/job.wal")]);
+  assert.equal(JSON.parse(json.stdout).ok, true);
+  assert.match(json.stderr, /0x00000200/);
+});
 
 Deno.test("--all checks every log, quarantined file and archive, and sums up", async () => {
   using data = new TestData({

@@ -1,29 +1,36 @@
 /**
  * `airunner worker`: takes jobs and runs them, until it is stopped.
  */
-import { runWorker, type WorkerChanges, type WorkerResult } from "../../job/worker.ts";
+import { runWorker } from "../../job/worker.ts";
+import type { WorkerChanges, WorkerResult } from "../../job/worker_options.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { closeToOthers } from "../../platform/process_protection.ts";
 import { returnFreedMemory } from "../../platform/freed_memory.ts";
-import type { Logger } from "../../platform/logger.ts";
+import type { Logger } from "../../platform/logging/logger.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
+import { jobPlace } from "../job_place.ts";
 import { ExitCode } from "../exit_code.ts";
-import { WorkerMetrics } from "../metrics_worker.ts";
-import { reloadOnHangup } from "../reload_settings.ts";
-import { connectTransport, requireServer } from "../server_client.ts";
-import type { WORKER_SETTINGS } from "../setting_groups.ts";
-import { tellServiceManager } from "../service_manager.ts";
-import { stopSignals } from "../stop_signals.ts";
-import { VERSION } from "../version.ts";
-import { changeableSettings, SYNC_INTERVAL_MS, workerSettings } from "../worker_settings.ts";
+import { WorkerMetrics } from "../../metrics/worker_metrics.ts";
+import { reloadOnHangup } from "../settings/reload_settings.ts";
+import { connectTransport } from "../../client/server_client.ts";
+import type { WORKER_SETTINGS } from "../table/setting_groups.ts";
+import { tellServiceManager } from "../../platform/service_manager.ts";
+import { stopSignals } from "../terminal/stop_signals.ts";
+import { VERSION } from "../../platform/version.ts";
+import { changeableSettings, SYNC_INTERVAL_MS, workerSettings } from "../settings/worker_settings.ts";
+import { requireServer } from "../settings/require_server.ts";
 
 type Worker = Call<[], { once?: true }, (typeof WORKER_SETTINGS)[number]>;
 
 export async function run(call: Worker): Promise<number> {
   const { context, options, settings, logger } = call;
-  const server = requireServer(settings);
-  const transport = await connectTransport(settings, context);
+  const { server } = requireServer(settings);
+  // Before anything secret is read, and before there is a job.
+  closeToOthers(logger);
+  using place = jobPlace(settings, context);
+  const transport = await connectTransport({ ...settings, server }, context);
   for (const directory of [settings.dataDir, settings.walDir, settings.archiveDir]) {
     await createDirectory(directory);
   }
@@ -53,9 +60,13 @@ export async function run(call: Worker): Promise<number> {
       walDir: settings.walDir,
       archiveDir: settings.archiveDir,
       settings: workerSettings(settings),
-      environment: context.environment(),
+      environment: place.environment,
+      jobUser: place.user,
+      workDirectories: place.workDirectories,
       clock: context.clock,
       random: context.random,
+      files: context.files,
+      processes: context.processes,
       logger,
       observe: {
         ...metrics?.observe,
@@ -70,6 +81,7 @@ export async function run(call: Worker): Promise<number> {
             queue: settings.queue,
             concurrency: settings.concurrency,
             data_dir: settings.dataDir,
+            job_user: settings.jobUser,
             config_file: call.loaded.file?.path,
           });
           metrics?.observe.workerStarted?.(state);

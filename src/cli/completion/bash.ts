@@ -3,26 +3,8 @@
  */
 import type { CommandWords, Completes } from "./command_words.ts";
 
-export function bashScript(nodes: readonly CommandWords[]): string {
-  return `# Completion of airunner in bash. In ~/.bashrc: eval "$(airunner completion bash)"
-
-# What follows the command $1: its commands, options with a value, options without, and what its arguments are.
-_airunner_words() {
-  commands="" valued="" plain="--help" argument=nothing
-  case $1 in
-${nodes.map(wordsCase).join("\n")}
-  esac
-}
-
-# What the value of option $2 of the command $1 is: "words ...", "file", "directory" or "nothing".
-_airunner_value() {
-  case "$1 $2" in
-${valueCases(nodes)}
-  *) value=nothing ;;
-  esac
-}
-
-_airunner_reply() {
+/** What does not depend on the command table: it goes through the words that were typed, and asks the tables about each. */
+const COMPLETER = `_airunner_reply() {
   local kind=\${1%% *}
   case $kind in
   words) COMPREPLY=($(compgen -W "\${1#words}" -- "$2")) ;;
@@ -102,6 +84,27 @@ _airunner() {
 
 complete -F _airunner airunner
 `;
+
+export function bashScript(nodes: readonly CommandWords[]): string {
+  return `# Completion of airunner in bash. In ~/.bashrc: eval "$(airunner completion bash)"
+
+# What follows the command $1: its commands, options with a value, options without, and what its arguments are.
+_airunner_words() {
+  commands="" valued="" plain="--help" argument=nothing
+  case $1 in
+${nodes.map(wordsCase).join("\n")}
+  esac
+}
+
+# What the value of option $2 of the command $1 is: "words ...", "file", "directory" or "nothing".
+_airunner_value() {
+  case "$1 $2" in
+${valueCases(nodes)}
+  *) value=nothing ;;
+  esac
+}
+
+${COMPLETER}`;
 }
 
 function wordsCase({ path, commands, options, argument }: CommandWords): string {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { COMMANDS } from "../commands.ts";
+import { COMMANDS } from "../table/commands.ts";
 import { SETTING_NAMES, SETTINGS } from "../../config/settings.ts";
 import { TOPICS } from "../help/topics.ts";
-import { runInMemory } from "../memory_context.ts";
+import { runInMemory } from "../../../tests/support/memory_context.ts";
 
 async function scriptFor(shell: string): Promise<string> {
   const { exitCode, stdout } = await runInMemory(["completion", shell]);

@@ -3,27 +3,8 @@
  */
 import type { CommandWords, Completes } from "./command_words.ts";
 
-export function zshScript(nodes: readonly CommandWords[]): string {
-  return `#compdef airunner
-# Completion of airunner in zsh. In ~/.zshrc, after compinit: eval "$(airunner completion zsh)"
-
-# What follows the command $1: commands and options with what they do, names of options with a value, what arguments are.
-_airunner_words() {
-  commands=() options=() valued=() argument=nothing
-  case $1 in
-${nodes.map(wordsCase).join("\n")}
-  esac
-}
-
-# What the value of option $2 of the command $1 is.
-_airunner_value() {
-  case "$1 $2" in
-${valueCases(nodes)}
-  *) value=nothing ;;
-  esac
-}
-
-_airunner_reply() {
+/** What does not depend on the command table: it goes through the words that were typed, and asks the tables about each. */
+const COMPLETER = `_airunner_reply() {
   case $1 in
   words\\ *) compadd -- \${=1#words } ;;
   file) _files ;;
@@ -88,6 +69,28 @@ else
   compdef _airunner airunner
 fi
 `;
+
+export function zshScript(nodes: readonly CommandWords[]): string {
+  return `#compdef airunner
+# Completion of airunner in zsh. In ~/.zshrc, after compinit: eval "$(airunner completion zsh)"
+
+# What follows the command $1: commands and options with what they do, names of options with a value, what arguments are.
+_airunner_words() {
+  commands=() options=() valued=() argument=nothing
+  case $1 in
+${nodes.map(wordsCase).join("\n")}
+  esac
+}
+
+# What the value of option $2 of the command $1 is.
+_airunner_value() {
+  case "$1 $2" in
+${valueCases(nodes)}
+  *) value=nothing ;;
+  esac
+}
+
+${COMPLETER}`;
 }
 
 function wordsCase({ path, commands, options, argument }: CommandWords): string {

@@ -101,6 +101,7 @@ export const FILES_TOPIC: Topic = {
                            them. JOB.2.wal is the job's second execution, and so on
   wal/JOB.wal.corrupt      a damaged log that was set aside; see airunner help corrupt-log
   wal/JOB.wal.cut-OFFSET   bytes that were cut from the end of a log after a crash
+  .NAME.tmp-UUID           left by a killed process, in wal or archive; a worker removes it
   archive/JOB.wal.zst      a log after delivery, or by airunner wal archive; zstd -d reads it
   logs/worker.log          what the worker said; worker.log.1 is older
   credentials/             key pairs and config.json

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { COMMANDS } from "../commands.ts";
+import { COMMANDS } from "../table/commands.ts";
 import { type Setting, SETTINGS } from "../../config/settings.ts";
-import { runInMemory } from "../memory_context.ts";
-import { assertScreen } from "../test_logs.ts";
+import { runInMemory } from "../../../tests/support/memory_context.ts";
+import { assertScreen } from "../../../tests/support/data_directory.ts";
 import { TOPICS } from "./topics.ts";
 
 Deno.test("each topic is as expected, and fits a narrow terminal", async () => {

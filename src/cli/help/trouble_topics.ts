@@ -92,6 +92,7 @@ write leaves; it is cut off, and the cut bytes are kept beside the log (NAME.cut
      airunner wal recover JOB
      airunner wal replay JOB --server=URL
    It says which events were saved and which were lost. The damaged file stays as it is.
+   What is not proven sent counts as not sent: a server drops what it has already.
 
 4. More than one damaged log on a host is a failing disk:
      airunner doctor

@@ -1,0 +1,78 @@
+/**
+ * The settings of one run of a command, from all their sources, and read again whenever somebody asks.
+ */
+import { type ConfigLocations, configLocations } from "../../config/config_location.ts";
+import type { ConfigFile } from "../../config/config_file.ts";
+import {
+  environmentSource,
+  flagSource,
+  type Resolved,
+  resolveSettings,
+  SettingError,
+  type Source,
+} from "../../config/resolve.ts";
+import type { SettingName } from "../../config/settings.ts";
+import type { Context } from "../context.ts";
+
+export interface LoadedSettings<N extends SettingName = SettingName> extends Resolved<N> {
+  /** Undefined where there is none, or none was wanted. */
+  readonly file: ConfigFile | undefined;
+  /** Where a file was looked for. */
+  readonly locations: ConfigLocations;
+}
+
+export interface SettingsLoaderOptions<N extends SettingName> {
+  readonly context: Pick<Context, "env">;
+  readonly names: readonly N[];
+  /** Texts given on the command line. */
+  readonly typed: Readonly<Partial<Record<SettingName, string>>>;
+  /** What `--config` says. */
+  readonly configFlag: string | undefined;
+  /** False for commands that have to work whatever is in the file. */
+  readonly readsFile: boolean;
+}
+
+export class SettingsLoader<N extends SettingName> {
+  readonly #options: SettingsLoaderOptions<N>;
+
+  constructor(options: SettingsLoaderOptions<N>) {
+    this.#options = options;
+  }
+
+  /** Throws SettingError, YamlError or ConfigFileError. */
+  async load(): Promise<LoadedSettings<N>> {
+    const { context: { env }, names, typed, configFlag, readsFile } = this.#options;
+    const home = env("HOME") || undefined;
+    const sources: Source[] = [flagSource(typed), environmentSource(env)];
+    const locations = configLocations({ flag: configFlag, env, dataDir: givenDataDir(sources, home) });
+    const file = readsFile ? await readConfigFile(locations) : undefined;
+    if (file !== undefined) {
+      const { fileSource } = await import("../../config/config_file.ts");
+      sources.push(fileSource(file));
+    }
+    try {
+      return { ...resolveSettings(names, sources, home), file, locations };
+    } catch (error) {
+      if (readsFile || !(error instanceof SettingError) || error.origin === "flag") throw error;
+      // Version, help to mend and the like: what the environment lacks or has wrong is not what they were asked about.
+      return { ...resolveSettings(names, sources.slice(0, 1), home ?? "/"), file, locations };
+    }
+  }
+}
+
+/** The data directory of the flag or the environment: what a file says of it comes too late to find that file. */
+function givenDataDir(sources: readonly Source[], home: string | undefined): string | undefined {
+  // Without a home directory and without a data directory the settings are refused later, with a better word.
+  const { values, origins } = resolveSettings(["dataDir"], sources, home ?? "/");
+  return origins.dataDir.origin === "default" ? undefined : values.dataDir;
+}
+
+/** Loaded when there is a file: without one nobody has to wait for a YAML parser. */
+async function readConfigFile(locations: ConfigLocations): Promise<ConfigFile | undefined> {
+  const { findConfigFile, readConfigText } = await import("../../config/read_config_file.ts");
+  const path = await findConfigFile(locations);
+  if (path === undefined) return undefined;
+  const text = await readConfigText(path, locations.named?.where);
+  const { parseConfigFile } = await import("../../config/config_file.ts");
+  return parseConfigFile(text, path);
+}

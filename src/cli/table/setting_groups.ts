@@ -1,0 +1,49 @@
+/**
+ * The settings that commands have in common, and the worker's, which its code names as a type.
+ */
+
+/** How to reach a server. */
+export const CLIENT_SETTINGS = ["server", "credential", "requestTimeout"] as const;
+
+/** For commands that run for weeks. */
+export const LOG_FILE_SETTINGS = ["logFile", "logFileMaxBytes", "logFileCount"] as const;
+
+/** Who may connect to the server, for how long, and who may read its metrics. */
+export const CONNECTION_SETTINGS = [
+  "maxConnections",
+  "maxConnectionsPerAddress",
+  "trustedProxies",
+  "headerTimeout",
+  "idleTimeout",
+  "bodyTimeout",
+  "streamTimeout",
+  "metricsOpen",
+  "metricsTokenFile",
+] as const;
+
+export const WORKER_SETTINGS = [
+  ...CLIENT_SETTINGS,
+  "queue",
+  "concurrency",
+  "workerName",
+  "jobUser",
+  "workDir",
+  "gracePeriod",
+  "visibilityTimeout",
+  "walDir",
+  "archiveDir",
+  "flushInterval",
+  "sync",
+  "walMaxBytes",
+  "minFreeSpace",
+  "retryInitialInterval",
+  "retryMaxInterval",
+  "retryMultiplier",
+  "retryAttempts",
+  "archiveOnComplete",
+  "compressionLevel",
+  "retentionDays",
+  "metricsListen",
+  "readyMaxUnsentAge",
+  ...LOG_FILE_SETTINGS,
+] as const;

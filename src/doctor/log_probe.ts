@@ -1,0 +1,85 @@
+/**
+ * Looks through the logs and archives for `airunner doctor`, within bounds: what was not reached is counted, not guessed.
+ */
+import { readSummary } from "../archive/summary.ts";
+import type { Clock } from "../platform/clock.ts";
+import { reason } from "../wal/errors.ts";
+import { readFileName } from "../wal/file_names.ts";
+import { type LogFacts, readLogFacts } from "./log_facts.ts";
+import type { ArchiveDirectoryFacts, FileFacts, LogDirectoryFacts } from "./probe.ts";
+
+/** Reading and checking takes about a second for each GB. */
+const READ_MS_MAX = 3000;
+const READ_BYTES_MAX = 2e9;
+
+/** The small ones first: so most logs are looked at, whatever the size of the largest. */
+export async function lookThroughLogs(files: readonly FileFacts[], clock: Clock): Promise<LogDirectoryFacts> {
+  const waiting = files.filter(({ name }) => readFileName(name)?.kind === "log")
+    .sort((one, other) => one.bytes - other.bytes);
+  const logs: LogFacts[] = [];
+  const unreadable: { path: string; why: string }[] = [];
+  const startedAtMs = clock.elapsedMs();
+  let bytesLeft = READ_BYTES_MAX;
+  const mayGoOn = (bytes: number) => {
+    bytesLeft -= bytes;
+    return bytesLeft > 0 && clock.elapsedMs() - startedAtMs < READ_MS_MAX;
+  };
+  let unread = 0;
+  for (const file of waiting) {
+    if (!mayGoOn(0)) {
+      unread++;
+      continue;
+    }
+    try {
+      const facts = await readLogFacts(file, mayGoOn);
+      if (facts === undefined) unread++;
+      else logs.push(facts);
+    } catch (error) {
+      // Archived since it was listed.
+      if (error instanceof Deno.errors.NotFound) continue;
+      unreadable.push({ path: file.path, why: reason(error) });
+    }
+  }
+  const quarantined = files.filter(({ name }) => readFileName(name)?.kind === "quarantined")
+    .map(({ path }) => path).sort();
+  return { logs, unread, unreadable, quarantined };
+}
+
+const DAY_MS = 86_400_000;
+/** The worker looks once a day, and a day is no promise on a machine that sleeps. */
+const OVERDUE_AFTER_DAYS = 2;
+const ARCHIVES_MS_MAX = 2000;
+
+/** Archives made by other programs say nothing about their events; their age is that of the file. */
+export async function lookThroughArchives(
+  files: readonly FileFacts[],
+  { retentionDays, nowMs, clock }: { retentionDays: number; nowMs: number; clock: Clock },
+): Promise<ArchiveDirectoryFacts> {
+  const archives = files.filter(({ name }) => readFileName(name)?.kind === "archive")
+    .sort((one, other) => one.mtimeMs - other.mtimeMs);
+  const dueMs = nowMs - (retentionDays + OVERDUE_AFTER_DAYS) * DAY_MS;
+  const totals = { overdue: 0, unsent: 0, pending: 0, failed: 0, oldestMs: undefined as number | undefined };
+  const startedAtMs = clock.elapsedMs();
+  for (const { path, mtimeMs } of archives) {
+    const mayOpen = clock.elapsedMs() - startedAtMs < ARCHIVES_MS_MAX;
+    const summary = mayOpen ? await summaryOf(path) : undefined;
+    const sinceMs = summary?.last_ms ?? mtimeMs;
+    totals.oldestMs = Math.min(totals.oldestMs ?? sinceMs, sinceMs);
+    const { pending = 0, failed = 0 } = summary ?? {};
+    totals.pending += pending;
+    totals.failed += failed;
+    if (pending + failed > 0) totals.unsent++;
+    else if (summary !== undefined && sinceMs < dueMs) totals.overdue++;
+  }
+  const bytes = archives.reduce((sum, { bytes }) => sum + bytes, 0);
+  return { files: archives.length, bytes, ...totals };
+}
+
+async function summaryOf(path: string) {
+  try {
+    return await readSummary(path);
+  } catch {
+    // Gone, or not for us to read, which the check of owners and modes reports: an archive that says nothing.
+    return undefined;
+  }
+}

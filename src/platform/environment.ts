@@ -1,0 +1,21 @@
+/**
+ * What the program was started with, and as whom.
+ */
+export interface Environment {
+  env(name: string): string | undefined;
+  /** The whole environment, for jobs to inherit. */
+  environment(): Readonly<Record<string, string>>;
+  hostname(): string;
+  /** The directory that relative paths are seen from. */
+  workingDirectory(): string;
+  /** Undefined where users have no numbers. */
+  userId(): number | undefined;
+}
+
+export const systemEnvironment: Environment = {
+  env: (name) => Deno.env.get(name),
+  environment: () => Deno.env.toObject(),
+  hostname: () => Deno.hostname(),
+  workingDirectory: () => Deno.cwd(),
+  userId: () => Deno.uid() ?? undefined,
+};

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { parseLockTable, parseOwner } from "./lock_table.ts";
+
+const LOCKS = `1: POSIX  ADVISORY  WRITE 100 fe:00:42 0 EOF
+2: FLOCK  ADVISORY  WRITE 200 fe:00:42 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 300 fe:00:42 0 EOF
+3: FLOCK  ADVISORY  WRITE 400 fd:01:43 0 EOF
+4: FLOCK  ADVISORY  WRITE 0 fe:00:44 0 EOF
+5: FLOCK  ADVISORY  WRITE 500 00:1f:45 0 EOF
+6: FLOCK  ADVISORY  WRITE 600 00:20:45 0 EOF
+`;
+
+Deno.test("owner is read from the kernel's list, and unknown rather than wrong", () => {
+  assert.equal(parseOwner(LOCKS, 0xfe, 0, 42n), 200, "not the one that waits");
+  assert.equal(parseOwner(LOCKS, 0xfe, 0, 43n), 400, "the file system shows another device");
+  assert.equal(parseOwner(LOCKS, 0xfe, 0, 44n), undefined, "a process of another container");
+  assert.equal(parseOwner(LOCKS, 0xfe, 0, 45n), undefined, "two devices, neither the right one");
+  assert.equal(parseOwner(LOCKS, 0, 0x20, 45n), 600);
+  assert.equal(parseOwner("", 0, 0, 1n), undefined);
+});
+
+Deno.test("a table of locks tells which files are locked, whatever device their file system shows there", () => {
+  const { isLocked } = parseLockTable(LOCKS);
+  const dev = (major: number, minor: number) => major * 256 + minor;
+  assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 42 }));
+  assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 43 }), "the file system shows another device");
+  assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 44 }), "a process of another container");
+  assert.ok(!isLocked({ dev: dev(0xfe, 0), ino: 45 }), "two devices, neither the right one");
+  assert.ok(isLocked({ dev: dev(0, 0x20), ino: 45 }));
+  assert.ok(!isLocked({ dev: dev(0xfe, 0), ino: 46 }));
+});
+
+const OWNED = [
+  "1: POSIX  ADVISORY  WRITE 100 fe:00:42 0 EOF",
+  "2: FLOCK  ADVISORY  READ  101 fe:00:42 0 EOF",
+  "3: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0 EOF",
+  "3: -> FLOCK  ADVISORY  WRITE 2262 fe:00:42 0 EOF",
+  "4: FLOCK  ADVISORY  WRITE 0 fe:00:77 0 EOF",
+  "5: FLOCK  ADVISORY  WRITE 5 103:1ff:99 0 EOF",
+  "6: FLOCK  ADVISORY  WRITE 6 08:01:99 0 EOF",
+].join("\n");
+
+Deno.test("the owner of a lock is found by the file's device and inode", () => {
+  const owner = parseLockTable(OWNED).ownerOf;
+  const dev = 0xfe00;
+  assert.deepEqual(owner({ dev, ino: 9977867 }), { pid: 2261 });
+  assert.equal(owner({ dev, ino: 42 }), undefined, "no exclusive lock");
+  assert.deepEqual(owner({ dev, ino: 77 }), { pid: undefined }, "a process of another container");
+  // Major 0x103 and minor 0x1ff, as the C library packs them.
+  assert.deepEqual(owner({ dev: 0x1103ff, ino: 99 }), { pid: 5 });
+  assert.deepEqual(owner({ dev: 0x801, ino: 99 }), { pid: 6 });
+  assert.equal(owner({ dev: 0x802, ino: 99 }), undefined, "two files of that number on other devices");
+  assert.equal(parseLockTable("").ownerOf({ dev, ino: 42 }), undefined);
+});

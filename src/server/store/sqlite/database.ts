@@ -1,0 +1,220 @@
+/**
+ * The server's one SQLite file: how it is opened, its schema, and what a transaction promises.
+ *
+ * A write that returned is on stable storage (journal in WAL mode, synchronous=FULL: the journal is
+ * synced before COMMIT returns), so a caller may acknowledge it. A write that threw left nothing
+ * behind. The file is locked by this process for as long as it is open: wake-ups between readers and
+ * writers live in this process's memory, and a second server on the same file would not hear them.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { isForeign, prepareFile } from "./database_file.ts";
+
+/** Something is wrong with the database; the message is for the operator, and `cause` is SQLite's own error. */
+export class StoreError extends Error {
+  override name = "StoreError";
+  constructor(message: string, readonly path: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/**
+ * Each entry brings the schema one version up; PRAGMA user_version counts them. Entries are never changed
+ * once released, only added.
+ *
+ * `jobs.id` is the job's place in its queue and is kept when the job is requeued. `events.id` is the order of
+ * arrival. Payloads come last in their rows, so that filters need not read through them.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id TEXT NOT NULL UNIQUE,
+    request_id TEXT UNIQUE,                 -- NULL: enqueued without an idempotency key
+    queue TEXT NOT NULL,
+    state INTEGER NOT NULL,                 -- JobState
+    created_at_ms INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    params BLOB NOT NULL                    -- JobParams
+  ) STRICT;
+  CREATE INDEX jobs_scheduled ON jobs (queue, id) WHERE state = 1;
+  CREATE INDEX jobs_by_state ON jobs (state);
+
+  CREATE TABLE executions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job INTEGER NOT NULL REFERENCES jobs (id),
+    number INTEGER NOT NULL,                -- from 1 on, rises with every dequeue
+    started_at_ms INTEGER NOT NULL,
+    visibility_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER,                  -- NULL: not running any more
+    ended_at_ms INTEGER,
+    outcome TEXT CHECK (outcome IN ('requeued', 'completed')),
+    result BLOB,                            -- JobResult
+    UNIQUE (job, number)
+  ) STRICT;
+  CREATE INDEX executions_running ON executions (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL REFERENCES executions (id),
+    sequence INTEGER NOT NULL,
+    timestamp_ms INTEGER,                   -- NULL: the event has no timestamp, or one that no clock shows
+    type INTEGER NOT NULL,                  -- EventType
+    payload BLOB NOT NULL,                  -- JobEvent
+    UNIQUE (execution, sequence)
+  ) STRICT;
+  CREATE INDEX events_by_arrival ON events (execution);
+  `,
+];
+
+/** What every version of the schema has: a database without them is another program's. */
+const TABLES = ["settings", "jobs", "executions", "events"];
+
+/** How long opening waits for another process to let go of the file, as when one server takes over from another. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+// Measured with 2 KB events: pages of 8 KiB and a checkpoint every 32 MiB take three times the events of
+// SQLite's defaults (4 KiB, 4 MiB), because the index pages are written back less often.
+const PAGE_BYTES = 8_192;
+const CHECKPOINT_PAGES = 4_096;
+
+export class Database {
+  readonly path: string;
+  readonly #db: DatabaseSync;
+
+  /** @throws StoreError when the file cannot be used, with the next step in its message. */
+  constructor(path: string, options: { busyTimeoutMs?: number } = {}) {
+    this.path = path;
+    prepare(path);
+    this.#db = this.#convert("open", () => new DatabaseSync(path));
+    try {
+      this.#convert("open", () => this.#configure(options.busyTimeoutMs ?? BUSY_TIMEOUT_MS));
+      this.#migrate();
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  prepare(sql: string): StatementSync {
+    return this.#convert("read", () => this.#db.prepare(sql));
+  }
+
+  /** Runs `work` and converts SQLite's errors. For reads, which need no transaction: nothing here yields half-way. */
+  read<T>(work: () => T): T {
+    return this.#convert("read", work);
+  }
+
+  /** Runs `work` in one transaction: when this returns all of it is on stable storage, when it throws none of it is. */
+  write<T>(work: () => T): T {
+    return this.#convert("write to", () => {
+      this.#db.exec("BEGIN IMMEDIATE");
+      try {
+        const result = work();
+        this.#db.exec("COMMIT");
+        return result;
+      } catch (error) {
+        this.#rollback();
+        throw error;
+      }
+    });
+  }
+
+  /** Moves the journal into the file, so that the file alone is the whole database, and lets go of it. */
+  close(): void {
+    try {
+      this.#convert("checkpoint", () => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
+    } finally {
+      this.#db.close();
+    }
+  }
+
+  #rollback(): void {
+    try {
+      this.#db.exec("ROLLBACK");
+    } catch (error) {
+      // After some errors (a full disk) SQLite has rolled back by itself, and says so; the first error is the one to tell.
+      if (!isSqliteError(error)) throw error;
+    }
+  }
+
+  #configure(busyTimeoutMs: number): void {
+    this.#db.exec(`
+      PRAGMA busy_timeout = ${busyTimeoutMs};
+      PRAGMA page_size = ${PAGE_BYTES};
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA foreign_keys = ON;
+      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+      BEGIN EXCLUSIVE; COMMIT;
+    `);
+  }
+
+  #migrate(): void {
+    const version = this.read(() => Number(this.#db.prepare("PRAGMA user_version").get()!.user_version));
+    if (version > MIGRATIONS.length) {
+      throw new StoreError(
+        `Cannot use ${this.path}: its schema has version ${version}, and this program knows versions up to ` +
+          `${MIGRATIONS.length}. The file was not changed. Run the newer airunner that made it, or name another file.`,
+        this.path,
+      );
+    }
+    for (let next = version; next < MIGRATIONS.length; next++) {
+      this.write(() => this.#db.exec(`${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}`));
+    }
+  }
+
+  #convert<T>(action: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!isSqliteError(error)) throw error;
+      throw new StoreError(`Cannot ${action} ${this.path}: ${explain(error)}`, this.path, { cause: error });
+    }
+  }
+}
+
+/** @throws StoreError before anything was changed when the file is another program's, or cannot be used. */
+function prepare(path: string): void {
+  try {
+    if (isForeign(path, TABLES)) {
+      throw new StoreError(
+        `Cannot open ${path}: it is not a database of this program. It was not changed. Name another file.`,
+        path,
+      );
+    }
+    prepareFile(path);
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    throw new StoreError(
+      `Cannot open ${path}: ${(cause as Error).message}. Nothing was changed. ` +
+        `Name a file that this user may write, or correct the permissions of its directory.`,
+      path,
+      { cause },
+    );
+  }
+}
+
+function isSqliteError(error: unknown): error is Error {
+  return error instanceof Error && (error as { code?: unknown }).code === "ERR_SQLITE_ERROR";
+}
+
+// Deno's node:sqlite carries no result code, so SQLite's own fixed texts (sqlite3ErrStr) tell the cases apart.
+const ADVICE: readonly (readonly [text: string, advice: string])[] = [
+  ["database is locked", "another process holds it. Stop the other server first, or name another file"],
+  ["attempt to write a readonly database", "it is read-only. Correct its permissions"],
+  ["disk I/O error", "the disk reported an error. Nothing was acknowledged; look at the kernel log"],
+  ["database disk image is malformed", "it is damaged. It was not changed; restore it from a copy"],
+  [
+    "database or disk is full",
+    "the disk is full. Nothing was acknowledged; make room and clients will try again",
+  ],
+  ["file is not a database", "it is not a database of this program. It was not changed; name another file"],
+];
+
+function explain(error: Error): string {
+  const known = ADVICE.find(([text]) => error.message.includes(text));
+  return known ? `${known[1]} (SQLite: ${error.message})` : error.message;
+}

@@ -1,0 +1,42 @@
+/**
+ * Clients that speak HTTP as no library would: byte by byte, or not at all.
+ */
+
+/** A connection of its own, read as text. */
+export class RawClient implements Disposable {
+  readonly #socket: Deno.TcpConn;
+  #isClosed = false;
+
+  private constructor(socket: Deno.TcpConn) {
+    this.#socket = socket;
+  }
+
+  static async connect(url: string): Promise<RawClient> {
+    const { hostname, port } = new URL(url);
+    return new RawClient(await Deno.connect({ hostname, port: Number(port) }));
+  }
+
+  async send(text: string): Promise<void> {
+    await this.#socket.write(new TextEncoder().encode(text));
+  }
+
+  /** All that the other side says until it closes the connection. A broken connection is closed too. */
+  async readToEnd(): Promise<string> {
+    const decoder = new TextDecoder();
+    const block = new Uint8Array(4096);
+    let text = "";
+    try {
+      for (let count; (count = await this.#socket.read(block)) !== null;) {
+        text += decoder.decode(block.subarray(0, count), { stream: true });
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+    }
+    return text;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isClosed) this.#socket.close();
+    this.#isClosed = true;
+  }
+}

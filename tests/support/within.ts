@@ -1,0 +1,27 @@
+/**
+ * A bound for waits in tests: what never comes fails its test, with what is known by then, and does not hang
+ * the run.
+ */
+import { systemClock } from "../../src/platform/clock.ts";
+
+/** Far beyond what anything takes on a busy machine. */
+export const LIMIT_MS = 60_000;
+
+/** @throws {Error} with `describe`'s text when the promise is not settled after `limitMs` */
+export async function within<T>(
+  promise: Promise<T>,
+  describe: () => string,
+  limitMs: number = LIMIT_MS,
+): Promise<T> {
+  const over = new AbortController();
+  const late = systemClock.sleep(limitMs, over.signal).then(() => {
+    if (!over.signal.aborted) throw new Error(`Not after ${limitMs / 1000} s: ${describe()}`);
+    return promise;
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    over.abort();
+    late.catch(() => {});
+  }
+}
