@@ -7,7 +7,7 @@ import { FakeQueue, tokenOf } from "../../tests/support/fake_queue.ts";
 import { WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import { readLogBytes } from "../archive/log_bytes.ts";
 import { readSummary } from "../archive/summary.ts";
-import { collect } from "../archive/test_logs.ts";
+import { collect } from "../../tests/support/archive_logs.ts";
 
 const refuse = () => new ConnectError("no such token", Code.InvalidArgument);
 
