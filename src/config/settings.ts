@@ -324,7 +324,7 @@ export const SETTINGS = {
     integer(1, 1_000_000),
     undefined,
     "connections that may be open at a time; more are turned away",
-    { defaultText: "as many as the limit of open files allows, at most 4000", example: "1000" },
+    { defaultText: "what the limit of open files allows, to 4000", example: "1000" },
   ),
   maxConnectionsPerAddress: setting(
     "MaxConnectionsPerAddress",

@@ -6,6 +6,7 @@ import { systemClock } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { createJobLog } from "./create_job_log.ts";
 import { DEFAULT_JOB_SETTINGS, type JobContext } from "./job_context.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 function setup(fixture: WorkerFixture, jobId: string) {
   const context = {
@@ -18,6 +19,7 @@ function setup(fixture: WorkerFixture, jobId: string) {
     settings: DEFAULT_JOB_SETTINGS,
     observe: {},
     clock: systemClock,
+    files: systemFiles,
   } as unknown as JobContext;
   const dequeued = { job: create(JobSchema, { jobId }), taskToken: "token-1" };
   for (const directory of [fixture.walDir, fixture.archiveDir]) {

@@ -94,7 +94,11 @@ Deno.test("an error in supervising itself ends the process, keeps what was read,
 
 Deno.test("an error before the process is started ends the job as ours, with nothing run", async () => {
   const { log, result } = startJob(sh("true"), {
-    makeWorkDirectory: () => Promise.reject(new TypeError("a mistake")),
+    environment: new Proxy({}, {
+      ownKeys() {
+        throw new TypeError("a mistake");
+      },
+    }),
   });
   assert.equal((await result).kind, "ended");
   assert.deepEqual(log.kinds, ["processError", "processEnd"]);

@@ -29,6 +29,8 @@ interface Slot {
 const PREFIX = "airunner-http-";
 
 export class Backends {
+  /** Undefined: where the system has its temporary files. */
+  readonly #parent: string | undefined;
   #directory: string | undefined;
   #lock: FileLock | undefined;
   /** The one that has rested longest comes first, so that nothing of its last connection can still be on its way. */
@@ -36,6 +38,10 @@ export class Backends {
   readonly #ended = new AbortController();
   readonly #servers = new Set<Promise<void>>();
   #made = 0;
+
+  constructor(parent?: string) {
+    this.#parent = parent;
+  }
 
   /**
    * Connects to a server of its own, whose requests `handler` answers.
@@ -93,7 +99,7 @@ export class Backends {
   }
 
   #makeDirectory(): string {
-    const path = Deno.makeTempDirSync({ prefix: PREFIX });
+    const path = Deno.makeTempDirSync({ dir: this.#parent, prefix: PREFIX });
     removeStale(path);
     // Held for as long as the directory is used: whoever finds one that is not locked knows that its process was killed.
     this.#lock = FileLock.acquireDirectory(path, "exclusive");
