@@ -26,6 +26,7 @@ const WORKER_NAMES = [
   "wal_directory_size_bytes",
   "disk_total_bytes",
   "disk_free_bytes",
+  "airunner_completions_outstanding",
   "airunner_jobs_running",
   "airunner_jobs_total",
   "airunner_ready",

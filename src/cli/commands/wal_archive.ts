@@ -162,7 +162,10 @@ function nextSteps(results: readonly Archived[]): [string, string][] {
   );
   if (unsent.length === 0) return [];
   const target = unsent.length === 1 ? shown(shellWord(unsent[0].archivePath!)) : "--all";
-  return [[`airunner wal replay ${target}`, "sends what the server lacks, and tells it how the job ended"]];
+  const what = unsent.some(({ isUncompleted }) => isUncompleted)
+    ? "sends what the server lacks, and tells it how jobs ended"
+    : "sends what the server lacks";
+  return [[`airunner wal replay ${target}`, what]];
 }
 
 function archiveJson(results: readonly Archived[], dryRun: boolean) {
