@@ -15,20 +15,3 @@ export interface Clock {
    */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
-
-export const systemClock: Clock = {
-  nowMs: () => Date.now(),
-  elapsedMs: () => performance.now(),
-  sleep(durationMs, signal) {
-    if (signal?.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, durationMs);
-      signal?.addEventListener("abort", wake, { once: true });
-    });
-  },
-};

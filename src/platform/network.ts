@@ -13,15 +13,3 @@ export interface HttpClient extends Disposable {
 export interface Network {
   openHttpClient(): HttpClient;
 }
-
-export const systemNetwork: Network = {
-  openHttpClient() {
-    // The runtime's HTTP/2 client needs 44 ms a call.
-    const client = Deno.createHttpClient({ http2: false });
-    return {
-      fetch: (url, request) => fetch(url, { ...request, client }),
-      close: () => client.close(),
-      [Symbol.dispose]: () => client.close(),
-    };
-  },
-};

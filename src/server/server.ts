@@ -9,7 +9,8 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
-import { type Clock, systemClock } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";

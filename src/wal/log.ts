@@ -9,7 +9,8 @@
  *     await log.acknowledge(events);
  *     await log.close();
  */
-import { type Clock, systemClock } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { type Files } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
