@@ -4,6 +4,8 @@
  *
  *     scripts/deno run -A scripts/bench_memory.ts
  */
+import { DEFAULT_SETTINGS } from "../tests/support/worker_settings.ts";
+import { systemNetwork } from "../src/platform/network.ts";
 import { createConnectRouter } from "@connectrpc/connect";
 import {
   universalServerRequestFromFetch,
@@ -157,7 +159,7 @@ async function work(url: string, directory: string): Promise<void> {
   await runWorker({
     files: systemFiles,
     processes: systemProcesses,
-    transport: createServerTransport({ server: url, clock: systemClock }),
+    transport: createServerTransport({ network: systemNetwork, server: url, clock: systemClock }),
     serverUrl: url,
     queue: "default",
     concurrency: 1,
@@ -166,6 +168,7 @@ async function work(url: string, directory: string): Promise<void> {
     version: "0.0.0",
     walDir: `${directory}/wal`,
     archiveDir: `${directory}/archive`,
+    settings: DEFAULT_SETTINGS,
     environment: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
     clock: systemClock,
     random: Math.random,

@@ -40,11 +40,11 @@ Deno.test("layer check refuses a dynamic import and a re-export that point up", 
 
 Deno.test("layer check lets a unit test import what it needs, but not the code beside it", () => {
   const sources = project({
-    "src/wal/log_test.ts": `import { x } from "../../tests/support/faulty_files.ts";`,
-    "src/wal/log.ts": `import { x } from "../../tests/support/faulty_files.ts";`,
+    "src/wal/log_test.ts": `import { x } from "../../tests/support/memory_files.ts";`,
+    "src/wal/log.ts": `import { x } from "../../tests/support/memory_files.ts";`,
   });
   assert.deepEqual(findViolations(sources), [
-    "src/wal/log.ts: wal must not import tests/support/faulty_files.ts",
+    "src/wal/log.ts: wal must not import tests/support/memory_files.ts",
   ]);
 });
 

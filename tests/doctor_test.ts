@@ -3,6 +3,7 @@
  * worker, and against a server that asks who calls.
  */
 import assert from "node:assert/strict";
+import { systemFiles } from "../src/platform/system_files.ts";
 import { createCredentials } from "../src/client/create_credentials.ts";
 import { Sandbox } from "./support/airunner.ts";
 
@@ -65,6 +66,7 @@ Deno.test("a server that asks who calls is told apart from one that does not let
   Deno.mkdirSync(keys);
   const identity = { org: "org", principal: "worker" };
   const { publicKeyPath } = await createCredentials(
+    systemFiles,
     `${sandbox.dataDir}/credentials`,
     "ci",
     identity,
@@ -82,7 +84,7 @@ Deno.test("a server that asks who calls is told apart from one that does not let
   assert.deepEqual([known.credentials.status, known.credentials.measured.signed], ["ok", true]);
 
   Deno.removeSync(`${sandbox.dataDir}/credentials`, { recursive: true });
-  await createCredentials(`${sandbox.dataDir}/credentials`, "ci", identity, Date.now());
+  await createCredentials(systemFiles, `${sandbox.dataDir}/credentials`, "ci", identity, Date.now());
   const unknown = await doctor(sandbox, `--server=${url}`, "--metrics-listen=off");
   assert.deepEqual([unknown.code, unknown.server.status, unknown.credentials.status], [3, "ok", "problem"]);
 });

@@ -12,6 +12,7 @@ import { type Program, Sandbox } from "./support/airunner.ts";
 import { FakeServer, type Fault } from "./support/fake_server.ts";
 import { type Scrape, Scraper } from "./support/scraper.ts";
 import { SmallDisk } from "./support/small_disk.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -499,6 +500,7 @@ Deno.test("a server with keys counts whom it turns away, and shows its metrics t
   Deno.mkdirSync(keys);
   Deno.writeTextFileSync(tokenFile, "first-token\n");
   const { publicKeyPath } = await createCredentials(
+    systemFiles,
     `${sandbox.directory}/scraper`,
     "scraper",
     { org: "o", principal: "p" },
@@ -528,7 +530,7 @@ Deno.test("a server with keys counts whom it turns away, and shows its metrics t
   assert.equal((await asked("Bearer second-token"))[0], 200);
   Deno.writeTextFileSync(tokenFile, "");
   assert.equal((await asked("Bearer "))[0], 401);
-  const credentials = (await loadCredentials(`${sandbox.directory}/scraper`, "scraper"))!;
+  const credentials = (await loadCredentials(systemFiles, `${sandbox.directory}/scraper`, "scraper"))!;
   assert.equal((await asked(`Bearer ${await credentials.token(url, Date.now())}`))[0], 200);
   assert.equal(await (await fetch(`${url}/healthz`)).text(), "ok\n", "health is open to everybody");
   assert.doesNotMatch((await program.kill("SIGTERM")).stderr, /token\b.*(first|second)-token/);

@@ -29,9 +29,9 @@
 import { FileLockedError } from "../platform/file_lock.ts";
 import {
   fileName,
+  type Files,
   isNoSpaceError,
   type LockedFile,
-  type LogFiles,
   parentDirectory,
   writeAll,
 } from "../platform/files.ts";
@@ -44,7 +44,8 @@ import { HEADER_BYTES } from "../wal/format.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { compressStream } from "./compress.ts";
-import { ArchiveDamagedError, ArchiveUnsupportedError, decompressStream } from "./decompress.ts";
+import { ArchiveDamagedError, ArchiveError, ArchiveUnsupportedError } from "./archive_errors.ts";
+import { decompressStream } from "./decompress.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { type ArchiveSummary, encodeSummary, readSummary } from "./summary.ts";
 import {
@@ -67,7 +68,7 @@ export interface ArchiveOptions {
   ended?: boolean;
   exitCode?: number;
   /** A seam for tests. */
-  files?: LogFiles;
+  files?: Files;
 }
 
 export type ArchiveResult =
@@ -75,24 +76,6 @@ export type ArchiveResult =
   | { outcome: "archived" | "already_archived"; archivePath: string; summary: ArchiveSummary }
   /** The log stays where it is. */
   | { outcome: "damaged"; damage: Damage };
-
-/** Archiving failed. The log stays until its archive is on stable storage, so nothing is lost. */
-export class ArchiveError extends Error {
-  override readonly name = "ArchiveError";
-  constructor(readonly path: string, readonly noSpace: boolean, options: ErrorOptions) {
-    super(
-      `Cannot archive ${path}: ${
-        reason(options.cause)
-      }. Nothing is lost: the log is kept until its archive is on ` +
-        `stable storage. ${
-          noSpace
-            ? "Make room on the archive's disk, for example with: airunner wal cleanup"
-            : "It is safe to try again"
-        }`,
-      options,
-    );
-  }
-}
 
 /**
  * Archives one log and removes it.
@@ -128,7 +111,7 @@ class Archiving {
 
   constructor(
     readonly options: ArchiveOptions,
-    readonly files: LogFiles,
+    readonly files: Files,
     readonly log: LockedFile,
     readonly name: { jobId: string; copy: number },
   ) {}

@@ -3,6 +3,7 @@
  * after each other, skippable frames anywhere, with or without sizes and checksums. The library that decompresses
  * trusts its input; sizes, checksums and what our own summary says are checked here on the way.
  */
+import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
 import { Decompress } from "fzstd";
 import { Crc64 } from "../wal/crc64.ts";
 import type { LogBytes } from "../wal/reader.ts";
@@ -21,34 +22,6 @@ import {
 import { InputBuffer } from "./input_buffer.ts";
 import { type ArchiveSummary, decodeSummary, formatCrc64, SUMMARY_BYTES_MAX } from "./summary.ts";
 import { WholeFrameDecoder } from "./whole_frame.ts";
-
-/** The archive is damaged from `offset` on. What came before that was right, and has been yielded. */
-export class ArchiveDamagedError extends Error {
-  override readonly name = "ArchiveDamagedError";
-  constructor(
-    readonly path: string,
-    readonly offset: number,
-    readonly reason: string,
-    options?: ErrorOptions,
-  ) {
-    super(
-      `Archive is damaged: ${path} at byte ${offset}: ${reason}. What comes before it was read; ` +
-        "nothing was changed. Restore the file from a backup if there is one",
-      options,
-    );
-  }
-}
-
-/** The archive may well be right, but needs something that we do not do. */
-export class ArchiveUnsupportedError extends Error {
-  override readonly name = "ArchiveUnsupportedError";
-  constructor(readonly path: string, readonly offset: number, readonly reason: string) {
-    super(
-      `Cannot read archive: ${path} at byte ${offset}: ${reason}. The file is left as it is. ` +
-        "Decompress it with the zstd program first, and read the result",
-    );
-  }
-}
 
 /**
  * What `source` decompresses to; each chunk is at most 1 MiB and valid until the next is asked for. `path`

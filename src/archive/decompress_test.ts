@@ -1,7 +1,8 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { compressStream } from "./compress.ts";
-import { ArchiveDamagedError, ArchiveUnsupportedError, decompressStream } from "./decompress.ts";
+import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
+import { decompressStream } from "./decompress.ts";
 import { encodeSkippableFrame } from "./frames.ts";
 import { haveSameBytes } from "./log_content.ts";
 import {

@@ -2,6 +2,7 @@
  * A log's bytes, whether they lie in a log or in an archive: everything that reads logs starts here.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { type LogBytes, readLogFile } from "../wal/reader.ts";
 import { decompressStream } from "./decompress.ts";
 import { startsLikeZstd } from "./frames.ts";
@@ -48,9 +49,9 @@ async function* prepend(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): 
 }
 
 async function readFirstBytes(path: string, count: number): Promise<Uint8Array> {
-  using file = await openRegularFile(path);
+  using file = await openRegularFile(systemFiles, path);
   const bytes = new Uint8Array(count);
   let filled = 0;
-  for (let read; filled < count && (read = await file.read(bytes.subarray(filled))) !== null;) filled += read;
+  for (let read; filled < count && (read = await file.read(bytes.subarray(filled))) > 0;) filled += read;
   return bytes.subarray(0, filled);
 }

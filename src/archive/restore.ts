@@ -19,10 +19,10 @@
 import { FileLockedError } from "../platform/file_lock.ts";
 import {
   fileName,
+  type Files,
   isMissing,
   isNoSpaceError,
   type LockedFile,
-  type LogFiles,
   parentDirectory,
 } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
@@ -33,7 +33,7 @@ import { logName, logNames, parseLogName } from "../wal/file_names.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { writeWholeFile } from "../wal/whole_file.ts";
-import { ArchiveDamagedError, ArchiveUnsupportedError } from "./decompress.ts";
+import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { compareBytes } from "./log_content.ts";
 
@@ -44,7 +44,7 @@ export interface RestoreOptions {
   /** Remove the archive once the log is on stable storage. */
   removeArchive: boolean;
   /** A seam for tests. */
-  files?: LogFiles;
+  files?: Files;
 }
 
 /** What is in the log that came back. */
@@ -181,7 +181,7 @@ function safeId(jobId: string | undefined, path: string): string {
   );
 }
 
-async function makeDurable(path: string, files: LogFiles): Promise<void> {
+async function makeDurable(path: string, files: Files): Promise<void> {
   const log = await files.open(path);
   try {
     await log.sync();

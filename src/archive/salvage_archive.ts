@@ -6,8 +6,10 @@
  * and for nothing else.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import type { LogBytes } from "../wal/reader.ts";
-import { ArchiveDamagedError, decompressStream } from "./decompress.ts";
+import { ArchiveDamagedError } from "./archive_errors.ts";
+import { decompressStream } from "./decompress.ts";
 import { parseFrameHeader } from "./frames.ts";
 
 /** Of a zstd frame, RFC 8878, in the order in which it lies in the file. */
@@ -41,10 +43,10 @@ export async function* salvageArchive(
 }
 
 async function* readFrom(path: string, offset: number): AsyncGenerator<Uint8Array> {
-  using file = await openRegularFile(path);
-  await file.seek(offset, Deno.SeekMode.Start);
+  using file = await openRegularFile(systemFiles, path);
+  await file.seek(offset);
   const block = new Uint8Array(READ_BYTES);
-  for (let count; (count = await file.read(block)) !== null;) yield block.subarray(0, count);
+  for (let count; (count = await file.read(block)) > 0;) yield block.subarray(0, count);
 }
 
 /** Where the next frame may begin, from `offset` on. */

@@ -3,7 +3,7 @@ import { silentLogger } from "../platform/logging/logger.ts";
 import { planRepair, repairedBytes } from "../wal/repair.ts";
 import { scanLog } from "../wal/reader.ts";
 import { archiveLog } from "./archiver.ts";
-import { ArchiveDamagedError } from "./decompress.ts";
+import { ArchiveDamagedError } from "./archive_errors.ts";
 import { salvageArchive } from "./salvage_archive.ts";
 import { assertSameBytes, buildLog, collect, withDirectory } from "../../tests/support/archive_logs.ts";
 

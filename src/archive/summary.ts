@@ -7,6 +7,7 @@
  * somebody else's frame that may be ignored.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { COMPLETION_MARKS, type CompletionState } from "../wal/completion.ts";
 import { crc64 } from "../wal/crc64.ts";
 import { encodeSkippableFrame, FRAME_HEADER_BYTES_MAX, parseFrameHeader } from "./frames.ts";
@@ -100,10 +101,10 @@ export function formatCrc64(value: bigint): string {
  * then the archive was made by another program, or is damaged, and only reading it tells more.
  */
 export async function readSummary(path: string): Promise<ArchiveSummary | undefined> {
-  using file = await openRegularFile(path);
+  using file = await openRegularFile(systemFiles, path);
   const bytes = new Uint8Array(FRAME_HEADER_BYTES_MAX + SUMMARY_BYTES_MAX);
   let filled = 0;
-  for (let count; filled < bytes.length && (count = await file.read(bytes.subarray(filled))) !== null;) {
+  for (let count; filled < bytes.length && (count = await file.read(bytes.subarray(filled))) > 0;) {
     filled += count;
   }
   const header = parseFrameHeader(bytes.subarray(0, filled));

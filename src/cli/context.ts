@@ -25,6 +25,11 @@ export interface Context extends Host {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly signals: Signals;
+  /**
+   * Tells `handler` of an error or a rejection that nobody handles, and ends the program with the exit code that it returns.
+   * Until the returned function is called.
+   */
+  onCrash(handler: (kind: "error" | "rejection", reason: unknown) => number): () => void;
   /** Runs when the program ends, in whatever way it can notice: for what must not stay behind, such as temporary files. */
   atExit(action: () => void): void;
 }

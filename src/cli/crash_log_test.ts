@@ -6,8 +6,9 @@ const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).h
 async function crash(body: string): Promise<{ code: number; stdout: string; stderr: string }> {
   const program = `
     import { exitOnCrash } from ${module("./crash_log.ts")};
+    import { onCrash } from ${module("../platform/own_process.ts")};
     import { createLogger, stderrSink } from ${module("../platform/logging/logger.ts")};
-    const release = exitOnCrash(createLogger("info", stderrSink));
+    const release = exitOnCrash({ onCrash }, createLogger("info", stderrSink));
     const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
     ${body}
     await tick();

@@ -2,7 +2,9 @@
  * Creates the directories that the program keeps its data in: the owner's alone, because job output is in them, and with
  * their names synced, because a log is only as durable as the directories above it.
  */
-import { systemFiles } from "../platform/system_files.ts";
+import { messageOf } from "../platform/error_text.ts";
+import type { Files } from "../platform/files.ts";
+import { NotFound } from "../platform/system_errors.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
 
@@ -10,22 +12,22 @@ import { ExitCode } from "./exit_code.ts";
 const ATTEMPTS_MAX = 4;
 
 /** Parents too. One that is there stays as it is, its mode and a symbolic link included. */
-export async function createDirectory(path: string): Promise<void> {
-  for (let attempt = 1; !await isCreated(path, attempt === ATTEMPTS_MAX); attempt++);
+export async function createDirectory(files: Files, path: string): Promise<void> {
+  for (let attempt = 1; !await isCreated(files, path, attempt === ATTEMPTS_MAX); attempt++);
 }
 
 /** @throws {CommandError} when it cannot be, or is missing and this was the last attempt */
-async function isCreated(path: string, isLastAttempt: boolean): Promise<boolean> {
+async function isCreated(files: Files, path: string, isLastAttempt: boolean): Promise<boolean> {
   try {
-    await systemFiles.makeDirectory(path);
-    await Deno.stat(path);
+    await files.makeDirectory(path);
+    await files.stat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound && !isLastAttempt) return false;
+    if (error instanceof NotFound && !isLastAttempt) return false;
     // The name is taken, and yet nothing is there.
-    const reason = error instanceof Deno.errors.NotFound
+    const reason = error instanceof NotFound
       ? "it is a symbolic link to something that does not exist. Is the disk mounted?"
-      : (error as Error).message;
+      : messageOf(error);
     const message = `Cannot create the directory ${path}: ${reason}`;
     throw new CommandError(message, ExitCode.FAILED, "Choose another with --data-dir.", { cause: error });
   }

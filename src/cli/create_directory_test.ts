@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { systemFiles } from "../platform/system_files.ts";
 import { CommandError } from "./command_error.ts";
 import { createDirectory } from "./create_directory.ts";
 
@@ -16,7 +17,7 @@ function inDirectory(act: (directory: string) => Promise<void>): () => Promise<v
 Deno.test(
   "data directories are made with their parents, for their owner alone",
   inDirectory(async (directory) => {
-    await createDirectory(`${directory}/a/b`);
+    await createDirectory(systemFiles, `${directory}/a/b`);
     assert.equal(Deno.statSync(`${directory}/a/b`).mode! & 0o777, 0o700);
     assert.equal(Deno.statSync(`${directory}/a`).mode! & 0o777, 0o700);
   }),
@@ -27,7 +28,7 @@ Deno.test(
   inDirectory(async (directory) => {
     Deno.mkdirSync(`${directory}/real`, { mode: 0o750 });
     Deno.symlinkSync(`${directory}/real`, `${directory}/link`);
-    await createDirectory(`${directory}/link`);
+    await createDirectory(systemFiles, `${directory}/link`);
     assert.equal(Deno.statSync(`${directory}/real`).mode! & 0o777, 0o750);
   }),
 );
@@ -37,11 +38,11 @@ Deno.test(
   inDirectory(async (directory) => {
     Deno.symlinkSync(`${directory}/nowhere`, `${directory}/link`);
     Deno.writeTextFileSync(`${directory}/file`, "");
-    await assert.rejects(createDirectory(`${directory}/link`), (error: Error) => {
+    await assert.rejects(createDirectory(systemFiles, `${directory}/link`), (error: Error) => {
       assert.ok(error instanceof CommandError);
       assert.match(error.message, /link: it is a symbolic link to something that does not exist/);
       return true;
     });
-    await assert.rejects(createDirectory(`${directory}/file`), /file/);
+    await assert.rejects(createDirectory(systemFiles, `${directory}/file`), /file/);
   }),
 );

@@ -16,13 +16,14 @@ import type { Context } from "./context.ts";
 import { toJson } from "../platform/json.ts";
 import { type EventRow, eventRow, readEvents, summarizeLog } from "../survey/summary.ts";
 import { quarantinedFrom } from "../survey/locate.ts";
+import { isFile } from "../survey/directory.ts";
 import { LogTail } from "../survey/tail.ts";
 import type { RecordFilter } from "./record_filter.ts";
 import { recordJson } from "./record_json.ts";
 import { renderNotice, renderRecord, renderRecordHeader } from "./screens/inspect_screen.ts";
 import { renderPayload } from "./screens/payload_lines.ts";
 import { counted, shellWord, shown, type Style } from "../platform/text.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import type { Files } from "../platform/files.ts";
 
 export interface FollowOptions {
   readonly path: string;
@@ -44,11 +45,11 @@ const DAMAGED_TURNS_MAX = 5;
 
 /** Resolves when the log has ended, or `--limit` is reached. @throws CommandError when it is damaged */
 export async function followRecords(
-  context: Pick<Context, "stdout" | "stderr" | "clock">,
+  context: Pick<Context, "files" | "stdout" | "stderr" | "clock">,
   options: FollowOptions,
 ): Promise<void> {
   const { path, json, style } = options;
-  using tail = await LogTail.open(path);
+  using tail = await LogTail.open(context.files, path);
   if (!json) await context.stdout.write(renderRecordHeader(style));
   const shower = new RecordShower(context, options);
   const known = await summarizeLog(tail.bytes());
@@ -59,7 +60,7 @@ export async function followRecords(
   if (shower.isFull) return;
   const ended = await tailRecords(tail, ledger, shower, context, path);
   if (ended === "full") return;
-  await context.stderr.write(await endingLine(options, tail, ledger, ended));
+  await context.stderr.write(await endingLine(context.files, options, tail, ledger, ended));
   await context.stderr.flush();
 }
 
@@ -69,14 +70,14 @@ async function tailRecords(
   tail: LogTail,
   ledger: Ledger,
   shower: RecordShower,
-  { stdout, clock }: Pick<Context, "stdout" | "clock">,
+  { files, stdout, clock }: Pick<Context, "files" | "stdout" | "clock">,
   path: string,
 ): Promise<Ended> {
   let wasOwned = false;
   let unownedTurns = 0;
   let damaged = { offset: -1, turns: 0 };
   for (;;) {
-    const isOwned = systemFiles.lockTable()?.isLocked(tail.identity) === true;
+    const isOwned = files.lockTable()?.isLocked(tail.identity) === true;
     const isHere = await tail.isAt(path);
     const { damage, isEnough } = await tail.read((record) => shower.take(record, ledger));
     await stdout.flush();
@@ -138,6 +139,7 @@ class RecordShower {
 }
 
 async function endingLine(
+  files: Files,
   { path, archiveDir }: FollowOptions,
   tail: LogTail,
   ledger: Ledger,
@@ -150,11 +152,11 @@ async function endingLine(
     return shown(`No process is writing to ${path}; ${sent}. What is in it was shown.`) + "\n" + next;
   }
   const archive = `${archiveDir}/${archiveName(fileName(path))}`;
-  if (await isFile(archive)) {
+  if (await isFile(files, archive)) {
     return shown(`The log was archived, ${sent}: ${archive}`) + "\n" +
       shown(`Next: airunner wal inspect ${shellWord(archive)}`) + "\n";
   }
-  for (const aside of await quarantinedFrom(path)) {
+  for (const aside of await quarantinedFrom(files, path)) {
     // Earlier logs of this name may have been set aside as well.
     if (!await tail.isAt(aside)) continue;
     throw new CommandError(
@@ -164,15 +166,6 @@ async function endingLine(
     );
   }
   return shown(`The log is not at ${path} any more; ${sent}. It was moved or deleted.`) + "\n";
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    // Not there, or not for us to see: either way there is nothing to name.
-    return false;
-  }
 }
 
 function damageError(path: string, { problem, offset }: Damage): CommandError {

@@ -210,7 +210,7 @@ async function runEntry(
     logger: log.logger,
     style: colored ? colorStyle : plainStyle,
   };
-  const release = entry.logFile === undefined ? () => {} : exitOnCrash(log.logger);
+  const release = entry.logFile === undefined ? () => {} : exitOnCrash(context, log.logger);
   try {
     return await (await entry.load()).run(call);
   } catch (error) {

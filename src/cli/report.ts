@@ -1,16 +1,17 @@
 /**
- * The one place where an error becomes what the user reads and what the shell gets. Errors of other parts are
- * told by their name and shape, not by their class: importing every part to ask `instanceof` would make
- * `--version` load the server.
+ * The one place where an error becomes what the user reads and what the shell gets. What is imported here is loaded by
+ * every command, `--version` too, so that errors of other parts are classes in small files of their own.
  */
 import { SettingError } from "../config/resolve.ts";
-import type { YamlError } from "../config/yaml_error.ts";
+import { ConfigFileError } from "../config/config_file_error.ts";
+import { YamlError } from "../config/yaml_error.ts";
+import { CallError } from "../client/call_error.ts";
+import { CredentialsError } from "../client/credentials_error.ts";
 import { escapeControls } from "../platform/logging/logger.ts";
 import { ServerError } from "../client/server_error.ts";
-import { LogNotFoundError } from "../survey/errors.ts";
-import { shellWord } from "../platform/text.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";
+import { nextStep } from "./next_step.ts";
 import { OutputClosedError } from "./terminal/output.ts";
 
 export interface Report {
@@ -36,7 +37,6 @@ function classify(error: unknown): Report {
       : said(ExitCode.CONFIGURATION, error.message);
   }
   if (error instanceof ServerError) return serverReport(error);
-  if (error instanceof LogNotFoundError) return said(ExitCode.FAILED, error.message, whereToLook(error));
   if (!(error instanceof Error)) return said(ExitCode.FAILED, String(error));
   return domain(error);
 }
@@ -60,35 +60,25 @@ function serverReport({ kind, message }: ServerError): Report {
   }
 }
 
-function whereToLook({ quarantinedPath }: LogNotFoundError): string {
-  return quarantinedPath === undefined
-    ? "Check the id and --data-dir, or give the path of a file. `airunner wal ls` shows what there is."
-    : `A damaged log of this job was set aside. Next: airunner wal recover ${shellWord(quarantinedPath)}`;
-}
-
-/** Errors that parts of the program throw for the user to read; they say themselves what to do. */
+/** Errors that parts of the program throw for the user to read. */
 function domain(error: Error): Report {
-  switch (error.name) {
-    case "YamlError":
-      return {
-        exitCode: ExitCode.CONFIGURATION,
-        lines: yamlProblemLines(error as YamlError).map(escapeControls),
-      };
-    case "ConfigFileError":
-      return said(
-        ExitCode.CONFIGURATION,
-        error.message,
-        "Nothing was done. `airunner help config` says which files are looked for.",
-      );
-    case "CredentialsError":
-      return said(ExitCode.CONFIGURATION, error.message);
-    case "PublishError":
-      return (error as Error & { kind?: string }).kind === "authentication"
-        ? said(ExitCode.AUTHENTICATION, error.message)
-        : said(ExitCode.UNREACHABLE, error.message);
-    default:
-      return said(ExitCode.FAILED, error.message || error.name);
+  if (error instanceof YamlError) {
+    return { exitCode: ExitCode.CONFIGURATION, lines: yamlProblemLines(error).map(escapeControls) };
   }
+  if (error instanceof ConfigFileError) {
+    return said(
+      ExitCode.CONFIGURATION,
+      error.message,
+      "Nothing was done. `airunner help config` says which files are looked for.",
+    );
+  }
+  if (error instanceof CredentialsError) return said(ExitCode.CONFIGURATION, error.message);
+  if (error instanceof CallError) {
+    const isAuthentication = error.kind === "authentication";
+    return said(isAuthentication ? ExitCode.AUTHENTICATION : ExitCode.UNREACHABLE, error.message);
+  }
+  // Whoever wrapped an error tells of it in other words, and the same helps.
+  return said(ExitCode.FAILED, error.message || error.name, nextStep(error) ?? nextStep(error.cause));
 }
 
 /** More than a screen of them is mended in more than one go. */

@@ -144,8 +144,17 @@ Deno.test("Ctrl-C ends a command that waits with 130, and leaves no temporary fi
 Deno.test("the version and the check of a log do without loading the server, the delivery or the decompressor", async () => {
   for (const entry of ["../../main.ts", "./commands/wal_verify.ts"]) {
     const loaded = await staticImports(new URL(entry, import.meta.url));
-    const heavy = ["/src/server/", "/src/delivery/", "/src/job/", "decompress", "connectrpc", "zstd", "yaml"];
+    const heavy = [
+      "/src/server/",
+      "/src/delivery/",
+      "/src/job/",
+      "decompress",
+      "connectrpc",
+      "zstd",
+      "yaml_document",
+    ];
     for (const part of heavy) assert.ok(!loaded.some((module) => module.includes(part)), `${entry}: ${part}`);
+    assert.ok(!loaded.includes("yaml"), `${entry}: the package`);
     assert.ok(loaded.length > 5, "the probe works");
   }
 });

@@ -7,12 +7,12 @@ import type { Context } from "./context.ts";
 import { filesLine, Progress } from "./terminal/progress.ts";
 
 export async function takeInventoryVisibly(
-  context: Pick<Context, "stderr" | "clock">,
+  context: Pick<Context, "files" | "stderr" | "clock">,
   settings: Directories & { readonly dataDir: string },
 ): Promise<Inventory> {
   const progress = new Progress(context);
   const onProgress = (done: number, total: number) => progress.show(() => filesLine(done, total));
-  const inventory = await takeInventory(settings, { clock: context.clock, onProgress });
+  const inventory = await takeInventory(context, settings, onProgress);
   await progress.clear();
   return inventory;
 }

@@ -6,10 +6,13 @@
  *     NAME.pub       public key, PEM
  */
 import { join } from "node:path";
+import { CredentialsError } from "./credentials_error.ts";
 import { fingerprintOf } from "../platform/key_fingerprint.ts";
 import { signToken, TOKEN_LIFETIME_SECONDS } from "./jwt.ts";
 import { importPrivateKey, type KeyPair } from "./private_key.ts";
 import { messageOf } from "../platform/error_text.ts";
+import { type Files, readUpTo } from "../platform/files.ts";
+import { NotFound } from "../platform/system_errors.ts";
 
 export interface Credentials {
   readonly name: string;
@@ -22,14 +25,6 @@ export interface Credentials {
   token(audience: string, nowMs: number): Promise<string>;
   /** Makes the next call of `token` sign a new one. */
   discardToken(): void;
-}
-
-/** The credentials cannot be used. `path` is the file to look at; the message says what to do about it. */
-export class CredentialsError extends Error {
-  override readonly name = "CredentialsError";
-  constructor(message: string, readonly path: string, options?: ErrorOptions) {
-    super(message, options);
-  }
 }
 
 /**
@@ -58,9 +53,13 @@ export interface CredentialsConfig {
  * The credentials `name`, or the default ones. Undefined when the directory has no `config.json` and no name
  * was asked for: a server in development runs without authentication. Throws CredentialsError.
  */
-export async function loadCredentials(directory: string, name?: string): Promise<Credentials | undefined> {
+export async function loadCredentials(
+  files: Files,
+  directory: string,
+  name?: string,
+): Promise<Credentials | undefined> {
   const configPath = join(directory, "config.json");
-  const config = await readConfig(configPath);
+  const config = await readConfig(files, configPath);
   if (config === undefined) {
     if (name === undefined) return undefined;
     throw new CredentialsError(
@@ -84,7 +83,7 @@ export async function loadCredentials(directory: string, name?: string): Promise
     );
   }
   const keyPath = join(directory, `${safeName(chosen, configPath)}.key`);
-  const { signingKey, spki } = await readKey(keyPath);
+  const { signingKey, spki } = await readKey(files, keyPath);
   const fingerprint = await fingerprintOf(spki);
   if (entry.fingerprint !== undefined && entry.fingerprint !== fingerprint) {
     throw new CredentialsError(
@@ -122,12 +121,12 @@ function createSigner(
   };
 }
 
-export async function readConfig(path: string): Promise<CredentialsConfig | undefined> {
+export async function readConfig(files: Files, path: string): Promise<CredentialsConfig | undefined> {
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = await files.readText(path);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return undefined;
+    if (cause instanceof NotFound) return undefined;
     throw new CredentialsError(`Cannot read ${path}: ${messageOf(cause)}`, path, { cause });
   }
   let config: unknown;
@@ -168,10 +167,13 @@ export function safeName(name: string, path: string): string {
   );
 }
 
-async function readKey(path: string): Promise<KeyPair> {
+/** A key with all its headers has a fiftieth of this. */
+const KEY_BYTES_MAX = 64 * 1024;
+
+async function readKey(files: Files, path: string): Promise<KeyPair> {
   let pem: string;
   try {
-    using file = await Deno.open(path);
+    using file = await files.openForReading(path);
     // The file that is looked at is the file that is read.
     const mode = (await file.stat()).mode ?? 0;
     if ((mode & 0o077) !== 0) {
@@ -181,7 +183,7 @@ async function readKey(path: string): Promise<KeyPair> {
         path,
       );
     }
-    pem = await new Response(file.readable).text();
+    pem = new TextDecoder().decode(await readUpTo(file, KEY_BYTES_MAX));
   } catch (cause) {
     if (cause instanceof CredentialsError) throw cause;
     throw new CredentialsError(`Cannot read private key ${path}: ${messageOf(cause)}`, path, { cause });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { systemFiles } from "../platform/system_files.ts";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
-import { type Credentials, CredentialsError, loadCredentials } from "./credentials.ts";
+import { type Credentials, loadCredentials } from "./credentials.ts";
+import { CredentialsError } from "./credentials_error.ts";
 import { encodeBase58 } from "../platform/key_fingerprint.ts";
 
 interface Keys {
@@ -45,7 +47,7 @@ function write(directory: string, keys: Keys, entry: Record<string, unknown> = {
 }
 
 async function load(directory: string): Promise<Credentials> {
-  const credentials = await loadCredentials(directory);
+  const credentials = await loadCredentials(systemFiles, directory);
   assert.ok(credentials);
   return credentials;
 }
@@ -114,8 +116,11 @@ Deno.test("a token is used until shortly before it expires", () =>
 
 Deno.test("no config means no authentication, unless credentials were asked for", () =>
   withDirectory(async (directory) => {
-    assert.equal(await loadCredentials(directory), undefined);
-    assert.match((await errorOf(loadCredentials(directory, "worker"))).message, /does not exist/);
+    assert.equal(await loadCredentials(systemFiles, directory), undefined);
+    assert.match(
+      (await errorOf(loadCredentials(systemFiles, directory, "worker"))).message,
+      /does not exist/,
+    );
   }));
 
 Deno.test("a key that others can read is refused with the command that helps", () =>
@@ -124,7 +129,7 @@ Deno.test("a key that others can read is refused with the command that helps", (
     const keyPath = join(directory, "worker.key");
     for (const mode of [0o640, 0o604, 0o601]) {
       Deno.chmodSync(keyPath, mode);
-      const error = await errorOf(loadCredentials(directory));
+      const error = await errorOf(loadCredentials(systemFiles, directory));
       assert.equal(error.path, keyPath);
       assert.ok(error.message.endsWith(`chmod 600 ${keyPath}`), error.message);
     }
@@ -151,11 +156,11 @@ Deno.test("configurations that cannot be used say why", () =>
       ] as const
     ) {
       Deno.writeTextFileSync(configPath, text);
-      assert.match((await errorOf(loadCredentials(directory))).message, why);
+      assert.match((await errorOf(loadCredentials(systemFiles, directory))).message, why);
     }
     write(directory, keys, { fingerprint: "another" });
     assert.match(
-      (await errorOf(loadCredentials(directory))).message,
+      (await errorOf(loadCredentials(systemFiles, directory))).message,
       /is not the one that config.json lists/,
     );
   }));
@@ -177,10 +182,10 @@ Deno.test("keys that cannot be used say why, and never what is in them", () =>
       ] as const
     ) {
       write(directory, { ...keys, privatePem: pem });
-      const error = await errorOf(loadCredentials(directory));
+      const error = await errorOf(loadCredentials(systemFiles, directory));
       assert.match(error.message, why);
       assert.ok(!error.message.includes(lines[1].slice(0, 20)));
     }
     Deno.removeSync(join(directory, "worker.key"));
-    assert.match((await errorOf(loadCredentials(directory))).message, /Cannot read private key/);
+    assert.match((await errorOf(loadCredentials(systemFiles, directory))).message, /Cannot read private key/);
   }));

@@ -1,11 +1,10 @@
 /**
- * The server as a worker's jobs see it: take jobs, keep them, complete them. The one place where the
- * errors of these calls are told apart.
+ * The server as a worker's jobs see it: take jobs, keep them, complete them.
  */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { classifyPublishError, type PublishErrorKind } from "./call_error.ts";
-import type { RefusalReason } from "../events/error_info.ts";
+import { CallError } from "./call_error.ts";
+import { toCallError } from "./to_call_error.ts";
 import { type Job, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 
@@ -23,62 +22,28 @@ export interface JobResult {
   completedAtMs: number;
 }
 
-export interface JobServerErrorDetails {
-  /**
-   * `refused`: the server does not want the request, as for a token it has forgotten. `authentication`: who
-   * asks may not. `transient`: everything else, which may pass.
-   */
-  kind: PublishErrorKind;
-  /** Connect's name of the code. */
-  code: string;
-  /** What the server's Retry-After asked for. */
-  retryAfterMs: number | undefined;
-  /** The server itself refused what was asked for, and not something on the way to it. */
-  isServersWord?: boolean;
-  /** Why exactly, when the server says so. */
-  reason?: RefusalReason;
-}
-
-export class JobServerError extends Error implements JobServerErrorDetails {
-  override readonly name = "JobServerError";
-  readonly kind: PublishErrorKind;
-  readonly code: string;
-  readonly retryAfterMs: number | undefined;
-  readonly isServersWord: boolean;
-  readonly reason?: RefusalReason;
-
-  constructor(message: string, details: JobServerErrorDetails, options?: ErrorOptions) {
-    super(message, options);
-    this.kind = details.kind;
-    this.code = details.code;
-    this.retryAfterMs = details.retryAfterMs;
-    this.isServersWord = details.isServersWord ?? false;
-    this.reason = details.reason;
-  }
-}
-
-export interface JobServer {
+export interface JobClient {
   /**
    * Gives jobs as they come, `jobsMax` at most, and ends then, or when the server gives none for
-   * `waitMs`, or when `signal` aborts. Throws JobServerError.
+   * `waitMs`, or when `signal` aborts. Throws CallError.
    */
   dequeue(queue: string, jobsMax: number, waitMs: number, signal: AbortSignal): AsyncIterable<DequeuedJob>;
-  /** Keeps the job for another visibility timeout from now. Throws JobServerError. */
+  /** Keeps the job for another visibility timeout from now. Throws CallError. */
   update(
     queue: string,
     taskToken: string,
     visibilityTimeoutSeconds: number,
     signal: AbortSignal,
   ): Promise<void>;
-  /** Asks something harmless, to see whether the server answers, be it with a refusal. Throws JobServerError. */
+  /** Asks something harmless, to see whether the server answers, be it with a refusal. Throws CallError. */
   ping(signal: AbortSignal): Promise<PingAnswer>;
-  /** Throws JobServerError. */
+  /** Throws CallError. */
   complete(taskToken: string, result: JobResult, signal: AbortSignal): Promise<void>;
 }
 
 export type PingAnswer = "answered" | "refused";
 
-export interface JobServerOptions {
+export interface JobClientOptions {
   transport: Transport;
   clock: Clock;
   /** How long one answer may take. */
@@ -86,7 +51,7 @@ export interface JobServerOptions {
   visibilityTimeoutSeconds: number;
 }
 
-export function createJobServer(options: JobServerOptions): JobServer {
+export function createJobClient(options: JobClientOptions): JobClient {
   const { transport, clock, requestTimeoutMs, visibilityTimeoutSeconds } = options;
   const client = createClient(JobService, transport);
 
@@ -98,7 +63,7 @@ export function createJobServer(options: JobServerOptions): JobServer {
     try {
       await make({ signal, timeoutMs: requestTimeoutMs });
     } catch (error) {
-      throw converted(name, error, clock.nowMs());
+      throw named(name, error, clock.nowMs());
     }
   }
 
@@ -116,7 +81,7 @@ export function createJobServer(options: JobServerOptions): JobServer {
           yield { job, taskToken };
         }
       } catch (error) {
-        if (!ended.aborted) throw converted("DequeueJob", error, clock.nowMs());
+        if (!ended.aborted) throw named("DequeueJob", error, clock.nowMs());
       } finally {
         // The library does not pass on that a loop was left early.
         over.abort();
@@ -132,7 +97,7 @@ export function createJobServer(options: JobServerOptions): JobServer {
         return "answered";
       } catch (error) {
         // A refusal is an answer too: not every server has to know this call.
-        if (!(error instanceof JobServerError) || error.kind !== "refused") throw error;
+        if (!(error instanceof CallError) || error.kind !== "refused") throw error;
         return "refused";
       }
     },
@@ -156,12 +121,7 @@ interface CallLimits {
   timeoutMs: number;
 }
 
-/** These calls' errors are told apart as those of publishing are, so that one answer means one thing. */
-function converted(call: string, error: unknown, nowMs: number): JobServerError {
-  const { kind, code, message, retryAfterMs, isServersWord, reason } = classifyPublishError(error, nowMs);
-  return new JobServerError(
-    `${call}: ${message || code}`,
-    { kind, code, retryAfterMs, isServersWord, reason },
-    { cause: error },
-  );
+function named(call: string, error: unknown, nowMs: number): CallError {
+  const known = toCallError(error, nowMs);
+  return new CallError(`${call}: ${known.message || known.code}`, known, { cause: error });
 }

@@ -2,11 +2,14 @@
  * The server as the client commands see it: where it is, who we are, and what its errors mean to the user.
  */
 import { type CallOptions, createClient } from "@connectrpc/connect";
-import { type Credentials, CredentialsError, loadCredentials } from "./credentials.ts";
-import { classifyPublishError } from "./call_error.ts";
+import { type Credentials, loadCredentials } from "./credentials.ts";
+import { CredentialsError } from "./credentials_error.ts";
+import { toCallError } from "./to_call_error.ts";
 import { createServerTransport, type ServerTransport } from "./transport.ts";
 import { JobEventsService, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Network } from "../platform/network.ts";
+import type { Files } from "../platform/files.ts";
 import { messageOf } from "../platform/error_text.ts";
 import { NotFound } from "../platform/system_errors.ts";
 import { ServerError } from "./server_error.ts";
@@ -21,7 +24,9 @@ export interface ServerSettings {
 /** What a client needs of the outside world. */
 export interface ClientContext {
   env(name: string): string | undefined;
+  readonly files: Files;
   readonly clock: Clock;
+  readonly network: Network;
 }
 
 /** The transport to the configured server, signed in with the configured key pair. */
@@ -29,8 +34,9 @@ export async function connectTransport(
   settings: ServerSettings,
   context: ClientContext,
 ): Promise<ServerTransport> {
+  const { clock, network } = context;
   const credentials = await findCredentials(settings, context);
-  return createServerTransport({ server: settings.server, credentials, clock: context.clock });
+  return createServerTransport({ server: settings.server, credentials, clock, network });
 }
 
 /**
@@ -44,13 +50,13 @@ async function findCredentials(
   const home = context.env("HOME");
   const homeDir = home && `${home}/.airunner/credentials`;
   const ownDir = `${dataDir}/credentials`;
-  const useHome = homeDir && homeDir !== ownDir && !await isThere(`${ownDir}/config.json`);
-  return await loadCredentials(useHome ? homeDir : ownDir, credential);
+  const useHome = homeDir && homeDir !== ownDir && !await isThere(context.files, `${ownDir}/config.json`);
+  return await loadCredentials(context.files, useHome ? homeDir : ownDir, credential);
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function isThere(files: Files, path: string): Promise<boolean> {
   try {
-    await Deno.stat(path);
+    await files.stat(path);
     return true;
   } catch (error) {
     if (error instanceof NotFound) return false;
@@ -76,7 +82,7 @@ export class ServerClient implements Disposable {
   }
 
   /** One unary call. @throws ServerError */
-  async call<T>(make: (jobs: JobClient, options: CallOptions) => Promise<T>): Promise<T> {
+  async call<T>(make: (jobs: JobServiceClient, options: CallOptions) => Promise<T>): Promise<T> {
     try {
       return await make(createClient(JobService, this.#transport), { timeoutMs: this.#requestTimeoutMs });
     } catch (error) {
@@ -85,12 +91,12 @@ export class ServerClient implements Disposable {
   }
 
   /** For streams, whose errors come while they are read: give them to `convert`. */
-  events(): EventsClient {
+  events(): EventsServiceClient {
     return createClient(JobEventsService, this.#transport);
   }
 
   convert(error: unknown): ServerError {
-    const { kind, code, message } = classifyPublishError(error, this.#context.clock.nowMs());
+    const { kind, code, message } = toCallError(error, this.#context.clock.nowMs());
     const cause = { cause: error };
     switch (kind) {
       case "authentication":
@@ -107,5 +113,5 @@ export class ServerClient implements Disposable {
   }
 }
 
-export type JobClient = ReturnType<typeof createClient<typeof JobService>>;
-export type EventsClient = ReturnType<typeof createClient<typeof JobEventsService>>;
+export type JobServiceClient = ReturnType<typeof createClient<typeof JobService>>;
+export type EventsServiceClient = ReturnType<typeof createClient<typeof JobEventsService>>;

@@ -10,6 +10,7 @@ import { Code, ConnectError, type Interceptor, type Transport } from "@connectrp
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import type { Clock } from "../platform/clock.ts";
+import type { HttpClient, Network } from "../platform/network.ts";
 import type { Credentials } from "./credentials.ts";
 import { ANSWER_BYTES_MAX, errorFromAnswer, isOversizedAnswer, isProtocolError } from "./http_answer.ts";
 
@@ -26,6 +27,7 @@ export interface ServerTransportOptions {
   /** Without them, calls carry no Authorization header: a server in development wants none. */
   credentials?: Credentials;
   clock: Clock;
+  network: Network;
 }
 
 /**
@@ -44,7 +46,7 @@ const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
  */
 export function createServerTransport(options: ServerTransportOptions): ServerTransport {
   const server = parseServerUrl(options.server);
-  const httpClient = Deno.createHttpClient({ http2: false });
+  const httpClient = options.network.openHttpClient();
   const interceptors = [convertBrokenExchanges];
   if (options.credentials) interceptors.unshift(authorize(options.credentials, server, options.clock));
   const transport = createTransport({
@@ -91,18 +93,17 @@ export function parseServerUrl(text: string): string {
   return url.href.replace(/\/+$/, "");
 }
 
-function createFetchClient(client: Deno.HttpClient, server: string): UniversalClientFn {
+function createFetchClient(client: HttpClient, server: string): UniversalClientFn {
   return async (request) => {
     let response: Response;
     try {
-      response = await fetch(request.url, {
+      response = await client.fetch(request.url, {
         method: request.method,
         headers: request.header,
         body: request.body && await wholeBody(request.body, request.signal),
         signal: request.signal,
         // Following a redirection would turn the call into a GET, and take the token elsewhere.
         redirect: "manual",
-        client,
       });
     } catch (error) {
       throw connectionError(`No answer from ${server}`, error);

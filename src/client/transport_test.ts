@@ -1,3 +1,4 @@
+import { systemNetwork } from "../platform/network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { FakeServer, type FakeServerOptions } from "../../tests/support/fake_server.ts";
@@ -15,7 +16,12 @@ async function withServer(
 ): Promise<void> {
   const server = new FakeServer(options);
   const { credentials } = options;
-  const transport = createServerTransport({ server: server.url, credentials, clock: systemClock });
+  const transport = createServerTransport({
+    network: systemNetwork,
+    server: server.url,
+    credentials,
+    clock: systemClock,
+  });
   try {
     await test(createClient(JobEventsService, transport), server);
   } finally {
@@ -201,6 +207,7 @@ Deno.test("transport sends a body of known length, which every server takes", as
     return new Response("no", { status: 503 });
   });
   const transport = createServerTransport({
+    network: systemNetwork,
     server: `http://127.0.0.1:${server.addr.port}`,
     clock: systemClock,
   });

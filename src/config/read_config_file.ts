@@ -2,42 +2,41 @@
  * Finds the configuration file and reads it, whatever lies under its name: everything that is no text a person could have
  * written is refused with what it is instead.
  */
+import { messageOf } from "../platform/error_text.ts";
+import { type Files, readUpTo } from "../platform/files.ts";
+import { FilesystemLoop, NotADirectory, NotFound, PermissionDenied } from "../platform/system_errors.ts";
+import { ConfigFileError } from "./config_file_error.ts";
 import type { ConfigLocations } from "./config_location.ts";
-
-/** A file that cannot be used at all. What is wrong within a file is a YamlError. */
-export class ConfigFileError extends Error {
-  override name = "ConfigFileError";
-  constructor(readonly path: string, readonly reason: string, options?: ErrorOptions) {
-    super(`Cannot use the configuration file ${path}: ${reason}`, options);
-  }
-}
 
 /** A file with every setting and a page of comments for each has a twentieth of this. */
 export const CONFIG_BYTES_MAX = 1024 * 1024;
 
 /** The path to read; undefined when there is no file. Throws ConfigFileError. */
-export async function findConfigFile({ named, candidates }: ConfigLocations): Promise<string | undefined> {
+export async function findConfigFile(
+  files: Files,
+  { named, candidates }: ConfigLocations,
+): Promise<string | undefined> {
   if (named !== undefined) return named.path;
-  for (const path of candidates) if (await isThere(path)) return path;
+  for (const path of candidates) if (await isThere(files, path)) return path;
   return undefined;
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function isThere(files: Files, path: string): Promise<boolean> {
   try {
     // A symbolic link that leads to nothing is a mistake to be told, not a file that is not there.
-    await Deno.lstat(path);
+    await files.lstat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    if (error instanceof NotFound || error instanceof NotADirectory) return false;
     throw new ConfigFileError(path, reasonOf(error), { cause: error });
   }
 }
 
 /** The file's text. Throws ConfigFileError. `where` says who asked for the file, if anybody did. */
-export async function readConfigText(path: string, where?: string): Promise<string> {
+export async function readConfigText(files: Files, path: string, where?: string): Promise<string> {
   let bytes: Uint8Array;
   try {
-    using file = await Deno.open(path, { read: true });
+    using file = await files.openForReading(path);
     const info = await file.stat();
     if (info.isDirectory) throw new ConfigFileError(path, "it is a directory");
     if (info.isFile && info.size > CONFIG_BYTES_MAX) throw tooLong(path);
@@ -54,17 +53,6 @@ export async function readConfigText(path: string, where?: string): Promise<stri
 
 function tooLong(path: string): ConfigFileError {
   return new ConfigFileError(path, "it is longer than 1 MiB, so it is no configuration file");
-}
-
-async function readUpTo(file: Deno.FsFile, bytesMax: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(bytesMax);
-  let length = 0;
-  while (length < bytesMax) {
-    const count = await file.read(buffer.subarray(length));
-    if (count === null) break;
-    length += count;
-  }
-  return buffer.subarray(0, length);
 }
 
 /** The text of bytes from any source. Throws ConfigFileError. */
@@ -104,9 +92,9 @@ function lineOf(bytes: Uint8Array, offset: number): number {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "no such file";
-  if (error instanceof Deno.errors.PermissionDenied) return "it may not be read by this user";
-  if (error instanceof Deno.errors.FilesystemLoop) return "its symbolic links lead in a circle";
-  if (error instanceof Deno.errors.NotADirectory) return "a part of its path is a file, not a directory";
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof NotFound) return "no such file";
+  if (error instanceof PermissionDenied) return "it may not be read by this user";
+  if (error instanceof FilesystemLoop) return "its symbolic links lead in a circle";
+  if (error instanceof NotADirectory) return "a part of its path is a file, not a directory";
+  return messageOf(error);
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { ConfigFileError, findConfigFile, readConfigText } from "./read_config_file.ts";
+import { ConfigFileError } from "./config_file_error.ts";
+import { findConfigFile, readConfigText } from "./read_config_file.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 Deno.test("what is no configuration file is refused with what it is instead", async () => {
   const directory = Deno.makeTempDirSync();
@@ -27,14 +29,14 @@ Deno.test("what is no configuration file is refused with what it is instead", as
       ["/dev/zero", /^it is longer than 1 MiB/],
     ];
     for (const [path, reason] of cases) {
-      await assert.rejects(readConfigText(path, "--config"), (error) => {
+      await assert.rejects(readConfigText(systemFiles, path, "--config"), (error) => {
         assert.ok(error instanceof ConfigFileError, path);
         assert.equal(error.path, path);
         assert.match(error.reason, reason, path);
         return true;
       });
     }
-    assert.equal(await readConfigText("/dev/null"), "");
+    assert.equal(await readConfigText(systemFiles, "/dev/null"), "");
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
@@ -44,7 +46,7 @@ Deno.test("the first candidate that is there is the one, also as a symbolic link
   const directory = Deno.makeTempDirSync();
   const [first, second] = [`${directory}/a.yaml`, `${directory}/b.yaml`];
   const find = () =>
-    findConfigFile({ named: undefined, candidates: [`${first}/no/directory`, first, second] });
+    findConfigFile(systemFiles, { named: undefined, candidates: [`${first}/no/directory`, first, second] });
   try {
     assert.equal(await find(), undefined);
     Deno.writeTextFileSync(second, "");
@@ -52,7 +54,7 @@ Deno.test("the first candidate that is there is the one, also as a symbolic link
     Deno.symlinkSync("nowhere", first);
     assert.equal(await find(), first);
     const named = { path: `${directory}/missing`, where: "--config" };
-    assert.equal(await findConfigFile({ named, candidates: [second] }), named.path);
+    assert.equal(await findConfigFile(systemFiles, { named, candidates: [second] }), named.path);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

@@ -2,6 +2,7 @@
  * Every setting, declared once, as data: its name in the configuration file, its flag, its environment
  * variable, its type, default and description. Help, parsing and error messages all come from this table.
  */
+import { DAY_MS } from "../platform/clock.ts";
 import {
   addressRanges,
   boolean,
@@ -54,8 +55,6 @@ function setting<T>(
   const variable = `AIRUNNER_${flag.slice(2).replaceAll("-", "_").toUpperCase()}` as const;
   return { key, flag, variable, type, default: fallback, description, ...facts };
 }
-
-const DAY_MS = 86_400_000;
 
 export const SETTINGS = {
   dataDir: setting("DataDir", "--data-dir", path, undefined, "directory of logs and archives", {
@@ -324,7 +323,7 @@ export const SETTINGS = {
     integer(1, 1_000_000),
     undefined,
     "connections that may be open at a time; more are turned away",
-    { defaultText: "what the limit of open files allows, to 4000", example: "1000" },
+    { defaultText: "what the limit of open files allows, at most 4000", example: "1000" },
   ),
   maxConnectionsPerAddress: setting(
     "MaxConnectionsPerAddress",
@@ -367,7 +366,7 @@ export const SETTINGS = {
     "--stream-timeout",
     duration(100, 30 * DAY_MS),
     3_600_000,
-    "longest silence of a client that holds PublishJobEvents open, or that takes no more of an answer",
+    "longest silence of a client within PublishJobEvents, or while it is to take an answer",
   ),
   metricsOpen: setting(
     "MetricsOpen",

@@ -2,6 +2,7 @@
  * How a setting's text becomes a value and a value becomes text again: one small codec for each kind of
  * setting, so that a flag, an environment variable and a file are read in exactly the same way.
  */
+import { DAY_MS } from "../platform/clock.ts";
 
 import { type AddressRange, parseRange } from "../platform/ip_address.ts";
 
@@ -18,7 +19,7 @@ export interface ValueType<T> {
   format(value: T): string;
 }
 
-const DURATION_UNITS_MS = new Map([["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1000], [
+const DURATION_UNITS_MS = new Map([["d", DAY_MS], ["h", 3_600_000], ["m", 60_000], ["s", 1000], [
   "ms",
   1,
 ]]);

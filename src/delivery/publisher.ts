@@ -13,7 +13,8 @@ import {
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { PendingEvent } from "./pending_source.ts";
-import { classifyPublishError, PublishError } from "../client/call_error.ts";
+import { CallError } from "../client/call_error.ts";
+import { toCallError } from "../client/to_call_error.ts";
 
 export interface PublishResult {
   /** How many of the events were new to the server; undefined when the server does not say. */
@@ -24,7 +25,7 @@ export interface PublishResult {
 
 export interface Publisher {
   /**
-   * Resolves when the server has stored all `events`. Rejects with a PublishError, also when `signal`
+   * Resolves when the server has stored all `events`. Rejects with a CallError, also when `signal`
    * aborts.
    */
   publish(events: readonly PendingEvent[], signal: AbortSignal): Promise<PublishResult>;
@@ -63,7 +64,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         const response = await client.publishJobEvents(only(request), { signal, timeoutMs });
         return counts(response.eventsStored, response.eventsDuplicate);
       } catch (error) {
-        throw classifyPublishError(error, options.clock.nowMs());
+        throw toCallError(error, options.clock.nowMs());
       }
     },
   };
@@ -81,7 +82,7 @@ async function* only<T>(message: T): AsyncGenerator<T> {
 function refuseForeignPayloads(events: readonly PendingEvent[]): void {
   const foreign = events.find((event) => decodeEvent(event.payload) === undefined);
   if (foreign === undefined) return;
-  throw new PublishError(`Event ${foreign.sequence} is not a JobEvent, so that no server can read it`, {
+  throw new CallError(`Event ${foreign.sequence} is not a JobEvent, so that no server can read it`, {
     kind: "refused",
     code: "invalid_payload",
   });

@@ -1,3 +1,4 @@
+import { systemNetwork } from "../platform/network.ts";
 import assert from "node:assert/strict";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -6,7 +7,7 @@ import { createEvent, encodeEvent } from "../events/event.ts";
 import { PublishJobEventsRequestSchema } from "../events/gen/job/v1/job_pb.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { PendingEvent } from "./pending_source.ts";
-import { PublishError } from "../client/call_error.ts";
+import { CallError } from "../client/call_error.ts";
 import { createPublisher, createRequest, ORPHANED_LOG_SOURCE, type Publisher } from "./publisher.ts";
 import { createServerTransport } from "../client/transport.ts";
 
@@ -23,7 +24,7 @@ async function withPublisher(
   options: FakeServerOptions & { deadlineMs?: number } = {},
 ): Promise<void> {
   const server = new FakeServer(options);
-  const transport = createServerTransport({ server: server.url, clock: systemClock });
+  const transport = createServerTransport({ network: systemNetwork, server: server.url, clock: systemClock });
   const target = { taskToken: "token", jobId: "job", source: ORPHANED_LOG_SOURCE };
   try {
     await test(
@@ -36,9 +37,9 @@ async function withPublisher(
   }
 }
 
-async function errorOf(call: Promise<unknown>): Promise<PublishError> {
+async function errorOf(call: Promise<unknown>): Promise<CallError> {
   const error = await call.then(() => assert.fail("The call succeeded"), (error: unknown) => error);
-  assert.ok(error instanceof PublishError, `${error}`);
+  assert.ok(error instanceof CallError, `${error}`);
   return error;
 }
 

@@ -15,7 +15,8 @@ import type { Random } from "../platform/random.ts";
 import { BACKOFF_DEFAULT, type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import { Narrowing, NEIGHBOURS_MAX } from "./narrowing.ts";
 import type { PendingEvent, PendingSource } from "./pending_source.ts";
-import { classifyPublishError, type PublishError } from "../client/call_error.ts";
+import { type CallError } from "../client/call_error.ts";
+import { toCallError } from "../client/to_call_error.ts";
 import type { Publisher, PublishResult } from "./publisher.ts";
 import type { SenderObserver } from "./sender_observer.ts";
 
@@ -51,7 +52,7 @@ export interface SenderOptions {
 }
 
 /** Undefined when the call was aborted together with the run. */
-type Attempt = { result: PublishResult } | { error: PublishError } | undefined;
+type Attempt = { result: PublishResult } | { error: CallError } | undefined;
 
 export class Sender {
   readonly #log: PendingSource;
@@ -70,7 +71,7 @@ export class Sender {
   /** Proves that the server takes events when no other is pending. */
   #lastAccepted: PendingEvent | undefined;
   /** The head, when it was proved to be bad and only its record could not be written. */
-  #condemned: { offset: number; error: PublishError } | undefined;
+  #condemned: { offset: number; error: CallError } | undefined;
   /** Failures in a row that were followed by a delay. */
   #failures = 0;
   #outageSinceMs: number | undefined;
@@ -175,7 +176,7 @@ export class Sender {
 
   async #refusedOrFailed(
     batch: readonly PendingEvent[],
-    error: PublishError,
+    error: CallError,
     signal: AbortSignal,
   ): Promise<void> {
     if (error.kind !== "refused") return await this.#failed(batch.length, error, signal);
@@ -197,13 +198,13 @@ export class Sender {
   }
 
   /** A failure that says nothing about the events. */
-  async #failed(count: number, error: PublishError, signal: AbortSignal): Promise<void> {
+  async #failed(count: number, error: CallError, signal: AbortSignal): Promise<void> {
     this.#narrowing.interrupted();
     await this.#backOff(count, error, signal);
   }
 
   /** Lets the server prove that it takes other events of this log. */
-  async #probe(head: PendingEvent, refusal: PublishError, signal: AbortSignal): Promise<void> {
+  async #probe(head: PendingEvent, refusal: CallError, signal: AbortSignal): Promise<void> {
     for (const candidate of await this.#probeCandidates(head)) {
       const attempt = await this.#attempt([candidate], signal);
       if (attempt === undefined) return;
@@ -234,7 +235,7 @@ export class Sender {
     return this.#lastAccepted === undefined ? candidates : [...candidates, this.#lastAccepted];
   }
 
-  async #giveUp(event: PendingEvent, error: PublishError, signal: AbortSignal): Promise<void> {
+  async #giveUp(event: PendingEvent, error: CallError, signal: AbortSignal): Promise<void> {
     const attempts = this.#narrowing.refusals;
     this.#condemned = undefined;
     try {
@@ -281,7 +282,7 @@ export class Sender {
   async #attempt(events: readonly PendingEvent[], signal: AbortSignal): Promise<Attempt> {
     this.#logger.debug("Attempting to send unsent records", { unsent_count: events.length });
     const startMs = this.#clock.elapsedMs();
-    const report = (result: "accepted" | "aborted" | PublishError["kind"], error?: PublishError) =>
+    const report = (result: "accepted" | "aborted" | CallError["kind"], error?: CallError) =>
       this.#observe.attempt?.({
         result,
         code: error?.code,
@@ -300,19 +301,19 @@ export class Sender {
         report("aborted");
         return undefined;
       }
-      const error = classifyPublishError(cause, this.#clock.nowMs());
+      const error = toCallError(cause, this.#clock.nowMs());
       report(error.kind, error);
       return { error };
     }
   }
 
-  #nextDelayMs(error: PublishError): number {
+  #nextDelayMs(error: CallError): number {
     // Credentials do not come back within seconds, and a server may lock out who knocks too often.
     const failures = error.kind === "authentication" ? Infinity : Math.max(1, this.#failures);
     return nextDelayMs(failures, this.#settings.backoff, this.#random, error.retryAfterMs);
   }
 
-  async #backOff(count: number, error: PublishError, signal: AbortSignal, note?: string): Promise<void> {
+  async #backOff(count: number, error: CallError, signal: AbortSignal, note?: string): Promise<void> {
     this.#failures++;
     this.#outageSinceMs ??= this.#clock.elapsedMs();
     await this.#pause(count, error, this.#nextDelayMs(error), signal, note);
@@ -320,7 +321,7 @@ export class Sender {
 
   async #pause(
     count: number,
-    error: PublishError,
+    error: CallError,
     delayMs: number,
     signal: AbortSignal,
     note?: string,

@@ -2,10 +2,10 @@
  * What a sender tells whoever counts: the seam between delivery and metrics.
  */
 import type { PendingEvent } from "./pending_source.ts";
-import type { PublishErrorKind } from "../client/call_error.ts";
+import type { CallErrorKind } from "../client/call_error.ts";
 
 export interface SendAttempt {
-  result: "accepted" | "aborted" | PublishErrorKind;
+  result: "accepted" | "aborted" | CallErrorKind;
   /** Connect's name of the code; undefined when the call was accepted or aborted. */
   code?: string;
   /** When it was another than 200. */

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { NEIGHBOURS_MAX } from "./narrowing.ts";
-import { PublishError } from "../client/call_error.ts";
+import { CallError } from "../client/call_error.ts";
 import type { Publisher } from "./publisher.ts";
 import { Sender } from "./sender.ts";
 
@@ -120,8 +120,8 @@ class World {
       } else {
         assert.ok(!events.some(({ offset }) => this.#known.has(offset)), "a stored event was sent again");
       }
-      const error = (kind: PublishError["kind"]) =>
-        Promise.reject(new PublishError("no", { kind, code: "unknown" }));
+      const error = (kind: CallError["kind"]) =>
+        Promise.reject(new CallError("no", { kind, code: "unknown" }));
       const outage = this.#outage;
       if (outage === "transient") return error("transient");
       if (outage === "authentication") return error("authentication");

@@ -1,3 +1,4 @@
+import { systemNetwork } from "../platform/network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
@@ -7,13 +8,13 @@ import { systemClock } from "../platform/clock.ts";
 import { createLogger } from "../platform/logging/logger.ts";
 import { RETRY_AFTER_MAX_MS } from "../client/backoff.ts";
 import type { PendingEvent } from "./pending_source.ts";
-import { PublishError, type PublishErrorDetails } from "../client/call_error.ts";
+import { CallError, type CallErrorDetails } from "../client/call_error.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { Sender, type SenderSettings } from "./sender.ts";
 import type { SendAttempt } from "./sender_observer.ts";
 import { createServerTransport } from "../client/transport.ts";
 
-type Answer = "accept" | PublishErrorDetails | Promise<"accept">;
+type Answer = "accept" | CallErrorDetails | Promise<"accept">;
 
 /** A sender with everything around it, and what it did. `answer` says what the server does with a call. */
 class Bench {
@@ -35,7 +36,7 @@ class Bench {
         signal.addEventListener("abort", () => aborted.reject(new Error("aborted")), { once: true });
         const details = await Promise.race([answer(sequences, this.calls.length), aborted.promise]);
         if (details === "accept") return {};
-        throw new PublishError("the server's words", details);
+        throw new CallError("the server's words", details);
       },
     };
     this.sender = new Sender({
@@ -62,8 +63,8 @@ class Bench {
   }
 }
 
-const unavailable: PublishErrorDetails = { kind: "transient", code: "unavailable" };
-const refused: PublishErrorDetails = { kind: "refused", code: "invalid_argument" };
+const unavailable: CallErrorDetails = { kind: "transient", code: "unavailable" };
+const refused: CallErrorDetails = { kind: "refused", code: "invalid_argument" };
 
 Deno.test("sender sends what is pending in batches, and what is appended later when it is appended", async () => {
   const bench = new Bench(() => "accept", { batchEventsMax: 3, batchBytesMax: 25 });
@@ -203,7 +204,7 @@ Deno.test("sender lets an event through that is accepted right after the proof",
 });
 
 Deno.test("sender gives up an event that is too large on its own, and sends smaller batches from then on", async () => {
-  const tooLarge: PublishErrorDetails = { kind: "refused", code: "resource_exhausted", tooLarge: true };
+  const tooLarge: CallErrorDetails = { kind: "refused", code: "resource_exhausted", tooLarge: true };
   const bench = new Bench((sequences) => sequences.includes(1n) ? tooLarge : "accept", { attemptsMax: 1 });
   bench.log.append(1n, new Uint8Array(2 * 1024 * 1024));
   bench.log.append(2n);
@@ -288,8 +289,8 @@ Deno.test("sender tells an observer what was acknowledged, stored before, retrie
     log,
     publisher: {
       publish: ([{ sequence }]) => {
-        if (++calls === 1) return Promise.reject(new PublishError("away", unavailable));
-        if (sequence === 2n) return Promise.reject(new PublishError("odd", refused));
+        if (++calls === 1) return Promise.reject(new CallError("away", unavailable));
+        if (sequence === 2n) return Promise.reject(new CallError("odd", refused));
         return Promise.resolve({ stored: 0, duplicates: 1 });
       },
     },
@@ -351,7 +352,7 @@ Deno.test("sender gets a real log's worth of events over sockets that break", as
     { kind: "cut_answer", body: new Uint8Array(2) },
     { kind: "silence" },
   );
-  const transport = createServerTransport({ server: server.url, clock: systemClock });
+  const transport = createServerTransport({ network: systemNetwork, server: server.url, clock: systemClock });
   const publisher = createPublisher({ transport, target: { taskToken: "token" }, deadlineMs: 100, clock });
   const stop = new AbortController();
   const settings = { attemptsMax: 2 };

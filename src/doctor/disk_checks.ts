@@ -1,6 +1,8 @@
 /**
  * Whether the disk is one to keep a log on: its kind, the room on it, and how long it takes to sync.
  */
+import { keptFreeBytes } from "../platform/disk_space.ts";
+import { messageOf } from "../platform/error_text.ts";
 import { formatBytes, formatCount, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, skipped, warning } from "./finding.ts";
 import { doubtAbout } from "./file_system_kind.ts";
@@ -20,9 +22,8 @@ interface Place {
 
 /** Logs and archives, told apart only where they are on different file systems. */
 async function places(probe: Probe): Promise<Place[]> {
-  const { walDir, archiveDir } = probe.settings;
-  const [wal, archive] = await Promise.all([probe.fileSystem(walDir), probe.fileSystem(archiveDir)]);
-  if (wal.device === archive.device) return [{ what: "logs and archives", facts: wal }];
+  const [wal, archive] = await probe.fileSystems();
+  if (archive === undefined) return [{ what: "logs and archives", facts: wal }];
   return [{ what: "logs", facts: wal }, { what: "archives", facts: archive }];
 }
 
@@ -76,10 +77,9 @@ const space: Check = {
   },
 };
 
-/** The limit at which the worker pauses jobs, as the disk budget has it. */
 export function judgeSpace({ what, facts }: Place, freeBytesMin: number, cures: readonly Cure[]): Finding {
   const { freeBytes, totalBytes } = facts;
-  const limit = Math.min(freeBytesMin, totalBytes / 20);
+  const limit = keptFreeBytes(totalBytes, freeBytesMin);
   const measured = { [`${key(what)}_free_bytes`]: freeBytes, [`${key(what)}_total_bytes`]: totalBytes };
   const found = `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free for ${what}`;
   if (freeBytes <= limit) {
@@ -142,7 +142,7 @@ const sync: Check = {
         ["iostat -x 1 5", "shows whether other programs keep the disk busy"],
       ]);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       return problem(`no file can be written and synced in ${shown(walDir)}: ${why}`, {}, [
         probe.command("help disk-full"),
         "says what to do when it is full; else look at the owner and mode above",

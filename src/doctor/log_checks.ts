@@ -2,11 +2,11 @@
  * Whether the logs are whole, and whether somebody sends what is in them.
  */
 import { basename } from "node:path";
+import { isCompletionDue } from "../survey/facts.ts";
 import { problemName } from "../wal/errors.ts";
 import { counted, formatAge, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, warning } from "./finding.ts";
-import type { LogFacts } from "./log_facts.ts";
-import type { ArchiveDirectoryFacts, LogDirectoryFacts, Probe, WorkerAnswer } from "./probe.ts";
+import type { ArchiveDirectoryFacts, LogDirectoryFacts, Probe, ReadLog, WorkerAnswer } from "./probe.ts";
 
 /** Commands for so many files are shown; the others follow once these are done. */
 const CURES_MAX = 3;
@@ -44,7 +44,7 @@ export function judgeUnsent(
     logs_in_use: logs.filter(({ isLocked }) => isLocked).length,
     logs_not_read: unread,
     archived_unsent_events: archivedPending,
-    uncompleted_logs: logs.filter(({ isCompletionDue }) => isCompletionDue).length,
+    uncompleted_logs: logs.filter(isCompletionDue).length,
   };
   const rest = unread === 0 ? "" : ` (${counted(unread, "log")} not read: there was no time)`;
   const replay: Cure = [
@@ -73,7 +73,7 @@ export function judgeUnsent(
       replay,
     );
   }
-  const uncompleted = logs.filter(({ isLocked, isCompletionDue }) => !isLocked && isCompletionDue).length;
+  const uncompleted = logs.filter((log) => !log.isLocked && isCompletionDue(log)).length;
   if (uncompleted > 0) {
     return warning(
       `${
@@ -124,9 +124,9 @@ const damage: Check = {
 
 export function judgeDamage(facts: LogDirectoryFacts, probe: Pick<Probe, "command">): Finding {
   const { logs, unread, unreadable, quarantined } = facts;
-  const broken = logs.filter(({ damage }) => damage?.where === "middle");
+  const broken = logs.filter(({ damage }) => damage !== null && !damage.isTornTail);
   // The end of a log in use is only half there while it is written.
-  const torn = logs.filter(({ damage, isLocked }) => damage?.where === "tail" && !isLocked);
+  const torn = logs.filter(({ damage, isLocked }) => damage?.isTornTail && !isLocked);
   const measured = {
     logs_read: logs.length,
     logs_not_read: unread,
@@ -168,11 +168,11 @@ export function judgeDamage(facts: LogDirectoryFacts, probe: Pick<Probe, "comman
   );
 }
 
-function describeDamage({ path, damage }: LogFacts): string {
+function describeDamage({ path, damage }: ReadLog): string {
   return `${shown(basename(path))}: ${problemName(damage!.problem)} at byte ${formatCount(damage!.offset)}`;
 }
 
-function sum(logs: readonly LogFacts[], of: (log: LogFacts) => number): number {
+function sum(logs: readonly ReadLog[], of: (log: ReadLog) => number): number {
   return logs.reduce((total, log) => total + of(log), 0);
 }
 

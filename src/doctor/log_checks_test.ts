@@ -1,8 +1,8 @@
+import { DAY_MS } from "../platform/clock.ts";
 import assert from "node:assert/strict";
 import { judgeDamage, judgeFailed, judgeUnsent } from "./log_checks.ts";
 import {
   commandsOf,
-  DAY_MS,
   log,
   NO_ARCHIVES,
   NO_LOGS,
@@ -58,7 +58,7 @@ Deno.test("failed events are told wherever they are", () => {
 });
 
 Deno.test("damage names the file, the offset and the command that saves what can be saved", () => {
-  const damage = { problem: "crc_mismatch", offset: 12_345, where: "middle" } as const;
+  const damage = { problem: "crc_mismatch", offset: 12_345, isTornTail: false, recordsAfter: 0 } as const;
   const finding = judgeDamage({
     ...NO_LOGS,
     logs: [log({ damage })],
@@ -74,7 +74,7 @@ Deno.test("damage names the file, the offset and the command that saves what can
 });
 
 Deno.test("a torn end is what a crash leaves behind, and no problem", () => {
-  const damage = { problem: "torn_record", offset: 100, where: "tail" } as const;
+  const damage = { problem: "torn_record", offset: 100, isTornTail: true, recordsAfter: 0 } as const;
   const left = judgeDamage({ ...NO_LOGS, logs: [log({ damage })] }, probe);
   assert.equal(left.level, "ok");
   assert.match(left.found, /1 log with a torn end/);

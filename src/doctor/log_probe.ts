@@ -2,50 +2,80 @@
  * Looks through the logs and archives for `airunner doctor`, within bounds: what was not reached is counted, not guessed.
  */
 import { readSummary } from "../archive/summary.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, DAY_MS } from "../platform/clock.ts";
+import type { Host } from "../platform/host.ts";
+import { readLogFacts } from "../survey/facts.ts";
+import { isGone } from "../survey/inventory.ts";
 import { reason } from "../wal/errors.ts";
 import { readFileName } from "../wal/file_names.ts";
-import { type LogFacts, readLogFacts } from "./log_facts.ts";
-import type { ArchiveDirectoryFacts, FileFacts, LogDirectoryFacts } from "./probe.ts";
+import type { LogBytes } from "../wal/reader.ts";
+import type { ArchiveDirectoryFacts, FileFacts, LogDirectoryFacts, ReadLog } from "./probe.ts";
 
 /** Reading and checking takes about a second for each GB. */
 const READ_MS_MAX = 3000;
 const READ_BYTES_MAX = 2e9;
 
 /** The small ones first: so most logs are looked at, whatever the size of the largest. */
-export async function lookThroughLogs(files: readonly FileFacts[], clock: Clock): Promise<LogDirectoryFacts> {
-  const waiting = files.filter(({ name }) => readFileName(name)?.kind === "log")
+export async function lookThroughLogs(
+  { files, clock }: Pick<Host, "files" | "clock">,
+  listed: readonly FileFacts[],
+): Promise<LogDirectoryFacts> {
+  const waiting = listed.filter(({ name }) => readFileName(name)?.kind === "log")
     .sort((one, other) => one.bytes - other.bytes);
-  const logs: LogFacts[] = [];
+  const logs: ReadLog[] = [];
   const unreadable: { path: string; why: string }[] = [];
-  const startedAtMs = clock.elapsedMs();
-  let bytesLeft = READ_BYTES_MAX;
-  const mayGoOn = (bytes: number) => {
-    bytesLeft -= bytes;
-    return bytesLeft > 0 && clock.elapsedMs() - startedAtMs < READ_MS_MAX;
-  };
+  const budget = new ReadBudget(clock);
   let unread = 0;
   for (const file of waiting) {
-    if (!mayGoOn(0)) {
+    if (budget.isUsedUp) {
       unread++;
       continue;
     }
+    const { path, isLocked } = file;
     try {
-      const facts = await readLogFacts(file, mayGoOn);
-      if (facts === undefined) unread++;
-      else logs.push(facts);
+      const log = { ...file, kind: "log", jobId: undefined } as const;
+      const facts = await readLogFacts(files, log, (bytes) => budget.spend(bytes));
+      logs.push({ ...facts, path, isLocked });
     } catch (error) {
+      if (error instanceof OutOfBudget) unread++;
       // Archived since it was listed.
-      if (error instanceof Deno.errors.NotFound) continue;
-      unreadable.push({ path: file.path, why: reason(error) });
+      else if (!isGone(error)) unreadable.push({ path, why: reason(error) });
     }
   }
-  const quarantined = files.filter(({ name }) => readFileName(name)?.kind === "quarantined")
+  const quarantined = listed.filter(({ name }) => readFileName(name)?.kind === "quarantined")
     .map(({ path }) => path).sort();
   return { logs, unread, unreadable, quarantined };
 }
 
-const DAY_MS = 86_400_000;
+class OutOfBudget extends Error {
+  override name = "OutOfBudget";
+}
+
+/** How much may still be read, of all logs together. */
+class ReadBudget {
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  #bytesLeft = READ_BYTES_MAX;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedAtMs = clock.elapsedMs();
+  }
+
+  get isUsedUp(): boolean {
+    return this.#bytesLeft <= 0 || this.#clock.elapsedMs() - this.#startedAtMs >= READ_MS_MAX;
+  }
+
+  /** The same bytes, as long as there may be more. @throws {OutOfBudget} */
+  async *spend(bytes: LogBytes): LogBytes {
+    for await (const chunk of bytes) {
+      yield chunk;
+      this.#bytesLeft -= chunk.length;
+      if (this.isUsedUp) throw new OutOfBudget();
+    }
+  }
+}
+
 /** The worker looks once a day, and a day is no promise on a machine that sleeps. */
 const OVERDUE_AFTER_DAYS = 2;
 const ARCHIVES_MS_MAX = 2000;

@@ -3,7 +3,8 @@
  * and can be tested with any; `system_probe.ts` has the real ones. Nothing is written but one small file, by `measureSync`.
  */
 import type { SettingName, SettingValues } from "../config/settings.ts";
-import type { LogFacts } from "./log_facts.ts";
+import type { ListedFile } from "../survey/directory.ts";
+import type { LogFacts } from "../survey/facts.ts";
 
 export const DOCTOR_SETTINGS = [
   "server",
@@ -34,8 +35,8 @@ export interface Probe {
   look(path: string): Promise<PathFacts | undefined>;
   /** The regular files in a directory, hidden ones included; none when it does not exist. */
   list(directory: string): Promise<readonly FileFacts[]>;
-  /** The file system that a path is on, or would be on: that of the nearest directory that exists. */
-  fileSystem(path: string): Promise<FileSystemFacts>;
+  /** The file systems that logs and archives are on, or would be on, each of them once. */
+  fileSystems(): Promise<readonly FileSystemFacts[]>;
   /** Times of fdatasync on a small file in the directory, which is made and removed for that. */
   measureSync(directory: string): Promise<SyncFacts>;
   /** The logs of the directory, as far as there was time to read them. Looked at once, however many checks ask. */
@@ -59,13 +60,7 @@ export interface PathFacts {
   readonly ownerId: number | undefined;
 }
 
-export interface FileFacts {
-  readonly name: string;
-  readonly path: string;
-  readonly bytes: number;
-  readonly mtimeMs: number;
-  readonly mode: number;
-  readonly ownerId: number | undefined;
+export interface FileFacts extends ListedFile {
   /** Some process holds the kernel's lock on it. */
   readonly isLocked: boolean;
 }
@@ -73,7 +68,8 @@ export interface FileFacts {
 export interface FileSystemFacts {
   /** `ext4`, `nfs`, or the number in hexadecimal when it is none that we know. */
   readonly kind: string;
-  readonly device: number;
+  /** The directories that lie on it, of logs or of archives or both. */
+  readonly directories: readonly string[];
   readonly totalBytes: number;
   readonly freeBytes: number;
   /** 0 on file systems that do not count them. */
@@ -88,8 +84,15 @@ export interface SyncFacts {
   readonly isHanging: boolean;
 }
 
+/** A log that was read. A damaged end of one that is locked is a write under way. */
+export interface ReadLog
+  extends Pick<LogFacts, "pending" | "failed" | "oldestPendingMs" | "completion" | "damage"> {
+  readonly path: string;
+  readonly isLocked: boolean;
+}
+
 export interface LogDirectoryFacts {
-  readonly logs: readonly LogFacts[];
+  readonly logs: readonly ReadLog[];
   /** Names of logs that were not read because time was up, or that could not be read. */
   readonly unread: number;
   readonly unreadable: readonly { path: string; why: string }[];

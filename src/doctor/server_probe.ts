@@ -2,7 +2,10 @@
  * Asks servers and workers how they are, in calls that change nothing.
  */
 import type { Clock } from "../platform/clock.ts";
-import { CredentialsError } from "../client/credentials.ts";
+import { messageOf } from "../platform/error_text.ts";
+import type { Network } from "../platform/network.ts";
+import { NotFound } from "../platform/system_errors.ts";
+import { CredentialsError } from "../client/credentials_error.ts";
 import { type ClientContext, ServerClient, type ServerSettings } from "../client/server_client.ts";
 import { ServerError } from "../client/server_error.ts";
 import type { ServerAnswer, SignInAnswer, WorkerAnswer } from "./probe.ts";
@@ -14,15 +17,17 @@ const WORKER_ANSWER_MS_MAX = 4000;
 /** Reasons are a line each, and a page of another program has no end. */
 const REASONS_BYTES_MAX = 4096;
 
-export async function askServer(server: string, clock: Clock): Promise<ServerAnswer> {
+export async function askServer(
+  server: string,
+  { clock, network }: { clock: Clock; network: Network },
+): Promise<ServerAnswer> {
   const url = `${server.replace(/\/+$/, "")}/healthz`;
   const startedAtMs = clock.elapsedMs();
   const sentAtMs = clock.nowMs();
-  const client = Deno.createHttpClient({ http2: false });
+  using client = network.openHttpClient();
   try {
-    const response = await fetch(url, {
+    const response = await client.fetch(url, {
       redirect: "manual",
-      client,
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
     const receivedAtMs = clock.nowMs();
@@ -33,8 +38,6 @@ export async function askServer(server: string, clock: Clock): Promise<ServerAns
     return { kind: "answer", status: response.status, tookMs, aheadMs };
   } catch (error) {
     return { kind: "none", why: reasonOf(error) };
-  } finally {
-    client.close();
   }
 }
 
@@ -55,7 +58,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof Error && error.name === "TimeoutError") {
     return `nothing came within ${ANSWER_MS_MAX / 1000} s`;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   // The runtime repeats the address, and says in which of its layers it was, before it comes to the point.
   return message.replace(/^error sending request .*?(?=client error)/, "").replace(
     /^client error \(Connect\): /,
@@ -76,7 +79,7 @@ export async function signIn(
     );
     return { kind: "accepted", isSigned: await credentialsFile(settings, context) !== undefined };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const kind = kindOf(error);
     if (kind !== "refused") return { kind, why };
     return { kind, why, credentialsFile: await credentialsFile(settings, context) };
@@ -92,10 +95,10 @@ async function credentialsFile(
   for (const directory of [dataDir, ...(home ? [`${home}/.airunner`] : [])]) {
     const path = `${directory}/credentials/config.json`;
     try {
-      await Deno.stat(path);
+      await context.files.stat(path);
       return path;
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!(error instanceof NotFound)) throw error;
     }
   }
   return undefined;
@@ -109,14 +112,16 @@ function kindOf(error: unknown): "refused" | "unreachable" | "other" {
   return error.kind === "unreachable" ? "unreachable" : "other";
 }
 
-export async function askWorker(listen: { hostname: string; port: number } | "off"): Promise<WorkerAnswer> {
+export async function askWorker(
+  listen: { hostname: string; port: number } | "off",
+  network: Network,
+): Promise<WorkerAnswer> {
   if (listen === "off") return { kind: "none" };
   const url = `http://${hostOf(listen.hostname)}:${listen.port}/readyz`;
-  const client = Deno.createHttpClient({ http2: false });
+  using client = network.openHttpClient();
   try {
-    const response = await fetch(url, {
+    const response = await client.fetch(url, {
       redirect: "manual",
-      client,
       signal: AbortSignal.timeout(WORKER_ANSWER_MS_MAX),
     });
     const text = (await response.text()).slice(0, REASONS_BYTES_MAX);
@@ -126,8 +131,6 @@ export async function askWorker(listen: { hostname: string; port: number } | "of
   } catch {
     // Nobody listens there, or whoever does is no worker.
     return { kind: "none" };
-  } finally {
-    client.close();
   }
 }
 

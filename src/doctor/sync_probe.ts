@@ -2,7 +2,8 @@
  * Measures how long the disk takes to make a little data durable, as it must for each append.
  */
 import type { Clock } from "../platform/clock.ts";
-import { isNoSpaceError } from "../platform/files.ts";
+import { type Files, isNoSpaceError, type WritableFile } from "../platform/files.ts";
+import { NotFound } from "../platform/system_errors.ts";
 import type { SyncFacts } from "./probe.ts";
 
 /** Enough for a p99, and some tens of milliseconds on a good disk. */
@@ -17,24 +18,25 @@ const GIVE_UP_MS = 1000;
 export interface SyncProbeOptions {
   readonly directory: string;
   readonly clock: Clock;
+  readonly files: Files;
   /** Called with what removes the file, for a program that is interrupted. */
   atExit(action: () => void): void;
 }
 
 /** @throws when no file can be made or written there; then none is left behind */
-export async function measureSync({ directory, clock, atExit }: SyncProbeOptions): Promise<SyncFacts> {
-  const path = `${directory}/.airunner-doctor-${crypto.randomUUID()}.tmp`;
-  const remove = () => removeFile(path);
+export async function measureSync({ directory, clock, files, atExit }: SyncProbeOptions): Promise<SyncFacts> {
+  const path = `${directory}/.airunner-doctor-${files.uniqueName()}.tmp`;
+  const remove = () => removeFile(files, path);
   atExit(remove);
   try {
-    const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+    const file = await files.openForWriting(path, "new", 0o600);
     return await measure(file, clock);
   } finally {
     remove();
   }
 }
 
-async function measure(file: Deno.FsFile, clock: Clock): Promise<SyncFacts> {
+async function measure(file: WritableFile, clock: Clock): Promise<SyncFacts> {
   const bytes = new Uint8Array(WRITE_BYTES).fill(0x61);
   const durationsMs: number[] = [];
   const timeUp = new AbortController();
@@ -44,7 +46,7 @@ async function measure(file: Deno.FsFile, clock: Clock): Promise<SyncFacts> {
   try {
     const startedAtMs = clock.elapsedMs();
     while (durationsMs.length < SAMPLES_MAX && clock.elapsedMs() - startedAtMs < MEASURE_MS) {
-      if (!hasRoomFor(bytes, file, durationsMs.length > 0)) break;
+      if (!await hasRoomFor(bytes, file, durationsMs.length > 0)) break;
       const syncedAtMs = clock.elapsedMs();
       underWay = file.syncData();
       if (await Promise.race([underWay, deadline]) === "time_up") {
@@ -64,9 +66,13 @@ async function measure(file: Deno.FsFile, clock: Clock): Promise<SyncFacts> {
 }
 
 /** False when the disk has become full after it took some writes: what was measured by then says enough. @throws at the first */
-function hasRoomFor(bytes: Uint8Array, file: Deno.FsFile, hasMeasured: boolean): boolean {
+async function hasRoomFor(
+  bytes: Uint8Array,
+  file: WritableFile,
+  hasMeasured: boolean,
+): Promise<boolean> {
   try {
-    if (file.writeSync(bytes) === bytes.length) return true;
+    if (await file.write(bytes) === bytes.length) return true;
     if (!hasMeasured) throw new Error("no space left on device");
   } catch (error) {
     if (!hasMeasured || !isNoSpaceError(error)) throw error;
@@ -74,11 +80,11 @@ function hasRoomFor(bytes: Uint8Array, file: Deno.FsFile, hasMeasured: boolean):
   return false;
 }
 
-function removeFile(path: string): void {
+function removeFile(files: Files, path: string): void {
   try {
-    Deno.removeSync(path);
+    files.removeNow(path);
   } catch (error) {
     // It was never made, or is removed already.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof NotFound)) throw error;
   }
 }

@@ -1,10 +1,12 @@
 /**
  * The probe of the real machine.
  */
+import { diskSpaceOf } from "../platform/disk_space.ts";
 import { findUser } from "../platform/user_account.ts";
-import { systemFiles } from "../platform/system_files.ts";
 import type { ClientContext } from "../client/server_client.ts";
-import { fileSystemOf, listDirectory, lookAt } from "./file_probe.ts";
+import { fileSystemKind } from "./file_system_kind.ts";
+import { filesIn } from "../survey/directory.ts";
+import { lookAt } from "./file_probe.ts";
 import { lookThroughArchives, lookThroughLogs } from "./log_probe.ts";
 import type { ConfigFacts, DoctorSettings, FileFacts, Probe } from "./probe.ts";
 import { askServer, askWorker, signIn } from "./server_probe.ts";
@@ -12,6 +14,7 @@ import { measureSync } from "./sync_probe.ts";
 
 /** What the probe needs of the program that it runs in. */
 export interface ProbeContext extends ClientContext {
+  userId(): number | undefined;
   /** The command line that does what `words` say, with what else it needs to mean the same directories and server. */
   command(words: string): string;
   /** Runs when the program ends, in whatever way it can notice. */
@@ -23,33 +26,40 @@ export function createSystemProbe(
   context: ProbeContext,
   config: ConfigFacts,
 ): Probe {
-  const { clock } = context;
+  const { clock, files, network } = context;
   const nowMs = clock.nowMs();
   const { walDir, archiveDir, retentionDays } = settings;
-  const isLocked = once(() => systemFiles.lockTable()?.isLocked ?? (() => false));
+  const locks = once(() => files.lockTable());
   const lists = new Map<string, Promise<readonly FileFacts[]>>();
+  const find = async (directory: string) => {
+    const found = await filesIn(context, directory);
+    return found.map((file) => ({ ...file, isLocked: locks()?.isLocked(file) ?? false }));
+  };
   const list = (directory: string) => {
-    const listed = lists.get(directory) ?? listDirectory(directory, isLocked());
-    lists.set(directory, listed);
-    return listed;
+    const known = lists.get(directory) ?? find(directory);
+    lists.set(directory, known);
+    return known;
   };
   return {
     settings,
     nowMs,
-    userId: Deno.uid() ?? undefined,
+    userId: context.userId(),
     hasUser: (name) => findUser(name) !== undefined,
     command: context.command,
-    look: lookAt,
+    look: (path) => lookAt(files, path),
     list,
-    fileSystem: fileSystemOf,
-    measureSync: (directory) => measureSync({ directory, clock, atExit: context.atExit }),
-    logs: once(async () => await lookThroughLogs(await list(walDir), clock)),
+    fileSystems: once(async () => {
+      const disks = await diskSpaceOf(files, [walDir, archiveDir]);
+      return disks.map(({ type, ...space }) => ({ kind: fileSystemKind(type), ...space }));
+    }),
+    measureSync: (directory) => measureSync({ directory, clock, files, atExit: context.atExit }),
+    logs: once(async () => await lookThroughLogs(context, await list(walDir))),
     archives: once(async () =>
       await lookThroughArchives(await list(archiveDir), { retentionDays, nowMs, clock })
     ),
-    askServer: once((server: string) => askServer(server, clock)),
+    askServer: once((server: string) => askServer(server, { clock, network })),
     signIn: (server) => signIn({ ...settings, server }, context),
-    askWorker: once(() => askWorker(settings.metricsListen)),
+    askWorker: once(() => askWorker(settings.metricsListen, network)),
     config: () => Promise.resolve(config),
   };
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../platform/clock.ts";
 import { FileLock } from "../platform/file_lock.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { createMemoryContext, runInMemory } from "../../tests/support/memory_context.ts";
-import { fileSystemOf, lookAt } from "./file_probe.ts";
+import { lookAt } from "./file_probe.ts";
 import { measureSync } from "./sync_probe.ts";
 import { createSystemProbe } from "./system_probe.ts";
 import { SETTINGS } from "../../tests/support/healthy_probe.ts";
@@ -63,6 +64,7 @@ Deno.test("a sync is measured on a file of its own, of which nothing is left", a
   const { durationsMs, isHanging } = await measureSync({
     directory: machine.walDir,
     clock: systemClock,
+    files: systemFiles,
     atExit: () => {},
   });
   assert.ok(durationsMs.length > 0 && !isHanging);
@@ -77,6 +79,7 @@ Deno.test("a program that is interrupted while it measures removes its file", as
   const measuring = measureSync({
     directory: machine.walDir,
     clock: systemClock,
+    files: systemFiles,
     atExit: (action) => void actions.push(action),
   });
   for (const action of actions) action();
@@ -90,27 +93,16 @@ Deno.test("links, broken links and what is not there are told apart", async () =
   machine.makeDirectories();
   Deno.symlinkSync(machine.walDir, `${machine.directory}/link`);
   Deno.symlinkSync("/nonexistent/disk", `${machine.directory}/broken`);
-  const { kind, mode, ownerId } = (await lookAt(machine.walDir))!;
+  const { kind, mode, ownerId } = (await lookAt(systemFiles, machine.walDir))!;
   assert.deepEqual([kind, mode, ownerId], ["directory", 0o700, Deno.uid()]);
-  assert.deepEqual(await lookAt(`${machine.directory}/link`), {
+  assert.deepEqual(await lookAt(systemFiles, `${machine.directory}/link`), {
     kind,
     mode,
     ownerId,
     linkTarget: machine.walDir,
   });
-  assert.equal((await lookAt(`${machine.directory}/broken`))?.kind, "broken_link");
-  assert.equal(await lookAt(`${machine.directory}/none`), undefined);
-});
-
-Deno.test("a directory that is still to be made has the file system of the one above it", async () => {
-  using machine = new Machine();
-  const [here, below] = await Promise.all([
-    fileSystemOf(machine.directory),
-    fileSystemOf(`${machine.directory}/not/yet/there`),
-  ]);
-  assert.equal(below.device, here.device);
-  assert.equal(below.totalBytes, here.totalBytes);
-  assert.ok(here.freeBytes > 0 && here.freeBytes <= here.totalBytes);
+  assert.equal((await lookAt(systemFiles, `${machine.directory}/broken`))?.kind, "broken_link");
+  assert.equal(await lookAt(systemFiles, `${machine.directory}/none`), undefined);
 });
 
 Deno.test("logs are read with what is in them, what is wrong with them, and who has them", async () => {
@@ -129,9 +121,9 @@ Deno.test("logs are read with what is in them, what is wrong with them, and who 
     assert.deepEqual([...byName.keys()].sort(), ["flipped.wal", "held.wal", "torn.wal", "whole.wal"]);
     assert.equal(byName.get("held.wal")!.isLocked, true);
     assert.equal(byName.get("whole.wal")!.isLocked, false);
-    assert.equal(byName.get("whole.wal")!.damage, undefined);
-    assert.equal(byName.get("torn.wal")!.damage?.where, "tail");
-    assert.equal(byName.get("flipped.wal")!.damage?.where, "middle");
+    assert.equal(byName.get("whole.wal")!.damage, null);
+    assert.equal(byName.get("torn.wal")!.damage?.isTornTail, true);
+    assert.equal(byName.get("flipped.wal")!.damage?.isTornTail, false);
   } finally {
     held.release();
   }

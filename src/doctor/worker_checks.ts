@@ -1,6 +1,7 @@
 /**
  * Whether a worker runs here, and does what it does besides running jobs: retention, and clearing away what a crash left.
  */
+import { DAY_MS } from "../platform/clock.ts";
 import { readFileName } from "../wal/file_names.ts";
 import { counted, formatAge, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, skipped, warning } from "./finding.ts";
@@ -87,8 +88,6 @@ export function judgeJobUser(name: string | undefined, { hasUser }: Pick<Probe, 
     "makes that user",
   ]);
 }
-
-const DAY_MS = 86_400_000;
 
 const retention: Check = {
   id: "retention",

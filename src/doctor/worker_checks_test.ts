@@ -1,9 +1,9 @@
+import { DAY_MS } from "../platform/clock.ts";
 import assert from "node:assert/strict";
 import { judgeConfig } from "./config_checks.ts";
 import { commandLine } from "../cli/repeated_options.ts";
 import {
   commandsOf,
-  DAY_MS,
   file,
   log,
   NO_ARCHIVES,

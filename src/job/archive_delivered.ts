@@ -1,6 +1,7 @@
 /**
  * The last step of a job: its log, of which the server has everything, goes to the archive.
  */
+import { ArchiveError } from "../archive/archive_errors.ts";
 import { archiveLog } from "../archive/archiver.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { problemName } from "../wal/errors.ts";
@@ -41,6 +42,13 @@ export async function archiveDelivered(
     observe.archived?.(result.summary.raw_bytes);
   } catch (error) {
     logsToArchive.set(logPath, end);
-    logger.error("Could not archive a log - retrying later", { path: logPath, error: messageOf(error) });
+    logger.error("Could not archive a log - retrying later", { path: logPath, error: explained(error) });
   }
+}
+
+/** A log file has no other place for what to do. */
+function explained(error: unknown): string {
+  const isFull = error instanceof ArchiveError && error.noSpace;
+  const next = " Make room on the archive's disk, for example with: airunner wal cleanup";
+  return messageOf(error) + (isFull ? next : "");
 }

@@ -14,11 +14,12 @@ import type { RefusalReason } from "../events/error_info.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { type JobResult, type JobServer, JobServerError } from "../client/job_client.ts";
+import type { JobClient, JobResult } from "../client/job_client.ts";
+import { CallError } from "../client/call_error.ts";
 import type { RefusalProof } from "./refusal_proof.ts";
 
 export interface CompleteJobOptions {
-  server: Pick<JobServer, "complete">;
+  server: Pick<JobClient, "complete">;
   taskToken: string;
   result: JobResult;
   backoff: BackoffSettings;
@@ -34,7 +35,7 @@ const REFUSALS_MAX = 5;
 const NOT_OURS: ReadonlySet<RefusalReason | undefined> = new Set(["EXECUTION_SUPERSEDED", "EXECUTION_ENDED"]);
 
 /** How a try ended, or why it has to be made again. */
-type Attempt = "completed" | "superseded" | "aborted" | JobServerError;
+type Attempt = "completed" | "superseded" | "aborted" | CallError;
 
 export async function completeJob(
   options: CompleteJobOptions,
@@ -44,7 +45,7 @@ export async function completeJob(
   let refusals = 0;
   for (let failures = 1; !signal.aborted; failures++) {
     const attempt = await tryToComplete(options, signal);
-    if (!(attempt instanceof JobServerError)) return attempt;
+    if (!(attempt instanceof CallError)) return attempt;
     const { message: error, code } = attempt;
     refusals = attempt.kind === "refused" ? refusals + 1 : 0;
     if (refusals === REFUSALS_MAX) {
@@ -66,7 +67,7 @@ export async function completeJob(
 }
 
 export interface CompleteOutstandingOptions extends CompleteJobOptions {
-  server: Pick<JobServer, "complete" | "ping">;
+  server: Pick<JobClient, "complete" | "ping">;
   proof: RefusalProof;
 }
 
@@ -81,7 +82,7 @@ export async function completeOutstanding(
     await clock.sleep(nextDelayMs(failures, backoff, random, retryAfterMs), signal);
     if (signal.aborted) return "aborted";
     const attempt = await tryToComplete(options, signal);
-    if (!(attempt instanceof JobServerError)) return attempt;
+    if (!(attempt instanceof CallError)) return attempt;
     const { message: error, code } = attempt;
     retryAfterMs = attempt.retryAfterMs;
     if (!attempt.isServersWord || !(await isAnswering(options, signal))) proof.contradicted();
@@ -106,7 +107,7 @@ async function tryToComplete(
     return "completed";
   } catch (error) {
     if (signal.aborted) return "aborted";
-    if (!(error instanceof JobServerError)) throw error;
+    if (!(error instanceof CallError)) throw error;
     if (!NOT_OURS.has(error.reason)) return error;
     logger.info("Not completed: the server has given the job to a later execution, whose result counts", {
       error: error.message,
@@ -123,7 +124,7 @@ async function isAnswering(
   try {
     return await server.ping(signal) === "answered";
   } catch (error) {
-    if (!(error instanceof JobServerError)) throw error;
+    if (!(error instanceof CallError)) throw error;
     return false;
   }
 }

@@ -3,22 +3,18 @@ import { FakeClock } from "../../tests/support/fake_log.ts";
 import { BACKOFF_DEFAULT } from "../client/backoff.ts";
 import { createLogger } from "../platform/logging/logger.ts";
 import { completeJob, type CompleteJobOptions, completeOutstanding, resultOf } from "./complete_job.ts";
-import {
-  type JobResult,
-  JobServerError,
-  type JobServerErrorDetails,
-  type PingAnswer,
-} from "../client/job_client.ts";
+import { type JobResult, type PingAnswer } from "../client/job_client.ts";
+import { CallError, type CallErrorDetails } from "../client/call_error.ts";
 import { PROOF_MS, RefusalProof } from "./refusal_proof.ts";
 
 const END = { exitCode: 0, errorMessage: undefined, timedOut: false, startedAtMs: 1000, endedAtMs: 2000 };
 
 function failure(
-  kind: JobServerError["kind"],
-  more: Partial<JobServerErrorDetails> = {},
-): JobServerError {
+  kind: CallError["kind"],
+  more: Partial<CallErrorDetails> = {},
+): CallError {
   const details = { kind, code: "unknown", retryAfterMs: undefined, ...more };
-  return new JobServerError("CompleteJob: no", details);
+  return new CallError("CompleteJob: no", details);
 }
 
 /** As a server answers that does not know the token, or cannot use its database. */

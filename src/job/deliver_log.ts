@@ -71,7 +71,7 @@ export class LogDelivery {
     this.#sending = this.#send();
     this.#keeping = keepVisible(
       {
-        server: context.jobServer,
+        server: context.jobClient,
         queue,
         taskToken,
         visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
@@ -153,7 +153,7 @@ export class LogDelivery {
       if (end === undefined) {
         this.#givenBack.abort();
         await this.#keeping;
-        await releaseJob({ server: context.jobServer, queue, taskToken, logger }, leave);
+        await releaseJob({ server: context.jobClient, queue, taskToken, logger }, leave);
         context.onReleased();
         return "released";
       }
@@ -168,9 +168,9 @@ export class LogDelivery {
     }
   }
 
-  #completeOptions(end: JobEnd): CompleteJobOptions & { server: JobContext["jobServer"] } {
+  #completeOptions(end: JobEnd): CompleteJobOptions & { server: JobContext["jobClient"] } {
     const { context, log, jobId, taskToken, logger } = this.#options;
-    const { jobServer: server, settings: { backoff }, clock, random } = context;
+    const { jobClient: server, settings: { backoff }, clock, random } = context;
     const result = resultOf(jobId, end, log.counts.failed);
     return { server, taskToken, result, backoff, clock, random, logger };
   }

@@ -8,6 +8,7 @@
  * What cannot be measured does not stop what can be written: while the file system does not say how much room
  * it has, jobs go on, and a disk that is full says so itself at the next write, which then waits.
  */
+import { keptFreeBytes } from "../platform/disk_space.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { aborted } from "../platform/aborted.ts";
@@ -18,11 +19,11 @@ export interface DiskBudgetOptions {
   directory: string;
   /** Bytes of unsent events on disk, over all logs of the directory. */
   unsentBytesMax: number;
-  /** Bytes that stay free on the file system; on a small one a twentieth of it, if that is less. */
+  /** The setting for what stays free on the file system. */
   freeBytesMin: number;
+  files: Pick<Files, "space">;
   clock: Clock;
   logger: Logger;
-  files: Pick<Files, "space">;
 }
 
 /** How long an answer about free space holds, and how often it is asked for while jobs wait. */
@@ -121,7 +122,7 @@ export class DiskBudget {
     const { freeBytesMin, clock } = this.#options;
     try {
       const { freeBytes, totalBytes } = await this.#measure();
-      this.#spareBytes = freeBytes - Math.min(freeBytesMin, totalBytes / 20);
+      this.#spareBytes = freeBytes - keptFreeBytes(totalBytes, freeBytesMin);
       this.#measured();
     } catch (error) {
       // Also when the last answer said that there is no room: that may be long past, and only a write can

@@ -43,7 +43,7 @@ class ExcessJobs {
 
   /** Gives the job back. False when there have been so many that no more should be read. */
   giveBack({ taskToken }: DequeuedJob): boolean {
-    const { jobServer: server, queue, stop } = this.#context;
+    const { jobClient: server, queue, stop } = this.#context;
     this.#count++;
     this.#releasing = this.#releasing.then(async () => {
       if (await releaseJob({ server, queue, taskToken, logger: silentLogger }, stop)) this.#released++;

@@ -2,13 +2,13 @@
  * What the jobs of one worker share: the server, the directories, the settings and the seams to the outside.
  */
 import type { Transport } from "@connectrpc/connect";
-import { BACKOFF_DEFAULT, type BackoffSettings } from "../client/backoff.ts";
+import type { BackoffSettings } from "../client/backoff.ts";
 import type { SenderObserver, SenderSettings } from "../delivery/sender.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { LogOptions } from "../wal/log.ts";
-import { type BatchLimits, DEFAULT_LIMITS } from "./batcher.ts";
+import type { BatchLimits } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
 import type { ExecuteSettings } from "./execute_options.ts";
@@ -16,7 +16,7 @@ import type { JobUser } from "./job_user.ts";
 import type { WorkDirectories } from "./work_directories.ts";
 import type { OutstandingCompletions } from "./outstanding.ts";
 import { PROOF_MS } from "./refusal_proof.ts";
-import type { JobServer } from "../client/job_client.ts";
+import type { JobClient } from "../client/job_client.ts";
 import type { Files } from "../platform/files.ts";
 import type { Processes } from "../platform/processes.ts";
 
@@ -39,22 +39,14 @@ export interface JobSettings extends ExecuteSettings {
   compressionLevel: number;
 }
 
-export const DEFAULT_JOB_SETTINGS: Readonly<JobSettings> = {
+/** What is decided here and is no setting of the program. */
+export const JOB_TIMES = {
   heartbeatIntervalMs: 30_000,
   killGraceMs: 10_000,
   pipeGraceMs: 5000,
-  shutdownGraceMs: 30_000,
-  visibilityTimeoutSeconds: 300,
-  requestTimeoutMs: 30_000,
   deliveryGraceMs: 5000,
-  limits: DEFAULT_LIMITS,
-  sync: { mode: "always" },
-  sender: {},
-  backoff: BACKOFF_DEFAULT,
   refusalProofMs: PROOF_MS,
-  archiveOnComplete: true,
-  compressionLevel: 3,
-};
+} as const satisfies Partial<JobSettings>;
 
 /** Told what happens to jobs and their logs, for whoever counts. Called synchronously; must not throw. */
 export interface JobObserver {
@@ -83,7 +75,7 @@ export interface WorkerState {
 }
 
 export interface JobContext {
-  jobServer: JobServer;
+  jobClient: JobClient;
   transport: Transport;
   /** The server's address as log records name it. */
   serverUrl: string;

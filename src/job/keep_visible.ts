@@ -6,10 +6,11 @@ import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { type JobServer, JobServerError } from "../client/job_client.ts";
+import { type JobClient } from "../client/job_client.ts";
+import { CallError } from "../client/call_error.ts";
 
 export interface KeepVisibleOptions {
-  server: Pick<JobServer, "update">;
+  server: Pick<JobClient, "update">;
   queue: string;
   taskToken: string;
   visibilityTimeoutSeconds: number;
@@ -52,7 +53,7 @@ export async function keepVisible(
       waitMs = intervalMs;
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof JobServerError)) throw error;
+      if (!(error instanceof CallError)) throw error;
       failures++;
       refusals = error.kind === "refused" ? refusals + 1 : 0;
       waitMs = Math.min(intervalMs, nextDelayMs(failures, backoff, random, error.retryAfterMs));
@@ -86,7 +87,7 @@ export async function releaseJob(
     logger.info("Job released to its queue", { queue });
     return true;
   } catch (error) {
-    if (!(error instanceof JobServerError)) throw error;
+    if (!(error instanceof CallError)) throw error;
     logger.debug("Could not release the job; it returns to its queue when its visibility times out", {
       error: error.message,
     });

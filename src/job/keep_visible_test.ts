@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
 import { BACKOFF_DEFAULT } from "../client/backoff.ts";
 import { createLogger } from "../platform/logging/logger.ts";
-import { JobServerError } from "../client/job_client.ts";
+import { CallError } from "../client/call_error.ts";
 import { keepVisible, type KeepVisibleOptions, releaseJob } from "./keep_visible.ts";
 
-function failure(kind: JobServerError["kind"]): JobServerError {
-  return new JobServerError("UpdateJob: no", { kind, code: "unknown", retryAfterMs: undefined });
+function failure(kind: CallError["kind"]): CallError {
+  return new CallError("UpdateJob: no", { kind, code: "unknown", retryAfterMs: undefined });
 }
 
 /** Answers so many calls, with these errors first, and ends the keeping with the last one. */

@@ -3,6 +3,7 @@
  * kernel lock on the directory, shared by all workers of it. Whoever wants to move the directory takes it for
  * itself alone.
  */
+import { DirectoryMovingError } from "../wal/errors.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
 import type { Files, HeldLock } from "../platform/files.ts";
 
@@ -11,24 +12,14 @@ export interface Presence extends Disposable {
   isCurrent(): boolean;
 }
 
-/** Another program has the directory for itself alone. */
-export class DirectoryMovingError extends Error {
-  override readonly name = "DirectoryMovingError";
-}
-
-/** @throws {DirectoryMovingError} for the user to read, when the directory is being moved */
+/** @throws {DirectoryMovingError} when the directory is being moved */
 export function announcePresence(files: Files, walDir: string): Presence {
   let lock: HeldLock | undefined;
   try {
     lock = files.lockDirectory(walDir, "shared");
   } catch (error) {
     if (!(error instanceof FileLockedError)) throw error;
-    const owner = error.ownerPid === undefined ? "Another process" : `Process ${error.ownerPid}`;
-    throw new DirectoryMovingError(
-      `${owner} is moving ${walDir} to another disk, so the worker did not start. Nothing was changed; ` +
-        "start it again when airunner wal migrate has ended",
-      { cause: error },
-    );
+    throw new DirectoryMovingError(walDir, error.ownerPid, { cause: error });
   }
   return {
     isCurrent: () => lock === undefined || lock.isOf(walDir),

@@ -1,11 +1,10 @@
 /**
  * What a worker removes of its archives: those past their retention, and what crashes left half written.
  */
+import { DAY_MS } from "../platform/clock.ts";
 import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
 import { removeStaleFiles } from "../archive/stale_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-
-export const DAY_MS = 24 * 60 * 60 * 1000;
 
 export async function removeOldArchives(
   archiveDir: string,

@@ -217,7 +217,7 @@ async function withoutLog(
   error: unknown,
   logger: Logger,
 ): Promise<JobOutcome> {
-  const { jobServer: server, queue, clock, random, stop } = context;
+  const { jobClient: server, queue, clock, random, stop } = context;
   const errorMessage = messageOf(error);
   if (error instanceof RangeError) {
     logger.error("Refused a job", { error: errorMessage });

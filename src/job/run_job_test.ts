@@ -1,6 +1,7 @@
 /**
  * The pipeline of one job under bad conditions: failing and full disks, servers that refuse.
  */
+import { systemNetwork } from "../platform/network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { SmallDisk } from "../../tests/support/small_disk.ts";
@@ -192,7 +193,7 @@ Deno.test("a worker that is stopped while the disk is full ends, and keeps what 
 Deno.test("a job is slowed down while the server does not take its output", async () => {
   await using fixture = await WorkerFixture.start();
   const jobId = await fixture.submitScript("head -c 8000000 /dev/zero");
-  const slow = createServerTransport({ server: fixture.url, clock: systemClock });
+  const slow = createServerTransport({ network: systemNetwork, server: fixture.url, clock: systemClock });
   const answered = Promise.withResolvers<void>();
   const stream: typeof slow.stream = async (...call) => {
     if (call[0].name === "PublishJobEvents") await answered.promise;

@@ -4,20 +4,22 @@
  * A slot is taken while a job's process runs. What is left to deliver afterwards goes on beside the next
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
+import { WORKER_TIMES } from "./worker_options.ts";
+import { DAY_MS } from "../platform/clock.ts";
 import { nextDelayMs } from "../client/backoff.ts";
 import { aborted } from "../platform/aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
-import { createJobServer, type DequeuedJob, JobServerError } from "../client/job_client.ts";
+import { createJobClient, type DequeuedJob } from "../client/job_client.ts";
+import { CallError } from "../client/call_error.ts";
 import { takeNoMoreThan } from "./excess_jobs.ts";
 import { OutstandingCompletions } from "./outstanding.ts";
 import { releaseJob } from "./keep_visible.ts";
-import { DAY_MS, removeOldArchives } from "./remove_old_archives.ts";
+import { removeOldArchives } from "./remove_old_archives.ts";
 import { runJob } from "./run_job.ts";
 import { takeUpLogs } from "./take_up.ts";
 import { HomeError, WorkerHome } from "./worker_home.ts";
 import {
-  DEFAULT_WORKER_SETTINGS,
   type WorkerChanges,
   type WorkerEnd,
   type WorkerOptions,
@@ -71,7 +73,7 @@ class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    const settings = { ...DEFAULT_WORKER_SETTINGS, ...options.settings };
+    const settings = { ...WORKER_TIMES, ...options.settings };
     // Its own copy: senders hold on to it, and it may change in their hands.
     settings.backoff = { ...settings.backoff };
     this.#settings = settings;
@@ -83,7 +85,7 @@ class Worker {
       ...options,
       settings,
       observe: options.observe ?? {},
-      jobServer: createJobServer({
+      jobClient: createJobClient({
         transport,
         clock,
         requestTimeoutMs: settings.requestTimeoutMs,
@@ -167,7 +169,7 @@ class Worker {
   /** The dequeue loop. Resolves with why no more jobs are taken. */
   async #takeJobs(): Promise<WorkerEnd> {
     const { clock, random, once } = this.#options;
-    const { drain, jobServer } = this.#context;
+    const { drain, jobClient } = this.#context;
     let reachedAtMs = clock.elapsedMs();
     let wasReached = false;
     for (let failures = 0; !drain.aborted;) {
@@ -178,7 +180,7 @@ class Worker {
         const taken = await this.#dequeue();
         const isIdle = once && taken === 0 && wasQuiet && this.#isQuiet;
         // A server that cannot be reached gives no jobs either.
-        if (isIdle) await jobServer.ping(drain);
+        if (isIdle) await jobClient.ping(drain);
         if (drain.aborted) break;
         if (isIdle) return "idle";
         reachedAtMs = clock.elapsedMs();
@@ -191,7 +193,7 @@ class Worker {
         const isGivenUp = once && this.#isQuiet &&
           clock.elapsedMs() - reachedAtMs >= this.#settings.onceConnectMs;
         let retryAfterMs: number | undefined;
-        if (error instanceof JobServerError) {
+        if (error instanceof CallError) {
           if (error.kind === "authentication" && !wasReached) return this.#endWith("authentication", error);
           if (isGivenUp) return this.#endWith("unreachable", error);
           retryAfterMs = error.retryAfterMs;
@@ -206,14 +208,14 @@ class Worker {
     return "drained";
   }
 
-  #endWith(end: WorkerEnd, error: JobServerError): WorkerEnd {
+  #endWith(end: WorkerEnd, error: CallError): WorkerEnd {
     this.#result.error = error;
     return end;
   }
 
   #reportFailure(error: unknown, delayMs: number): void {
     const { logger } = this.#options;
-    if (!(error instanceof JobServerError)) {
+    if (!(error instanceof CallError)) {
       // The server has no part in it. Jobs that run have none either, and go on.
       logger.error("Cannot take jobs because of an error on this machine - retrying", {
         delay_ms: delayMs,
@@ -230,11 +232,11 @@ class Worker {
   /** Asks for as many jobs as there are slots, and starts what comes. Gives how many came. */
   async #dequeue(): Promise<number> {
     const { clock, queue, once } = this.#options;
-    const { jobServer, drain } = this.#context;
+    const { jobClient, drain } = this.#context;
     const waitMs = once ? await this.#onceWaitMs() : this.#settings.dequeueWaitMs;
     const askedAtMs = clock.elapsedMs();
     const slots = this.#concurrency - this.#processes;
-    const given = jobServer.dequeue(queue, slots, waitMs, drain);
+    const given = jobClient.dequeue(queue, slots, waitMs, drain);
     const taken = await takeNoMoreThan(slots, given, (job) => this.#start(job), this.#context);
     const waitedMs = clock.elapsedMs() - askedAtMs;
     const pauseMs = Math.min(waitMs, EMPTY_ANSWER_MS) - waitedMs;
@@ -245,10 +247,10 @@ class Worker {
   /** How long a run that ends by itself waits for jobs until it takes the queue for empty. */
   async #onceWaitMs(): Promise<number> {
     const { clock } = this.#options;
-    const { jobServer, drain } = this.#context;
+    const { jobClient, drain } = this.#context;
     if (this.#answerMs === undefined) {
       const askedAtMs = clock.elapsedMs();
-      await jobServer.ping(drain);
+      await jobClient.ping(drain);
       this.#answerMs = clock.elapsedMs() - askedAtMs;
     }
     const releasedWaitMs = this.#releasedAtMs + RELEASED_WAIT_MS - clock.elapsedMs();
@@ -256,7 +258,7 @@ class Worker {
   }
 
   async #start(dequeued: DequeuedJob): Promise<void> {
-    const { drain, stop, jobServer: server, queue, logger } = this.#context;
+    const { drain, stop, jobClient: server, queue, logger } = this.#context;
     if (drain.aborted) {
       // It came while we were asked to stop: nothing of it has run, so another worker may have it at once.
       const jobLogger = logger.with({ job_id: dequeued.job.jobId }, [dequeued.taskToken]);

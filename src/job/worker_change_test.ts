@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readSummary } from "../archive/summary.ts";
 import { outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
-import { DEFAULT_WORKER_SETTINGS, type WorkerChanges } from "./worker_options.ts";
+import { DEFAULT_SETTINGS } from "../../tests/support/worker_settings.ts";
+import type { WorkerChanges } from "./worker_options.ts";
 
 /** Prints a line, and another one once somebody writes to the pipe `name`, which blocks until then. */
 function twoLines(fixture: WorkerFixture, name: string): { script: string; go(): void } {
@@ -18,7 +19,7 @@ function startChangeable(fixture: WorkerFixture) {
   const worker = fixture.startWorker({ concurrency: 1, onChangeable: (given) => change = given });
   const apply = (changes: Partial<WorkerChanges>) =>
     change({
-      ...DEFAULT_WORKER_SETTINGS,
+      ...DEFAULT_SETTINGS,
       concurrency: 1,
       backoff: { initialMs: 10, maxMs: 100, factor: 2, jitter: 0 },
       ...changes,

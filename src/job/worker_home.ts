@@ -6,7 +6,8 @@
 import { messageOf } from "../platform/error_text.ts";
 import type { Files } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { announcePresence, DirectoryMovingError, type Presence } from "./presence.ts";
+import { DirectoryMovingError } from "../wal/errors.ts";
+import { announcePresence, type Presence } from "./presence.ts";
 
 export interface WorkerHomeOptions {
   walDir: string;

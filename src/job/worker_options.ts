@@ -5,8 +5,8 @@ import type { Transport } from "@connectrpc/connect";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { DEFAULT_JOB_SETTINGS, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
-import type { JobServerError } from "../client/job_client.ts";
+import { JOB_TIMES, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
+import type { CallError } from "../client/call_error.ts";
 import type { Files } from "../platform/files.ts";
 import type { Processes } from "../platform/processes.ts";
 
@@ -27,16 +27,19 @@ export interface WorkerSettings extends JobSettings {
   freeBytesMin: number;
 }
 
-export const DEFAULT_WORKER_SETTINGS: Readonly<WorkerSettings> = {
-  ...DEFAULT_JOB_SETTINGS,
+/** What is decided here and is no setting of the program. */
+export const WORKER_TIMES = {
+  ...JOB_TIMES,
   dequeueWaitMs: 90_000,
   onceWaitMs: 300,
   onceConnectMs: 30_000,
   takeUpIntervalMs: 60_000,
-  retentionDays: 30,
-  unsentBytesMax: 10 * 1024 ** 3,
-  freeBytesMin: 256 * 1024 ** 2,
-};
+} as const satisfies Partial<WorkerSettings>;
+
+type WorkerTimes = { [K in keyof typeof WORKER_TIMES]: number };
+
+/** What is a setting of the program, with its default there. */
+export type ConfiguredSettings = Omit<WorkerSettings, keyof WorkerTimes>;
 
 /**
  * What may change while the worker runs; the rest would need other directories, another server or another
@@ -69,7 +72,7 @@ export interface WorkerOptions {
   version: string;
   walDir: string;
   archiveDir: string;
-  settings?: Partial<WorkerSettings>;
+  settings: ConfiguredSettings & Partial<WorkerTimes>;
   /** The worker's own environment variables, of which jobs get those that are not its settings. */
   environment: Readonly<Record<string, string>>;
   jobUser?: JobContext["jobUser"];
@@ -104,5 +107,5 @@ export interface WorkerResult {
   /** Jobs of which something stays on disk for the next run. */
   jobsLeft: number;
   /** What the server or the network answered last, for `authentication` and `unreachable`. */
-  error?: JobServerError;
+  error?: CallError;
 }

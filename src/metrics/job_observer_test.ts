@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { errorFromAnswer } from "../client/http_answer.ts";
-import { classifyPublishError } from "../client/call_error.ts";
+import { toCallError } from "../client/to_call_error.ts";
 import { JobEventsService, JobService, JobState } from "../events/gen/job/v1/job_pb.ts";
 import { seriesOf, SERVER_METRICS, WORKER_METRICS } from "./table.ts";
 import { labelsOf } from "./job_observer.ts";
 
 /** The labels for a call that failed with this. */
 function labelsFor(error: unknown) {
-  const { kind, code, httpStatus, isBroken } = classifyPublishError(error, 0);
+  const { kind, code, httpStatus, isBroken } = toCallError(error, 0);
   return labelsOf({ result: kind, code, httpStatus, isBroken, events: 1, durationMs: 1 });
 }
 

@@ -5,9 +5,8 @@
 import { readSummary } from "../archive/summary.ts";
 import type { JobObserver, WorkerState } from "../job/job_context.ts";
 import { ArchiveSurvey, type ArchiveTotals } from "../survey/archive_totals.ts";
-import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import { type MetricsListener, startMetricsListener } from "./listener.ts";
-import { LogSurvey, type LogTotals, type OtherLogs, type Pending, totalLogs } from "../survey/log_totals.ts";
+import { LogSurvey, type LogTotals, type OtherLogs, totalLogs } from "../survey/log_totals.ts";
 import { WORKER_METRICS, type WorkerMetric } from "./table.ts";
 import { readProcess } from "./process_metrics.ts";
 import { reasonsNotReady } from "./readiness.ts";
@@ -15,13 +14,13 @@ import { MetricRegistry } from "./registry.ts";
 import { SharedRun } from "./shared_run.ts";
 import { WriteHealth } from "./write_health.ts";
 import type { Clock } from "../platform/clock.ts";
-import { fileName } from "../platform/files.ts";
+import { fileName, type Files, type FileSystemSpace } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { OpenLog } from "../wal/log.ts";
+import type { Pending } from "../survey/log_tally.ts";
 import { LogScans } from "../survey/pending_scan.ts";
 import { createJobObserver } from "./job_observer.ts";
 import { messageOf } from "../platform/error_text.ts";
-import { systemFiles } from "../platform/system_files.ts";
 
 export interface WorkerMetricsOptions {
   listen: { hostname: string; port: number };
@@ -31,6 +30,7 @@ export interface WorkerMetricsOptions {
   keepsDelivered: boolean;
   unsentAgeMaxMs: number;
   version: string;
+  files: Files;
   clock: Clock;
   logger: Logger;
 }
@@ -55,7 +55,7 @@ export class WorkerMetrics {
   private constructor(options: WorkerMetricsOptions, registry: MetricRegistry<WorkerMetric>) {
     this.#options = options;
     this.#registry = registry;
-    const { walDir, archiveDir, version, clock } = options;
+    const { walDir, archiveDir, version, files, clock } = options;
     this.#writeHealth = new WriteHealth(clock);
     registry.set("airunner_build_info", 1, { version });
     this.observe = createJobObserver({
@@ -65,15 +65,16 @@ export class WorkerMetrics {
       onWorkerStarted: (worker) => this.#worker = worker,
       onDirectoryChanged: () => this.#logs.expire(),
     });
-    const scans = new LogScans();
+    const scans = new LogScans(files);
     const logs = new LogSurvey({
+      host: options,
       directory: walDir,
       isOwn: (path) => [...this.#openLogs].some((log) => log.path === path),
       read: (file) => scans.pendingOf(file),
-      findLocks: () => systemFiles.lockTable()?.isLocked ?? (() => false),
       onUnreadable: (path, error) => this.#report("Cannot read a log to count what is unsent", path, error),
     });
     const archives = new ArchiveSurvey({
+      host: options,
       directory: archiveDir,
       readRawBytes: async (path) => (await readSummary(path))?.raw_bytes,
     });
@@ -144,11 +145,11 @@ export class WorkerMetrics {
   }
 
   async #setDiskSpace(): Promise<void> {
-    const { walDir, archiveDir } = this.#options;
+    const { walDir, archiveDir, files } = this.#options;
     for (const [directory, path] of [["wal", walDir], ["archive", archiveDir]] as const) {
-      let space: DiskSpace | undefined;
+      let space: FileSystemSpace | undefined;
       try {
-        space = await readDiskSpace(path);
+        space = await files.space(path);
       } catch (error) {
         this.#report("Cannot see how much room there is", path, error);
       }

@@ -1,8 +1,13 @@
 /**
- * Randomness as the rest of the program sees it: a seam, so that jitter can be tested with known numbers.
+ * Randomness as the rest of the program sees it: a seam, so that jitter and ids can be tested with known ones.
  */
 
 /** A number from 0 (included) to 1 (excluded), evenly spread. */
 export type Random = () => number;
 
 export const systemRandom: Random = Math.random;
+
+/** A UUID that nobody can guess (version 4). */
+export type RandomId = () => string;
+
+export const systemRandomId: RandomId = () => crypto.randomUUID();

@@ -2,6 +2,7 @@
  * Opens what a user named as a file, if it is one. A pipe or a device has no end, or waits for somebody at the other; where such a
  * thing is meant, as standard input is, it is read by other means.
  */
+import type { FileInfo, Files, ReadableFile } from "./files.ts";
 
 /** There is something of this name, but no regular file. Nothing was read of it. */
 export class NotRegularFileError extends Error {
@@ -13,12 +14,12 @@ export class NotRegularFileError extends Error {
 
 /**
  * @throws {NotRegularFileError} for a directory, a pipe, a socket or a device
- * @throws {Deno.errors.NotFound} and the like
+ * @throws {NotFound} and the like
  */
-export async function openRegularFile(path: string): Promise<Deno.FsFile> {
+export async function openRegularFile(files: Files, path: string): Promise<ReadableFile> {
   // Before it is opened: opening a pipe would wait for somebody who writes.
-  refuseOthers(path, await Deno.stat(path));
-  const file = await Deno.open(path, { read: true });
+  await checkRegularFile(files, path);
+  const file = await files.openForReading(path);
   try {
     refuseOthers(path, await file.stat());
     return file;
@@ -29,11 +30,11 @@ export async function openRegularFile(path: string): Promise<Deno.FsFile> {
 }
 
 /** As `openRegularFile` does, without opening it. */
-export async function checkRegularFile(path: string): Promise<void> {
-  refuseOthers(path, await Deno.stat(path));
+export async function checkRegularFile(files: Files, path: string): Promise<void> {
+  refuseOthers(path, await files.stat(path));
 }
 
-function refuseOthers(path: string, info: Deno.FileInfo): void {
+function refuseOthers(path: string, info: FileInfo): void {
   if (info.isFile) return;
   const what = info.isDirectory
     ? "a directory"

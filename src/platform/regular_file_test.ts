@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { NotRegularFileError, openRegularFile } from "./regular_file.ts";
+import { systemFiles } from "./system_files.ts";
 
 Deno.test("a pipe, a device and a directory are refused at once, and a link to a file is one", async () => {
   const directory = Deno.makeTempDirSync();
@@ -15,12 +16,12 @@ Deno.test("a pipe, a device and a directory are refused at once, and a link to a
     };
     for (const [path, what] of Object.entries(refused)) {
       await assert.rejects(
-        openRegularFile(path),
+        openRegularFile(systemFiles, path),
         (error) => error instanceof NotRegularFileError && what.test(error.message),
       );
     }
-    for (const name of ["file", "link"]) (await openRegularFile(`${directory}/${name}`)).close();
-    await assert.rejects(openRegularFile(`${directory}/none`), Deno.errors.NotFound);
+    for (const name of ["file", "link"]) (await openRegularFile(systemFiles, `${directory}/${name}`)).close();
+    await assert.rejects(openRegularFile(systemFiles, `${directory}/none`), Deno.errors.NotFound);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

@@ -4,7 +4,8 @@
 import { systemClock } from "./clock.ts";
 import { systemEnvironment } from "./environment.ts";
 import type { Host } from "./host.ts";
-import { systemRandom } from "./random.ts";
+import { systemNetwork } from "./network.ts";
+import { systemRandom, systemRandomId } from "./random.ts";
 import { systemProcesses } from "./system_processes.ts";
 import { systemFiles } from "./system_files.ts";
 
@@ -13,5 +14,7 @@ export const systemHost: Host = {
   files: systemFiles,
   clock: systemClock,
   random: systemRandom,
+  randomId: systemRandomId,
   processes: systemProcesses,
+  network: systemNetwork,
 };

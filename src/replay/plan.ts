@@ -9,15 +9,16 @@ import { NotFound } from "../platform/system_errors.ts";
 import { readLogFile } from "../wal/reader.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
-import { type CompletionMark, completionMark, completionState } from "../wal/completion.ts";
-import { decodeExecution, type Execution } from "../wal/execution.ts";
+import type { Execution } from "../wal/execution.ts";
+import { isUncompleted } from "../survey/facts.ts";
+import { LogTally } from "../survey/log_tally.ts";
 import { scanBytes } from "../survey/scan.ts";
-import { payloadTypeName } from "../events/event_type.ts";
+import { examineDamage } from "../survey/damage.ts";
 import { openLog, openPastDamage } from "../survey/open_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
-import { systemFiles } from "../platform/system_files.ts";
-import { examineDamage } from "../survey/damage.ts";
+import { messageOf } from "../platform/error_text.ts";
+import type { Files } from "../platform/files.ts";
 
 export interface ReplaySelection {
   /** Also events that were given up. */
@@ -56,7 +57,11 @@ export function isWantedBy({ failed, resend, sequences }: ReplaySelection): IsWa
     (sequences === undefined || (sequence >= sequences.first && sequence <= sequences.last));
 }
 
-export async function planReplay(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
+export async function planReplay(
+  files: Files,
+  target: Target,
+  selection: ReplaySelection,
+): Promise<PlannedReplay> {
   const nothing = {
     target,
     wanted: 0,
@@ -69,9 +74,9 @@ export async function planReplay(target: Target, selection: ReplaySelection): Pr
   try {
     const settled = target.kind === "archive" ? await settledArchive(target, selection) : undefined;
     if (settled !== undefined) return settled;
-    return await scanTarget(target, selection);
+    return await scanTarget(files, target, selection);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { ...nothing, isCompressed: target.kind === "archive", obstacle: { kind: "unreadable", reason } };
   }
 }
@@ -80,10 +85,14 @@ export async function planReplay(target: Target, selection: ReplaySelection): Pr
  * What is left of a plan by the time its turn comes: another replay, or a worker, may have been there first. An archive that was
  * restored meanwhile is gone, or settled when it came back.
  */
-export async function planAgain(plan: PlannedReplay, selection: ReplaySelection): Promise<PlannedReplay> {
+export async function planAgain(
+  files: Files,
+  plan: PlannedReplay,
+  selection: ReplaySelection,
+): Promise<PlannedReplay> {
   const { target } = plan;
   try {
-    await checkRegularFile(target.path);
+    await checkRegularFile(files, target.path);
     return target.kind === "archive" ? await settledArchive(target, selection) ?? plan : plan;
   } catch (error) {
     if (error instanceof NotFound) return { ...plan, wanted: 0, isCompletionDue: false };
@@ -95,13 +104,19 @@ export async function planAgain(plan: PlannedReplay, selection: ReplaySelection)
  * Leaves out archives that are earlier states of a log that is there as well, as after a restore that kept them: all their bytes are
  * the beginning of the log's, so whatever they lack, the log lacks too, and is sent from there.
  */
-export async function withoutEarlierStates(plans: readonly PlannedReplay[]): Promise<PlannedReplay[]> {
+export async function withoutEarlierStates(
+  files: Files,
+  plans: readonly PlannedReplay[],
+): Promise<PlannedReplay[]> {
   const logs = plans.filter(({ target }) => target.kind === "log");
   const kept: PlannedReplay[] = [];
   for (const plan of plans) {
     const isDue = plan.wanted > 0 || plan.isCompletionDue;
     const isEarlier = plan.target.kind === "archive" && isDue && plan.events > 0 &&
-      await isSome(logs.filter((log) => isSameExecution(log, plan)), (log) => isBeginningOf(plan, log));
+      await isSome(
+        logs.filter((log) => isSameExecution(log, plan)),
+        (log) => isBeginningOf(files, plan, log),
+      );
     kept.push(isEarlier ? { ...plan, wanted: 0, isCompletionDue: false } : plan);
   }
   return kept;
@@ -116,8 +131,12 @@ function isSameExecution({ execution: one }: PlannedReplay, { execution: other }
   return one?.job_id === other?.job_id && one?.execution === other?.execution;
 }
 
-async function isBeginningOf(archive: PlannedReplay, log: PlannedReplay): Promise<boolean> {
-  const { bytes } = await openLog(archive.target.path);
+async function isBeginningOf(
+  files: Files,
+  archive: PlannedReplay,
+  log: PlannedReplay,
+): Promise<boolean> {
+  const { bytes } = await openLog(files, archive.target.path);
   const found = await compareBytes(readLogFile(log.target.path), bytes);
   return found === "same" || found === "left_goes_on";
 }
@@ -144,17 +163,18 @@ async function settledArchive(
   };
 }
 
-async function scanTarget(target: Target, selection: ReplaySelection): Promise<PlannedReplay> {
-  const { bytes, archived: isCompressed } = await openLog(target.path);
-  let execution: Execution | undefined;
-  let hasEnded = false;
-  let mark: CompletionMark | undefined;
-  const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(bytes, (record, kind) => {
-    if (kind === "execution") execution = decodeExecution(record.payload);
-    else if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
-    else if (kind === "event") hasEnded ||= payloadTypeName(record.payload) === "PROCESS_END";
-  });
-  const completion = completionState({ hasEnded, hasToken: execution?.task_token !== undefined, mark });
+async function scanTarget(
+  files: Files,
+  target: Target,
+  selection: ReplaySelection,
+): Promise<PlannedReplay> {
+  const { bytes, archived: isCompressed } = await openLog(files, target.path);
+  const tally = new LogTally();
+  const { damage, archiveProblem, ledger, goodBytes, logBytes } = await scanBytes(
+    bytes,
+    (record, kind) => void tally.add(record, kind),
+  );
+  const { execution, completion } = tally;
   const { copies } = ledger.pendingSequences(isWantedBy(selection));
   const { events, pending, failed } = ledger;
   const facts = {
@@ -163,13 +183,15 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
     events,
     pending,
     failed,
-    isCompletionDue: pending === 0 && (completion === "due" || completion === "refused"),
+    isCompletionDue: isUncompleted({ pending, completion }),
     execution,
     isCompressed,
   };
-  const pid = isCompressed ? undefined : await writerOf(systemFiles, target.path);
+  const pid = isCompressed ? undefined : await writerOf(files, target.path);
   if (pid !== undefined) return { ...facts, obstacle: { kind: "in_use", pid } };
-  if (damage !== undefined && (isCompressed || !await isTornTail(target.path, { damage, goodBytes }))) {
+  if (
+    damage !== undefined && (isCompressed || !await isTornTail(files, target.path, { damage, goodBytes }))
+  ) {
     const reason = archiveProblem ??
       `${damage.problem} at byte ${damage.offset}, ${logBytes - goodBytes} bytes from there on`;
     return { ...facts, obstacle: { kind: "damaged", damage, reason } };
@@ -180,7 +202,11 @@ async function scanTarget(target: Target, selection: ReplaySelection): Promise<P
 }
 
 /** What a crash leaves at the end of a log: opening it cuts that, and says so. */
-async function isTornTail(path: string, found: { damage: Damage; goodBytes: number }): Promise<boolean> {
-  const open = () => openPastDamage(path);
+async function isTornTail(
+  files: Files,
+  path: string,
+  found: { damage: Damage; goodBytes: number },
+): Promise<boolean> {
+  const open = () => openPastDamage(files, path);
   return (await examineDamage(open, { ...found, archiveProblem: undefined })).isTornTail;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { systemFiles } from "../platform/system_files.ts";
 import { LogBuilder, TestData } from "../../tests/support/data_directory.ts";
 import { restoreArchive } from "../archive/restore.ts";
 import { verifyLog } from "../survey/verify.ts";
@@ -22,8 +23,8 @@ Deno.test("replay and verify agree on whether the end of a log is torn", async (
   for (const [bytes, isTorn] of cases) {
     using data = new TestData({ "wal/job.wal": bytes });
     const path = data.path("wal/job.wal");
-    assert.equal((await verifyLog(path, { clock })).extent?.isTornTail, isTorn);
-    const { obstacle } = await planReplay({ path, kind: "log", jobId: "job" }, PENDING);
+    assert.equal((await verifyLog({ files: systemFiles, clock }, path)).extent?.isTornTail, isTorn);
+    const { obstacle } = await planReplay(systemFiles, { path, kind: "log", jobId: "job" }, PENDING);
     assert.equal(obstacle?.kind, isTorn ? undefined : "damaged");
   }
 });
@@ -35,9 +36,13 @@ Deno.test("an archive that was restored and kept is not sent beside its log, how
   const path = data.path("wal/job.wal");
   await restoreArchive({ archivePath, walDir: data.path("wal"), removeArchive: false });
   const plans = async () => {
-    const archive = await planReplay({ path: archivePath, kind: "archive", jobId: "job" }, PENDING);
-    const log = await planReplay({ path, kind: "log", jobId: "job" }, PENDING);
-    return (await withoutEarlierStates([archive, log])).map(({ wanted }) => wanted);
+    const archive = await planReplay(
+      systemFiles,
+      { path: archivePath, kind: "archive", jobId: "job" },
+      PENDING,
+    );
+    const log = await planReplay(systemFiles, { path, kind: "log", jobId: "job" }, PENDING);
+    return (await withoutEarlierStates(systemFiles, [archive, log])).map(({ wanted }) => wanted);
   };
   assert.deepEqual(await plans(), [0, 2]);
   Deno.writeFileSync(path, early.acknowledge(2n).bytes());
@@ -50,16 +55,24 @@ Deno.test("an archive that was restored and kept is not sent beside its log, how
 Deno.test("by the time of its turn somebody else may have sent it", async () => {
   using data = new TestData({ "wal/job.wal": log().acknowledge(1n).bytes() });
   const path = data.path("wal/job.wal");
-  const plan = await planReplay({ path, kind: "log", jobId: "job" }, PENDING);
-  assert.equal((await planAgain(plan, PENDING)).wanted, 2);
+  const plan = await planReplay(systemFiles, { path, kind: "log", jobId: "job" }, PENDING);
+  assert.equal((await planAgain(systemFiles, plan, PENDING)).wanted, 2);
   const archivePath = data.path(await data.archive("wal/job.wal"));
-  assert.equal((await planAgain(plan, PENDING)).wanted, 0);
-  const archive = await planReplay({ path: archivePath, kind: "archive", jobId: "job" }, PENDING);
-  assert.equal((await planAgain(archive, PENDING)).wanted, 2);
+  assert.equal((await planAgain(systemFiles, plan, PENDING)).wanted, 0);
+  const archive = await planReplay(
+    systemFiles,
+    { path: archivePath, kind: "archive", jobId: "job" },
+    PENDING,
+  );
+  assert.equal((await planAgain(systemFiles, archive, PENDING)).wanted, 2);
   Deno.removeSync(archivePath);
   data.write("wal/job.wal", log().acknowledge().bytes());
   await data.archive("wal/job.wal");
-  assert.equal((await planAgain(archive, PENDING)).wanted, 0, "it came back with everything sent");
+  assert.equal(
+    (await planAgain(systemFiles, archive, PENDING)).wanted,
+    0,
+    "it came back with everything sent",
+  );
   Deno.removeSync(archivePath);
-  assert.equal((await planAgain(archive, PENDING)).wanted, 0);
+  assert.equal((await planAgain(systemFiles, archive, PENDING)).wanted, 0);
 });

@@ -12,7 +12,8 @@ import { BACKOFF_DEFAULT } from "../client/backoff.ts";
 import type { ServerTransport } from "../client/transport.ts";
 import { decodeEvent } from "../events/event.ts";
 import type { JobEnd } from "../job/complete_job.ts";
-import { createJobServer, type JobServer, JobServerError } from "../client/job_client.ts";
+import { createJobClient, type JobClient } from "../client/job_client.ts";
+import { CallError } from "../client/call_error.ts";
 import { completeReplayed, type ReplayContext, replayLog } from "./send.ts";
 import { Story } from "../job/take_up.ts";
 import type { Logger } from "../platform/logging/logger.ts";
@@ -20,6 +21,8 @@ import { LogLockedError, LogQuarantinedError, LogSealedError, LogWriteError } fr
 import { Log } from "../wal/log.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
 import type { Clock } from "../platform/clock.ts";
+import { type Files, isMissing } from "../platform/files.ts";
+import { PermissionDenied } from "../platform/system_errors.ts";
 import type { Random } from "../platform/random.ts";
 import { quietLogger } from "../platform/logging/quiet.ts";
 import { nameOf, type Replayed } from "./replayed.ts";
@@ -77,7 +80,7 @@ const UNTOUCHED: Outcome = {
 
 interface Connection {
   transport: ServerTransport;
-  jobServer: JobServer;
+  jobClient: JobClient;
   /** Why it is of no use. */
   problem: Pick<Outcome, "end" | "reason"> | undefined;
 }
@@ -107,7 +110,7 @@ export class ReplayRun {
     try {
       const connection = await this.#connect(serverOf(plan, this.#options.settings)!);
       if (connection.problem !== undefined) return { plan, ...UNTOUCHED, ...connection.problem };
-      const left = await planAgain(plan, this.#options.selection);
+      const left = await planAgain(this.#options.context.files, plan, this.#options.selection);
       if (left.wanted === 0 && !left.isCompletionDue) return { plan: left, ...UNTOUCHED };
       return await this.#replayFrom(left, connection);
     } catch (error) {
@@ -125,19 +128,19 @@ export class ReplayRun {
     if (known !== undefined) return known;
     const { settings, context, signal } = this.#options;
     const transport = await connectTransport({ ...settings, server }, context);
-    const jobServer = createJobServer({
+    const jobClient = createJobClient({
       transport,
       clock: context.clock,
       requestTimeoutMs: settings.requestTimeout,
       visibilityTimeoutSeconds: 1,
     });
-    const connection: Connection = { transport, jobServer, problem: undefined };
+    const connection: Connection = { transport, jobClient, problem: undefined };
     this.#connections.set(server, connection);
     try {
-      await jobServer.ping(signal);
+      await jobClient.ping(signal);
     } catch (error) {
       if (signal.aborted) connection.problem = { end: "interrupted", reason: "it was interrupted" };
-      else if (error instanceof JobServerError) {
+      else if (error instanceof CallError) {
         const end = error.kind === "authentication" ? "authentication" : "unreachable";
         connection.problem = { end, reason: `${server}: ${error.message}` };
       } else throw error;
@@ -152,16 +155,16 @@ export class ReplayRun {
       const logPath = await restored(target.path, walDir, true);
       return { plan, ...await this.#replayLog(plan, connection, logPath, true), logPath };
     }
-    if (target.kind === "file" && (isCompressed || !await isWritable(target.path))) {
-      const directory = await Deno.makeTempDir({ prefix: "airunner-replay-" });
-      context.atExit(() => removeDirectory(directory));
+    if (target.kind === "file" && (isCompressed || !await isWritable(context.files, target.path))) {
+      const directory = await context.files.makeTemporaryDirectory("airunner-replay-");
+      context.atExit(() => removeDirectory(context.files, directory));
       try {
         return {
           plan,
           ...await this.#replayLog(plan, connection, await restored(target.path, directory, false), false),
         };
       } finally {
-        removeDirectory(directory);
+        removeDirectory(context.files, directory);
       }
     }
     return { plan, ...await this.#replayLog(plan, connection, target.path, target.kind === "log") };
@@ -170,7 +173,7 @@ export class ReplayRun {
   /** `isOurs`: the log lies in our directory, and is archived when the server has all of it. */
   async #replayLog(
     plan: PlannedReplay,
-    { transport, jobServer }: Connection,
+    { transport, jobClient }: Connection,
     path: string,
     isOurs: boolean,
   ): Promise<Outcome> {
@@ -190,7 +193,7 @@ export class ReplayRun {
     const secretly = logger.with({ job_id: execution.job_id }, [taskToken]);
     const replayContext: ReplayContext = {
       transport,
-      jobServer,
+      jobClient,
       requestTimeoutMs: settings.requestTimeout,
       backoff: BACKOFF_DEFAULT,
       clock: context.clock,
@@ -299,23 +302,23 @@ function obstacleOf(plan: PlannedReplay, error: unknown): Pick<Replayed, "plan" 
   return { plan, end: "failed", reason: messageOf(error) };
 }
 
-async function isWritable(path: string): Promise<boolean> {
+async function isWritable(files: Files, path: string): Promise<boolean> {
   try {
-    (await Deno.open(path, { write: true })).close();
+    (await files.openForWriting(path, "existing")).close();
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied || /read-only|os error 30/i.test(messageOf(error))) {
+    if (error instanceof PermissionDenied || /read-only|os error 30/i.test(messageOf(error))) {
       return false;
     }
     throw error;
   }
 }
 
-function removeDirectory(path: string): void {
+function removeDirectory(files: Files, path: string): void {
   try {
-    Deno.removeSync(path, { recursive: true });
+    files.removeTreeNow(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 

@@ -6,7 +6,8 @@
 import type { Transport } from "@connectrpc/connect";
 import type { BackoffSettings } from "../client/backoff.ts";
 import { createPublisher, ORPHANED_LOG_SOURCE, type Publisher } from "../delivery/publisher.ts";
-import { classifyPublishError, type PublishError } from "../client/call_error.ts";
+import { type CallError } from "../client/call_error.ts";
+import { toCallError } from "../client/to_call_error.ts";
 import { Sender, SENDER_DEFAULT, type SenderObserver } from "../delivery/sender.ts";
 import type { SendAttempt } from "../delivery/sender_observer.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -15,12 +16,12 @@ import type { Random } from "../platform/random.ts";
 import type { Execution } from "../wal/execution.ts";
 import type { Log } from "../wal/log.ts";
 import { completeJob, type JobEnd, resultOf } from "../job/complete_job.ts";
-import type { JobServer } from "../client/job_client.ts";
+import type { JobClient } from "../client/job_client.ts";
 import { messageOf } from "../platform/error_text.ts";
 
 export interface ReplayContext {
   transport: Transport;
-  jobServer: Pick<JobServer, "complete">;
+  jobClient: Pick<JobClient, "complete">;
   requestTimeoutMs: number;
   backoff: BackoffSettings;
   clock: Clock;
@@ -101,7 +102,7 @@ export async function replayLog(
  * server that refuses or does not answer is not tried for long.
  */
 export async function completeReplayed(
-  { jobServer: server, backoff, clock, random, logger }: ReplayContext,
+  { jobClient: server, backoff, clock, random, logger }: ReplayContext,
   { execution, log, end }: { execution: ReplayOptions["execution"]; log: Pick<Log, "counts">; end: JobEnd },
   signal: AbortSignal,
 ): ReturnType<typeof completeJob> {
@@ -131,7 +132,7 @@ class Watch implements SenderObserver {
   readonly #clock: Clock;
   readonly result: ReplayResult = { end: "sent", sent: 0, duplicates: 0, gaveUp: 0, reason: undefined };
   #isOver = false;
-  #lastError: PublishError | undefined;
+  #lastError: CallError | undefined;
   #awaySinceMs: number | undefined;
   #refusals = 0;
 
@@ -160,7 +161,7 @@ class Watch implements SenderObserver {
         try {
           return await publisher.publish(events, signal);
         } catch (error) {
-          this.#lastError = classifyPublishError(error, this.#clock.nowMs());
+          this.#lastError = toCallError(error, this.#clock.nowMs());
           throw this.#lastError;
         }
       },

@@ -1,3 +1,4 @@
+import { systemNetwork } from "../platform/network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FakeServer, type FakeServerOptions } from "../../tests/support/fake_server.ts";
@@ -48,7 +49,7 @@ async function replay(
 ): Promise<{ result: ReplayResult; stored: bigint[]; pending: number; progress: number[] }> {
   const directory = Deno.makeTempDirSync();
   const server = new FakeServer(options);
-  const transport = createServerTransport({ server: server.url, clock });
+  const transport = createServerTransport({ network: systemNetwork, server: server.url, clock });
   const log = await Log.create(directory, logNames("job"), EXECUTION);
   const progress: number[] = [];
   try {
@@ -58,7 +59,7 @@ async function replay(
     prepare?.(server);
     const context = {
       transport,
-      jobServer: { complete: () => Promise.resolve() },
+      jobClient: { complete: () => Promise.resolve() },
       requestTimeoutMs: 10_000,
       backoff: { initialMs: 1000, maxMs: 60_000, factor: 2, jitter: 0 },
       clock,

@@ -3,7 +3,9 @@
  * once.
  */
 import { readFileName } from "../wal/file_names.ts";
-import { FileFacts, type ListedFile, listFiles } from "./directory.ts";
+import type { Host } from "../platform/host.ts";
+import { type ListedFile, listFiles } from "./directory.ts";
+import { FactsCache } from "./facts_cache.ts";
 
 export interface ArchiveTotals {
   files: number;
@@ -15,6 +17,7 @@ export interface ArchiveTotals {
 }
 
 export interface ArchiveSurveyOptions {
+  host: Pick<Host, "files" | "clock">;
   directory: string;
   /** How long the archived log was; undefined when the archive does not say. */
   readRawBytes(path: string): Promise<number | undefined>;
@@ -22,20 +25,22 @@ export interface ArchiveSurveyOptions {
 
 export class ArchiveSurvey {
   readonly #options: ArchiveSurveyOptions;
-  readonly #rawBytes = new FileFacts<number>();
+  readonly #rawBytes = new FactsCache<number>();
 
   constructor(options: ArchiveSurveyOptions) {
     this.#options = options;
   }
 
   async run(): Promise<ArchiveTotals> {
+    const { host, directory } = this.#options;
+    const nowMs = host.clock.nowMs();
     const totals: ArchiveTotals = { files: 0, bytes: 0, rawBytes: 0, directoryBytes: 0 };
-    for (const file of await listFiles(this.#options.directory)) {
+    for (const file of await listFiles(host, directory)) {
       totals.directoryBytes += file.bytes;
       if (readFileName(file.name)?.kind !== "archive") continue;
       totals.files++;
       totals.bytes += file.bytes;
-      totals.rawBytes += await this.#rawBytes.of(file, (archive) => this.#read(archive));
+      totals.rawBytes += await this.#rawBytes.of(file, (archive) => this.#read(archive), nowMs);
     }
     this.#rawBytes.forgetUnseen();
     return totals;

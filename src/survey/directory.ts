@@ -1,78 +1,95 @@
 /**
- * Directories of many files, looked at again and again: which files there are, and what was found out about each, for as
- * long as it is the same file with the same contents.
+ * Directories of many files: which there are, with what the system says of each.
  */
+import { type FileEntry, type FileInfo, type Files, isMissing } from "../platform/files.ts";
+import type { Host } from "../platform/host.ts";
+import { DirectoryUnreadableError } from "./errors.ts";
 
 export interface ListedFile {
-  name: string;
-  path: string;
-  dev: number;
-  ino: number;
-  bytes: number;
-  mtimeMs: number;
+  readonly name: string;
+  readonly path: string;
+  readonly dev: number;
+  readonly ino: number;
+  readonly bytes: number;
+  readonly mtimeMs: number;
+  /** Permission bits alone. */
+  readonly mode: number;
+  /** Undefined where files have no owners. */
+  readonly ownerId: number | undefined;
 }
+
+const PERMISSIONS = 0o7777;
 
 /** So many files are looked at before others get a turn: about a millisecond. */
-const FILES_PER_TURN = 256;
+export const FILES_PER_TURN = 256;
 
-/** The regular files of a directory, hidden ones included, in no order. */
-export async function listFiles(directory: string): Promise<ListedFile[]> {
-  const names: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(directory)) if (isFile) names.push(name);
-  const files: ListedFile[] = [];
-  for (const [index, name] of names.entries()) {
-    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await nextTurn();
+/** The regular files of a directory, hidden ones included, in no order. @throws {NotFound} and the like */
+export async function listFiles(
+  { files, clock }: Pick<Host, "files" | "clock">,
+  directory: string,
+): Promise<ListedFile[]> {
+  const entries = await files.list(directory);
+  const listed: ListedFile[] = [];
+  for (const [index, { name, isFile }] of entries.entries()) {
+    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await clock.sleep(0);
+    if (!isFile) continue;
     const path = `${directory}/${name}`;
     // At once, because a thread for each file would take five times as long.
-    const info = lookAt(path);
+    const info = lookAt(files, path);
     if (info?.isFile !== true) continue;
-    const { dev, ino, size, mtime } = info;
-    files.push({ name, path, dev, ino: ino ?? 0, bytes: size, mtimeMs: mtime?.getTime() ?? 0 });
+    const { dev, ino, size: bytes, mtime, mode, uid } = info;
+    listed.push({
+      name,
+      path,
+      dev,
+      ino: ino ?? 0,
+      bytes,
+      mtimeMs: mtime?.getTime() ?? 0,
+      mode: (mode ?? 0) & PERMISSIONS,
+      ownerId: uid ?? undefined,
+    });
   }
-  return files;
+  return listed;
 }
 
-function lookAt(path: string): Deno.FileInfo | undefined {
+function lookAt(files: Files, path: string): FileInfo | undefined {
   try {
-    return Deno.lstatSync(path);
+    return files.lstatNow(path);
   } catch (error) {
     // Removed since the directory was read.
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
+/** As `listFiles`; a directory that does not exist yet holds nothing. @throws {DirectoryUnreadableError} */
+export async function filesIn(
+  host: Pick<Host, "files" | "clock">,
+  directory: string,
+): Promise<ListedFile[]> {
+  return await orNothing(directory, listFiles(host, directory));
 }
 
-interface Known<Facts> {
-  bytes: number;
-  mtimeMs: number;
-  facts: Facts;
+/** What is in a directory, by name; nothing in one that does not exist yet. @throws {DirectoryUnreadableError} */
+export async function entriesIn(files: Files, directory: string): Promise<FileEntry[]> {
+  const entries = await orNothing(directory, files.list(directory));
+  return entries.sort((one, other) => one.name < other.name ? -1 : 1);
 }
 
-/** What was found out about files, by inode: a name may lead to another file tomorrow. */
-export class FileFacts<Facts> {
-  #known = new Map<string, Known<Facts>>();
-  #seen = new Map<string, Known<Facts>>();
-
-  /** What is known of the file as it is now, or else what `find` finds out. */
-  async of(file: ListedFile, find: (file: ListedFile) => Promise<Facts>): Promise<Facts> {
-    const key = `${file.dev}:${file.ino}`;
-    const { bytes, mtimeMs } = file;
-    let known = this.#known.get(key);
-    if (known?.bytes !== bytes || known.mtimeMs !== mtimeMs) {
-      known = { bytes, mtimeMs, facts: await find(file) };
-      this.#known.set(key, known);
-    }
-    this.#seen.set(key, known);
-    return known.facts;
+async function orNothing<T>(directory: string, listing: Promise<T[]>): Promise<T[]> {
+  try {
+    return await listing;
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw new DirectoryUnreadableError(directory, error);
   }
+}
 
-  /** Forgets files that nobody asked for since this was last called. */
-  forgetUnseen(): void {
-    this.#known = this.#seen;
-    this.#seen = new Map();
+/** Whether a path leads to a regular file. What is not for us to see is none that we could name. */
+export async function isFile(files: Files, path: string): Promise<boolean> {
+  try {
+    return (await files.stat(path)).isFile;
+  } catch {
+    return false;
   }
 }

@@ -1,23 +1,17 @@
 /**
- * What `wal ls` and `wal stats` tell of one log or archive, found out in one pass, or from an archive's summary alone. It depends on
+ * What `wal ls`, `wal stats` and `doctor` tell of one log or archive, found out in one pass, or from an archive's summary alone. It depends on
  * nothing but the file's bytes, so it may be remembered for as long as they are the same.
  */
-import { readSummary } from "../archive/summary.ts";
-import { decodeEvent } from "../events/event.ts";
-import {
-  type CompletionMark,
-  completionMark,
-  type CompletionState,
-  completionState,
-} from "../wal/completion.ts";
-import { decodeExecution, type Execution } from "../wal/execution.ts";
+import { type ArchiveSummary, readSummary } from "../archive/summary.ts";
+import type { Files } from "../platform/files.ts";
+import type { CompletionState } from "../wal/completion.ts";
 import type { LogBytes } from "../wal/reader.ts";
-import { PendingTally } from "../wal/pending_tally.ts";
+import type { Problem } from "../wal/scanner.ts";
 import { examineDamage } from "./damage.ts";
-import { payloadTypeName } from "../events/event_type.ts";
 import type { LogFile } from "./log_files.ts";
-import { scanBytes } from "./scan.ts";
+import { LogTally } from "./log_tally.ts";
 import { openLog, openPastDamage } from "./open_log.ts";
+import { scanBytes } from "./scan.ts";
 
 export interface LogFacts {
   /** From the execution record, else from the file's name. */
@@ -40,95 +34,92 @@ export interface LogFacts {
 }
 
 export interface DamageFacts {
-  readonly problem: string;
+  readonly problem: Problem;
   readonly offset: number;
   readonly isTornTail: boolean;
   readonly recordsAfter: number;
 }
 
-/** @throws Deno.errors.NotFound and the like */
-export async function readLogFacts(file: LogFile): Promise<LogFacts> {
+/** For whoever wants to see, or to say, how far the reading of a log goes. */
+export type Watch = (bytes: LogBytes) => LogBytes;
+
+/** @throws {NotFound} and the like, and what `watch` throws */
+export async function readLogFacts(files: Files, file: LogFile, watch?: Watch): Promise<LogFacts> {
   if (file.kind === "archive") {
     const summary = await readSummary(file.path);
     // Since when something is unsent the summary does not say.
-    if (summary !== undefined && summary.pending === 0) {
-      return {
-        jobId: summary.job_id,
-        execution: summary.execution ?? null,
-        events: summary.events,
-        pending: 0,
-        failed: summary.failed,
-        pendingBytes: 0,
-        oldestPendingMs: null,
-        lastEventMs: summary.last_ms ?? null,
-        rawBytes: summary.raw_bytes,
-        exitCode: summary.exit_code ?? null,
-        completion: summary.completion ?? null,
-        damage: null,
-      };
-    }
+    if (summary !== undefined && summary.pending === 0) return factsOfSummary(summary);
   }
-  return await scanFacts(file);
+  return await scanFacts(files, file, watch);
+}
+
+function factsOfSummary(summary: ArchiveSummary): LogFacts {
+  return {
+    jobId: summary.job_id,
+    execution: summary.execution ?? null,
+    events: summary.events,
+    pending: 0,
+    failed: summary.failed,
+    pendingBytes: 0,
+    oldestPendingMs: null,
+    lastEventMs: summary.last_ms ?? null,
+    rawBytes: summary.raw_bytes,
+    exitCode: summary.exit_code ?? null,
+    completion: summary.completion ?? null,
+    damage: null,
+  };
 }
 
 /** Up to here a file is read at once: most logs are small, and ten thousand of them shall not wait for a thread each. */
 const SMALL_BYTES_MAX = 256 * 1024;
 
-async function scanFacts(file: LogFile): Promise<LogFacts> {
-  let execution: Execution | undefined;
-  let lastEventMs: number | null = null;
-  let exitCode: number | null = null;
-  let hasEnded = false;
-  let mark: CompletionMark | undefined;
-  const tally = new PendingTally();
+async function scanFacts(files: Files, file: LogFile, watch?: Watch): Promise<LogFacts> {
+  const tally = new LogTally();
+  const bytes = await bytesOf(files, file);
   const { ledger, damage, goodBytes, logBytes, archiveProblem } = await scanBytes(
-    await bytesOf(file),
-    (record, kind) => {
-      tally.add(record, kind);
-      if (kind === "execution") execution = decodeExecution(record.payload);
-      if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
-      if (kind !== "event") return;
-      lastEventMs = Number(record.timestampMs);
-      if (payloadTypeName(record.payload) === "PROCESS_END") {
-        hasEnded = true;
-        exitCode = exitCodeOf(record.payload) ?? exitCode;
-      }
-    },
+    watch?.(bytes) ?? bytes,
+    (record, kind) => void tally.add(record, kind),
   );
   const extent = damage &&
-    await examineDamage(() => openPastDamage(file.path), { damage, goodBytes, archiveProblem });
-  const { bytes, oldestTimestampMs } = tally.sum(ledger);
+    await examineDamage(() => openPastDamage(files, file.path), { damage, goodBytes, archiveProblem });
+  const { execution, lastTimestampMs, exitCode } = tally;
+  const pending = tally.pending(ledger);
   return {
     jobId: execution?.job_id ?? file.jobId ?? null,
     execution: execution?.execution ?? null,
     events: ledger.events,
-    pending: ledger.pending,
+    pending: pending.events,
     failed: ledger.failed,
-    pendingBytes: bytes,
-    oldestPendingMs: oldestTimestampMs ?? null,
-    lastEventMs,
+    pendingBytes: pending.bytes,
+    oldestPendingMs: pending.oldestMs ?? null,
+    lastEventMs: lastTimestampMs === undefined ? null : Number(lastTimestampMs),
     rawBytes: logBytes,
-    exitCode,
-    completion: completionState({ hasEnded, hasToken: execution?.task_token !== undefined, mark }) ?? null,
+    exitCode: exitCode ?? null,
+    completion: tally.completion ?? null,
     damage: damage && extent ? { ...damage, ...extent } : null,
   };
 }
 
-async function bytesOf({ path, kind, bytes }: LogFile): Promise<LogBytes> {
-  if (kind === "archive" || bytes > SMALL_BYTES_MAX) return (await openLog(path)).bytes;
-  const content = Deno.readFileSync(path);
+async function bytesOf(files: Files, { path, kind, bytes }: LogFile): Promise<LogBytes> {
+  if (kind === "archive" || bytes > SMALL_BYTES_MAX) return (await openLog(files, path)).bytes;
+  const content = files.readNow(path);
   return (async function* () {
     await Promise.resolve();
     yield content;
   })();
 }
 
-/** Everything is on the server but how the job ended, which it refuses to hear or was not told yet. */
-export function isUncompleted({ pending, completion }: Pick<LogFacts, "pending" | "completion">): boolean {
-  return pending === 0 && (completion === "due" || completion === "refused");
+interface HowFar {
+  readonly pending: number;
+  readonly completion?: CompletionState | null;
 }
 
-function exitCodeOf(payload: Uint8Array): number | undefined {
-  const data = decodeEvent(payload)?.eventData;
-  return data?.case === "processEnd" ? data.value.exitCode : undefined;
+/** All of it is sent, and the server is not known to have heard how the job ended. */
+export function isCompletionDue(facts: HowFar): boolean {
+  return isUncompleted(facts) && facts.completion === "due";
+}
+
+/** Everything is on the server but how the job ended, which it refuses to hear or was not told yet. */
+export function isUncompleted({ pending, completion }: HowFar): boolean {
+  return pending === 0 && (completion === "due" || completion === "refused");
 }

@@ -6,6 +6,8 @@
  * write as well: it is an estimate, and says so.
  */
 
+import { DAY_MS } from "../platform/clock.ts";
+
 export interface WrittenFile {
   readonly bytes: number;
   readonly writtenMs: number;
@@ -18,8 +20,6 @@ export interface Growth {
   readonly bytes: number;
   readonly bytesPerDay: number;
 }
-
-export const DAY_MS = 86_400_000;
 
 /** A first hour says little about a day, less than an hour nothing. */
 const MEASURED_MS_MIN = 3_600_000;

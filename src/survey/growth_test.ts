@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { DAY_MS, estimateFilling, estimateGrowth } from "./growth.ts";
+import { DAY_MS } from "../platform/clock.ts";
+import { estimateFilling, estimateGrowth } from "./growth.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 31);
 

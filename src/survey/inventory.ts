@@ -2,14 +2,16 @@
  * Every log, quarantined file and archive of the data directory, with its state and what it holds: what `wal ls` and `wal stats` are
  * made of. Reads only, but for the cache that spares the next run the reading.
  */
-import type { Clock } from "../platform/clock.ts";
-import { FactsCache } from "./facts_cache.ts";
+import { isMissing } from "../platform/files.ts";
+import type { Host } from "../platform/host.ts";
+import { FILES_PER_TURN } from "./directory.ts";
+import type { FactsCache } from "./facts_cache.ts";
+import { loadFacts, saveFacts } from "./facts_file.ts";
 import { type LogFacts, readLogFacts } from "./facts.ts";
 import { listLogFiles, type LogFile } from "./log_files.ts";
 import type { Directories } from "./locate.ts";
 import { LogUnreadableError } from "./errors.ts";
 import type { LockOwner } from "../platform/lock_table.ts";
-import { systemFiles } from "../platform/system_files.ts";
 
 /**
  * `active`: a worker owns it. `orphaned`: nobody does; the next worker on this host takes it up. `corrupt`: set aside, or damaged in
@@ -34,61 +36,54 @@ export interface Inventory {
   readonly isOwnerKnown: boolean;
 }
 
-/** So many files are looked at before signals get a turn. */
-const FILES_PER_TURN = 256;
-
-export interface InventoryOptions {
-  readonly clock: Clock;
-  /** Called after each file. */
-  onProgress(done: number, total: number): Promise<void>;
-}
-
+/** `onProgress` is called after each file. */
 export async function takeInventory(
+  host: Pick<Host, "files" | "clock">,
   settings: Directories & { readonly dataDir: string },
-  { clock, onProgress }: InventoryOptions,
+  onProgress: (done: number, total: number) => Promise<void>,
 ): Promise<Inventory> {
-  const files = await listLogFiles(settings);
-  const locks = systemFiles.lockTable();
-  const cache = await FactsCache.open<LogFacts>(`${settings.dataDir}/cache/ls.json`);
+  const { files, clock } = host;
+  const found = await listLogFiles(host, settings);
+  const locks = files.lockTable();
+  const cachePath = `${settings.dataDir}/cache/ls.json`;
+  const cache = await loadFacts<LogFacts>(files, cachePath);
   const logs: InventoryLog[] = [];
-  for (const [index, file] of files.entries()) {
-    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await nextTurn();
-    const log = await lookAt(file, locks?.ownerOf(file), cache, clock.nowMs());
+  for (const [index, file] of found.entries()) {
+    // So that signals get a turn, also while everything is known from the last run.
+    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await clock.sleep(0);
+    const log = await lookAt(host, file, locks?.ownerOf(file), cache);
     if (log !== undefined) logs.push(log);
-    await onProgress(index + 1, files.length);
+    await onProgress(index + 1, found.length);
   }
-  await cache.save();
+  cache.forgetUnseen();
+  await saveFacts(files, cachePath, cache);
   return { logs, isOwnerKnown: locks !== undefined };
 }
 
 async function lookAt(
+  { files, clock }: Pick<Host, "files" | "clock">,
   file: LogFile,
   owner: LockOwner | undefined,
   cache: FactsCache<LogFacts>,
-  nowMs: number,
 ): Promise<InventoryLog | undefined> {
-  let facts = cache.get(file);
-  if (facts === undefined) {
-    try {
-      facts = await readLogFacts(file);
-      cache.set(file, facts, nowMs);
-    } catch (error) {
-      // Archived, taken up or deleted since the directory was read.
-      if (isGone(error)) return undefined;
-      const { message } = unreadable(file.path, error);
-      return { file, state: stateOf(file, owner, undefined), owner, facts: undefined, error: message };
-    }
+  try {
+    const facts = await cache.of(file, () => readLogFacts(files, file), clock.nowMs());
+    return { file, state: stateOf(file, owner, facts), owner, facts, error: undefined };
+  } catch (error) {
+    // Archived, taken up or deleted since the directory was read.
+    if (isGone(error)) return undefined;
+    const { message } = unreadable(file.path, error);
+    return { file, state: stateOf(file, owner, undefined), owner, facts: undefined, error: message };
   }
-  return { file, state: stateOf(file, owner, facts), owner, facts, error: undefined };
 }
 
 function unreadable(path: string, error: unknown): Error {
   return error instanceof LogUnreadableError ? error : LogUnreadableError.because(path, error);
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    (error instanceof Error && error.cause instanceof Deno.errors.NotFound);
+/** Whether a log is not there any more, by what reading it threw. */
+export function isGone(error: unknown): boolean {
+  return isMissing(error) || (error instanceof Error && isMissing(error.cause));
 }
 
 export function stateOf(
@@ -101,8 +96,4 @@ export function stateOf(
   if (kind === "log" && owner !== undefined) return "active";
   if (facts?.damage && !facts.damage.isTornTail) return "corrupt";
   return kind === "archive" ? "archived" : "orphaned";
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }

@@ -1,10 +1,9 @@
 /**
  * Which files of the data directory hold logs: those in use, those that were set aside as damaged, and archives.
  */
-import { type ListedFile, listFiles } from "./directory.ts";
+import type { Host } from "../platform/host.ts";
 import { readFileName } from "../wal/file_names.ts";
-import { systemFiles } from "../platform/system_files.ts";
-import { DirectoryUnreadableError } from "./errors.ts";
+import { filesIn, type ListedFile } from "./directory.ts";
 import type { Directories } from "./locate.ts";
 
 /** `quarantined`: a log that was set aside because it is damaged. */
@@ -16,11 +15,13 @@ export interface LogFile extends ListedFile {
   readonly jobId: string | undefined;
 }
 
+type Looking = Pick<Host, "files" | "clock">;
+
 /** All of them, by path. A directory that does not exist yet holds nothing. */
-export async function listLogFiles({ walDir, archiveDir }: Directories): Promise<LogFile[]> {
+export async function listLogFiles(host: Looking, { walDir, archiveDir }: Directories): Promise<LogFile[]> {
   // Logs first: one that is archived in between is then seen twice, and not missed.
-  const logs = await filesIn(walDir);
-  const archives = archiveDir === walDir ? [] : await filesIn(archiveDir);
+  const logs = await filesIn(host, walDir);
+  const archives = archiveDir === walDir ? [] : await filesIn(host, archiveDir);
   return [...logs.flatMap(logFile), ...archives.flatMap(logFile)].filter((file) =>
     file.kind === "archive" || file.path.startsWith(`${walDir}/`)
   ).sort((one, other) => one.path < other.path ? -1 : 1);
@@ -34,18 +35,12 @@ function logFile(file: ListedFile): LogFile[] {
 }
 
 /** What killed processes left in the making, in both directories: hidden files that nobody has locked. */
-export async function listLeftovers({ walDir, archiveDir }: Directories): Promise<ListedFile[]> {
+export async function listLeftovers(
+  host: Looking,
+  { walDir, archiveDir }: Directories,
+): Promise<ListedFile[]> {
   const directories = new Set([walDir, archiveDir]);
-  const files = (await Promise.all([...directories].map(filesIn))).flat();
-  const locks = systemFiles.lockTable();
+  const files = (await Promise.all([...directories].map((directory) => filesIn(host, directory)))).flat();
+  const locks = host.files.lockTable();
   return files.filter((file) => readFileName(file.name)?.kind === "temporary" && !locks?.isLocked(file));
-}
-
-async function filesIn(directory: string): Promise<ListedFile[]> {
-  try {
-    return await listFiles(directory);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw new DirectoryUnreadableError(directory, error);
-  }
 }

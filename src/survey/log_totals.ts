@@ -6,16 +6,11 @@
  * milliseconds.
  */
 import { readFileName } from "../wal/file_names.ts";
-import { FileFacts, type ListedFile, listFiles } from "./directory.ts";
-
-/** What of a log waits for the server. */
-export interface Pending {
-  events: number;
-  /** Length of the events' records. */
-  bytes: number;
-  /** When the oldest of them happened, Unix milliseconds; undefined when there is none. */
-  oldestMs: number | undefined;
-}
+import { isMissing } from "../platform/files.ts";
+import type { Host } from "../platform/host.ts";
+import { type ListedFile, listFiles } from "./directory.ts";
+import { FactsCache } from "./facts_cache.ts";
+import type { Pending } from "./log_tally.ts";
 
 /** The logs of a directory that this worker did not have open. */
 export interface OtherLogs {
@@ -31,36 +26,36 @@ export interface OtherLogs {
 }
 
 export interface LogSurveyOptions {
+  host: Pick<Host, "files" | "clock">;
   directory: string;
   isOwn(path: string): boolean;
   read(file: ListedFile): Promise<Pending>;
-  /** Reads once who holds locks, and tells of a file whether anybody does. */
-  findLocks(): (file: ListedFile) => boolean;
   /** A log that could not be read is left out. */
   onUnreadable(path: string, error: unknown): void;
 }
 
 export class LogSurvey {
   readonly #options: LogSurveyOptions;
-  readonly #facts = new FileFacts<Pending | undefined>();
+  readonly #facts = new FactsCache<Pending | undefined>();
 
   constructor(options: LogSurveyOptions) {
     this.#options = options;
   }
 
   async run(): Promise<OtherLogs> {
-    const { directory, isOwn, findLocks } = this.#options;
-    const files = await listFiles(directory);
-    const isLocked = findLocks();
+    const { host, directory, isOwn } = this.#options;
+    const files = await listFiles(host, directory);
+    const locks = host.files.lockTable();
+    const nowMs = host.clock.nowMs();
     const pending = new Map<string, Pending>();
     const locked = new Set<string>();
     for (const file of files) {
       // Under whatever name: what a worker leaves alone for its name waits for the server all the same.
       if (readFileName(file.name)?.kind !== "log" || isOwn(file.path)) continue;
-      const found = await this.#facts.of(file, (changed) => this.#read(changed));
+      const found = await this.#facts.of(file, (changed) => this.#read(changed), nowMs);
       if (found === undefined) continue;
       pending.set(file.path, found);
-      if (isLocked(file)) locked.add(file.path);
+      if (locks?.isLocked(file)) locked.add(file.path);
     }
     this.#facts.forgetUnseen();
     return {
@@ -77,13 +72,16 @@ export class LogSurvey {
     try {
       return await this.#options.read(file);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) this.#options.onUnreadable(file.path, error);
+      if (!isMissing(error)) this.#options.onUnreadable(file.path, error);
       return undefined;
     }
   }
 }
 
-export interface LogTotals extends Pending {
+export interface LogTotals {
+  events: number;
+  bytes: number;
+  oldestMs: number | undefined;
   active: number;
   orphaned: number;
   /** The log with the oldest event. */

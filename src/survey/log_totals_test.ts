@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { ArchiveSurvey } from "./archive_totals.ts";
 import type { ListedFile } from "./directory.ts";
-import { LogSurvey, type Pending, totalLogs } from "./log_totals.ts";
+import type { Files } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { ManualClock } from "../../tests/support/manual_clock.ts";
+import type { Pending } from "./log_tally.ts";
+import { LogSurvey, totalLogs } from "./log_totals.ts";
 
 class Directory implements Disposable {
   readonly path = Deno.makeTempDirSync({ prefix: "airunner-survey-" });
@@ -16,11 +20,20 @@ class Directory implements Disposable {
   }
 }
 
+/** The real files, looked at a second after they were written, with locks on the inodes of `locked`. */
+function hostOf(locked: Iterable<string> = []) {
+  const inodes = new Set([...locked].map((path) => Deno.statSync(path).ino));
+  const isLocked = ({ ino }: { ino: number }) => inodes.has(ino);
+  const files: Files = { ...systemFiles, lockTable: () => ({ isLocked, ownerOf: () => undefined }) };
+  return { files, clock: new ManualClock(Date.now() + 1000) };
+}
+
 /** A survey that finds one pending event for each byte of a log. */
 function surveyOf(directory: Directory, more: { own?: Set<string>; locked?: Set<string> } = {}) {
   const read: string[] = [];
   const unreadable: string[] = [];
   const survey = new LogSurvey({
+    host: hostOf(more.locked),
     directory: directory.path,
     isOwn: (path) => more.own?.has(path) ?? false,
     // deno-lint-ignore require-await -- as asynchronous as reading is
@@ -30,7 +43,6 @@ function surveyOf(directory: Directory, more: { own?: Set<string>; locked?: Set<
       if (name.startsWith("gone")) throw new Deno.errors.NotFound(name);
       return { events: bytes, bytes: 10 * bytes, oldestMs: bytes > 0 ? 1000 - bytes : undefined };
     },
-    findLocks: () => ({ path }) => more.locked?.has(path) ?? false,
     onUnreadable: (path) => unreadable.push(path),
   });
   return { survey, read, unreadable };
@@ -132,6 +144,7 @@ Deno.test("archives are opened once, and one that does not say how long its log 
   directory.write("d.wal.zst.quarantined", 3);
   const opened: string[] = [];
   const survey = new ArchiveSurvey({
+    host: hostOf(),
     directory: directory.path,
     readRawBytes(path) {
       opened.push(path);

@@ -3,9 +3,9 @@
  * the scan of the last few is kept and goes on where it ended: looking costs what was appended since, not the whole log.
  */
 import type { ListedFile } from "./directory.ts";
-import type { Pending } from "./log_totals.ts";
+import { LogTally, type Pending } from "./log_tally.ts";
+import type { Files } from "../platform/files.ts";
 import { Ledger } from "../wal/ledger.ts";
-import { PendingTally } from "../wal/pending_tally.ts";
 import { Scanner } from "../wal/scanner.ts";
 
 /** Events of all kept scans together; one costs about 30 bytes. */
@@ -17,45 +17,45 @@ const BLOCK_BYTES = 256 * 1024;
 
 interface Scan {
   ledger: Ledger;
-  tally: PendingTally;
+  tally: LogTally;
   /** The good records end here: whatever was not whole then is looked at again. */
   goodBytes: number;
 }
 
 export class LogScans {
+  readonly #files: Files;
   /** By inode, the one used longest ago first. */
   readonly #kept = new Map<string, Scan>();
   #block: Uint8Array | undefined;
 
-  /** One log at a time. @throws Deno.errors.NotFound and the like when it cannot be read */
+  constructor(files: Files) {
+    this.#files = files;
+  }
+
+  /** One log at a time. @throws {NotFound} and the like when it cannot be read */
   async pendingOf({ path, dev, ino, bytes }: ListedFile): Promise<Pending> {
     const key = `${dev}:${ino}`;
     let scan = this.#kept.get(key);
     this.#kept.delete(key);
     // A log never becomes shorter but by losing its tail on recovery.
     if (scan === undefined || scan.goodBytes > bytes) {
-      scan = { ledger: new Ledger(), tally: new PendingTally(), goodBytes: 0 };
+      scan = { ledger: new Ledger(), tally: new LogTally(), goodBytes: 0 };
     }
     await this.#goOn(path, scan);
     this.#kept.set(key, scan);
     this.#forgetSome();
-    const { bytes: pendingBytes, oldestTimestampMs } = scan.tally.sum(scan.ledger);
-    return { events: scan.ledger.pending, bytes: pendingBytes, oldestMs: oldestTimestampMs };
+    return scan.tally.pending(scan.ledger);
   }
 
   async #goOn(path: string, scan: Scan): Promise<void> {
     const block = this.#block ??= new Uint8Array(BLOCK_BYTES);
     const scanner = new Scanner(scan.goodBytes);
-    const file = await Deno.open(path, { read: true });
-    try {
-      await file.seek(scan.goodBytes, Deno.SeekMode.Start);
-      for (let count; (count = await file.read(block)) !== null && scanner.damage === undefined;) {
-        for (const record of scanner.push(block.subarray(0, count))) {
-          scan.tally.add(record, scan.ledger.add(record));
-        }
+    using file = await this.#files.openForReading(path);
+    await file.seek(scan.goodBytes);
+    for (let count; (count = await file.read(block)) > 0 && scanner.damage === undefined;) {
+      for (const record of scanner.push(block.subarray(0, count))) {
+        scan.tally.add(record, scan.ledger.add(record));
       }
-    } finally {
-      file.close();
     }
     scan.goodBytes = scanner.goodBytes;
   }

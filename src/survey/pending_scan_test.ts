@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ListedFile } from "./directory.ts";
-import type { Pending } from "./log_totals.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import type { Pending } from "./log_tally.ts";
 import { encodeHeader, encodeRecord, Status } from "../wal/format.ts";
 import { PendingTally } from "../wal/pending_tally.ts";
 import { readLogFile, scanLog } from "../wal/reader.ts";
@@ -17,7 +18,16 @@ class GrowingLog implements Disposable {
 
   listed(): ListedFile {
     const { dev, ino, size } = Deno.statSync(this.path);
-    return { name: "a.wal", path: this.path, dev, ino: ino!, bytes: size, mtimeMs: 0 };
+    return {
+      name: "a.wal",
+      path: this.path,
+      dev,
+      ino: ino!,
+      bytes: size,
+      mtimeMs: 0,
+      mode: 0o600,
+      ownerId: undefined,
+    };
   }
 
   /** What a reader of the whole file says. */
@@ -53,7 +63,7 @@ function acknowledgement(sequence: number): Uint8Array {
 
 Deno.test("scan of a log that grows goes on where it ended", async () => {
   using log = new GrowingLog();
-  const scans = new LogScans();
+  const scans = new LogScans(systemFiles);
   log.append(encodeHeader(), event(1), event(2, 300_000));
   assert.deepEqual(await scans.pendingOf(log.listed()), {
     events: 2,
@@ -75,7 +85,7 @@ Deno.test("scan of a log that grows goes on where it ended", async () => {
 
 Deno.test("a record that is half written counts once it is whole", async () => {
   using log = new GrowingLog();
-  const scans = new LogScans();
+  const scans = new LogScans(systemFiles);
   const record = event(1);
   log.append(encodeHeader(), record.subarray(0, 20));
   assert.deepEqual(await scans.pendingOf(log.listed()), { events: 0, bytes: 0, oldestMs: undefined });
@@ -85,7 +95,7 @@ Deno.test("a record that is half written counts once it is whole", async () => {
 
 Deno.test("a log that became shorter is read anew, and so is one that nobody has looked at for long", async () => {
   using log = new GrowingLog();
-  const scans = new LogScans();
+  const scans = new LogScans(systemFiles);
   log.append(encodeHeader(), event(1), event(2));
   await scans.pendingOf(log.listed());
   Deno.truncateSync(log.path, 16 + 42);
@@ -105,7 +115,7 @@ Deno.test("a log that is gone is an error of its own", async () => {
   log.append(encodeHeader());
   const listed = log.listed();
   Deno.removeSync(log.path);
-  await assert.rejects(new LogScans().pendingOf(listed), Deno.errors.NotFound);
+  await assert.rejects(new LogScans(systemFiles).pendingOf(listed), Deno.errors.NotFound);
 });
 
 Deno.test("however a log grows, a scan in steps says what a scan of the whole says", async () => {
@@ -126,7 +136,7 @@ Deno.test("however a log grows, a scan in steps says what a scan of the whole sa
   await fc.assert(
     fc.asyncProperty(steps, async (steps) => {
       using log = new GrowingLog();
-      const scans = new LogScans();
+      const scans = new LogScans(systemFiles);
       log.append(encodeHeader());
       let held = new Uint8Array();
       for (const [records, heldBytes] of steps) {

@@ -1,6 +1,7 @@
 /**
  * One pass over a log, wherever its bytes come from: what `wal verify`, `inspect` and `dump` have in common.
  */
+import { ArchiveDamagedError } from "../archive/archive_errors.ts";
 import type { WalRecord } from "../wal/format.ts";
 import type { Ledger, RecordKind } from "../wal/ledger.ts";
 import { type LogBytes, scanLog } from "../wal/reader.ts";
@@ -34,8 +35,7 @@ export async function scanBytes(
         yield chunk;
       }
     } catch (error) {
-      // Told by its name, so that a plain log is read without loading the decompressor.
-      if (!(error instanceof Error && error.name === "ArchiveDamagedError")) throw error;
+      if (!(error instanceof ArchiveDamagedError)) throw error;
       archiveProblem = error.message;
     }
   })();

@@ -1,19 +1,15 @@
 /**
  * What there is to know about a log, in one pass and in memory that does not grow with its payloads.
  */
-import { decodeEvent } from "../events/event.ts";
-import {
-  type CompletionMark,
-  completionMark,
-  type CompletionState,
-  completionState,
-} from "../wal/completion.ts";
-import { decodeExecution, decodeFailure, type Execution, type Failure } from "../wal/execution.ts";
+import { ArchiveDamagedError } from "../archive/archive_errors.ts";
+import { decodeFailure, type Execution, type Failure } from "../wal/execution.ts";
+import type { CompletionState } from "../wal/completion.ts";
 import type { WalRecord } from "../wal/format.ts";
-import type { EffectiveStatus, RecordKind } from "../wal/ledger.ts";
+import type { EffectiveStatus } from "../wal/ledger.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { Scanner } from "../wal/scanner.ts";
 import { payloadTypeName } from "../events/event_type.ts";
+import { LogTally } from "./log_tally.ts";
 import { type LogScan, scanBytes } from "./scan.ts";
 
 /** Reasons of failures shown in full; a log in which everything failed has the same reason a thousand times. */
@@ -27,6 +23,8 @@ export interface LogSummary extends LogScan {
   readonly pending: number;
   readonly sent: number;
   readonly failed: number;
+  /** When the oldest event that the server lacks happened. */
+  readonly oldestPendingMs: number | undefined;
   readonly eventsByType: ReadonlyMap<string, number>;
   readonly firstTimestampMs: bigint | undefined;
   readonly lastTimestampMs: bigint | undefined;
@@ -41,61 +39,36 @@ export interface LogSummary extends LogScan {
 }
 
 export async function summarizeLog(bytes: LogBytes): Promise<LogSummary> {
-  const tally = new Tally();
+  const tally = new LogTally();
   const marks = new EventMarks();
+  const eventsByType = new Map<string, number>();
+  const failures: (Failure & { sequence: bigint })[] = [];
   const scan = await scanBytes(bytes, (record, kind) => {
     marks.add(kind === "event");
-    tally.add(record, kind);
+    const type = tally.add(record, kind) ?? UNDECODABLE;
+    if (kind === "event") eventsByType.set(type, (eventsByType.get(type) ?? 0) + 1);
+    if (kind !== "failure" || failures.length === FAILURES_MAX) return;
+    const failure = decodeFailure(record.payload);
+    if (failure) failures.push({ ...failure, sequence: record.sequence });
   });
   const { events, pending, sent, failed } = scan.ledger;
-  const { eventsByType, firstTimestampMs, lastTimestampMs, execution, failures, exitCode, mark } = tally;
-  const hasEnded = eventsByType.has("PROCESS_END");
-  const hasToken = execution?.task_token !== undefined;
+  const { firstTimestampMs, lastTimestampMs, execution, exitCode, completion } = tally;
   return {
     ...scan,
     events,
     pending,
     sent,
     failed,
+    oldestPendingMs: tally.pending(scan.ledger).oldestMs,
     eventsByType,
     firstTimestampMs,
     lastTimestampMs,
     execution,
     failures,
     exitCode,
-    completion: completionState({ hasEnded, hasToken, mark }),
+    completion,
     marks,
   };
-}
-
-class Tally {
-  readonly eventsByType = new Map<string, number>();
-  readonly failures: (Failure & { sequence: bigint })[] = [];
-  firstTimestampMs: bigint | undefined;
-  lastTimestampMs: bigint | undefined;
-  execution: Execution | undefined;
-  exitCode: number | undefined;
-  mark: CompletionMark | undefined;
-
-  add(record: WalRecord, kind: RecordKind): void {
-    if (kind === "execution") this.execution ??= decodeExecution(record.payload);
-    if (kind === "acknowledgement") this.mark = completionMark(record) ?? this.mark;
-    if (kind === "failure" && this.failures.length < FAILURES_MAX) {
-      const failure = decodeFailure(record.payload);
-      if (failure) this.failures.push({ ...failure, sequence: record.sequence });
-    }
-    if (kind !== "event") return;
-    const type = payloadTypeName(record.payload) ?? UNDECODABLE;
-    this.eventsByType.set(type, (this.eventsByType.get(type) ?? 0) + 1);
-    if (type === "PROCESS_END") this.exitCode = exitCodeOf(record.payload) ?? this.exitCode;
-    this.firstTimestampMs ??= record.timestampMs;
-    this.lastTimestampMs = record.timestampMs;
-  }
-}
-
-function exitCodeOf(payload: Uint8Array): number | undefined {
-  const event = decodeEvent(payload);
-  return event?.eventData.case === "processEnd" ? event.eventData.value.exitCode : undefined;
 }
 
 /** An event of a log with its status after everything in the log. */
@@ -143,27 +116,8 @@ export async function readEvents(
     }
   } catch (error) {
     // The earlier pass has come just as far, and has reported it.
-    if (!(error instanceof Error && error.name === "ArchiveDamagedError")) throw error;
+    if (!(error instanceof ArchiveDamagedError)) throw error;
   }
-}
-
-/** When the oldest event that the server lacks was appended; undefined when it has everything. */
-export async function oldestUnsentMs(
-  open: () => Promise<LogBytes>,
-  known: KnownLog,
-): Promise<bigint | undefined> {
-  const { ledger } = known;
-  let wanted = 0;
-  while (wanted < ledger.events && ledger.statusAt(wanted) !== "pending") wanted++;
-  if (wanted === ledger.events) return undefined;
-  let found: bigint | undefined;
-  let index = 0;
-  await readEvents(await open(), known, ({ timestampMs }) => {
-    if (index++ !== wanted) return;
-    found = timestampMs;
-    return "enough";
-  });
-  return found;
 }
 
 /** Which records of a log are events, a bit for each: a second ledger in a second pass would cost a hundred times as much. */

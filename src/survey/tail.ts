@@ -1,6 +1,7 @@
 /**
  * A log that is being written, read as it grows. The file is held open, so that it can be read to its end even after it was archived.
  */
+import { type Files, isMissing, type ReadableFile } from "../platform/files.ts";
 import type { FileIdentity } from "../platform/lock_table.ts";
 import { openRegularFile } from "../platform/regular_file.ts";
 import type { WalRecord } from "../wal/format.ts";
@@ -9,26 +10,28 @@ import { type Damage, Scanner } from "../wal/scanner.ts";
 
 export class LogTail implements Disposable {
   readonly identity: FileIdentity;
-  readonly #file: Deno.FsFile;
+  readonly #files: Files;
+  readonly #file: ReadableFile;
   readonly #block = new Uint8Array(READ_BLOCK_BYTES);
   /** Everything in front of it was told. */
   #goodBytes = 0;
 
-  private constructor(file: Deno.FsFile, identity: FileIdentity) {
+  private constructor(files: Files, file: ReadableFile, identity: FileIdentity) {
+    this.#files = files;
     this.#file = file;
     this.identity = identity;
   }
 
-  static async open(path: string): Promise<LogTail> {
-    const file = await openRegularFile(path);
+  static async open(files: Files, path: string): Promise<LogTail> {
+    const file = await openRegularFile(files, path);
     const { dev, ino } = await file.stat();
-    return new LogTail(file, { dev, ino: ino ?? 0 });
+    return new LogTail(files, file, { dev, ino: ino ?? 0 });
   }
 
   /** The bytes from the beginning, each chunk valid until the next is asked for. */
   async *bytes(): LogBytes {
-    await this.#file.seek(0, Deno.SeekMode.Start);
-    for (let count; (count = await this.#file.read(this.#block)) !== null;) {
+    await this.#file.seek(0);
+    for (let count; (count = await this.#file.read(this.#block)) > 0;) {
       yield this.#block.subarray(0, count);
     }
   }
@@ -46,8 +49,8 @@ export class LogTail implements Disposable {
     onRecord: (record: WalRecord) => Promise<void | "enough">,
   ): Promise<{ damage: Damage | undefined; isEnough: boolean }> {
     const scanner = new Scanner(this.#goodBytes);
-    await this.#file.seek(this.#goodBytes, Deno.SeekMode.Start);
-    for (let count; (count = await this.#file.read(this.#block)) !== null && scanner.damage === undefined;) {
+    await this.#file.seek(this.#goodBytes);
+    for (let count; (count = await this.#file.read(this.#block)) > 0 && scanner.damage === undefined;) {
       for (const record of scanner.push(this.#block.subarray(0, count))) {
         this.#goodBytes = record.offset + record.length;
         if (await onRecord(record) === "enough") return { damage: undefined, isEnough: true };
@@ -60,10 +63,10 @@ export class LogTail implements Disposable {
   /** Whether `path` still leads to the file. */
   async isAt(path: string): Promise<boolean> {
     try {
-      const { dev, ino } = await Deno.stat(path);
+      const { dev, ino } = await this.#files.stat(path);
       return dev === this.identity.dev && ino === this.identity.ino;
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
+      if (isMissing(error)) return false;
       throw error;
     }
   }

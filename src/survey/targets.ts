@@ -2,10 +2,12 @@
  * Which files the words on the command line mean, for commands that work on several logs: a job's id means every log and archive of
  * that job, the path of a file that file alone.
  */
+import { type Files, isMissing } from "../platform/files.ts";
 import { isOwnLog, readFileName } from "../wal/file_names.ts";
 import { checkRegularFile } from "../platform/regular_file.ts";
 import { type Directories, quarantinedLogs } from "./locate.ts";
-import { DirectoryUnreadableError, LogNotFoundError, LogUnreadableError } from "./errors.ts";
+import { entriesIn, isFile } from "./directory.ts";
+import { LogNotFoundError, LogUnreadableError } from "./errors.ts";
 
 /** `log` lies in the directory of logs, `archive` in that of archives, `file` anywhere else. */
 export type TargetKind = "log" | "archive" | "file";
@@ -18,10 +20,10 @@ export interface Target {
 }
 
 /** Every log and every archive, by name; archives first, because one may be an earlier state of a log of the same name. */
-export async function allTargets({ walDir, archiveDir }: Directories): Promise<Target[]> {
-  const archives = (await namesIn(archiveDir)).filter(isArchive);
+export async function allTargets(files: Files, { walDir, archiveDir }: Directories): Promise<Target[]> {
+  const archives = (await namesIn(files, archiveDir)).filter(isArchive);
   // An archive that somebody named in another way is an archive still; a log of another name is not ours to touch.
-  const logs = (await namesIn(walDir)).filter(isOwnLog);
+  const logs = (await namesIn(files, walDir)).filter(isOwnLog);
   return [
     ...archives.map((name) => named(archiveDir, name, "archive")),
     ...logs.map((name) => named(walDir, name, "log")),
@@ -38,57 +40,66 @@ function named(directory: string, name: string, kind: TargetKind): Target {
 
 /** @throws {LogNotFoundError} when a word means nothing */
 export async function findTargets(
+  files: Files,
   words: readonly string[],
   kinds: readonly TargetKind[],
   directories: Directories,
 ): Promise<Target[]> {
   const found = new Map<string, Target>();
   for (const word of words) {
-    for (const target of await findTarget(word, kinds, directories)) found.set(target.path, target);
+    for (const target of await findTarget(files, word, kinds, directories)) found.set(target.path, target);
   }
   return [...found.values()];
 }
 
 async function findTarget(
+  files: Files,
   word: string,
   kinds: readonly TargetKind[],
   directories: Directories,
 ): Promise<Target[]> {
-  if (word.includes("/") || await isFile(word)) return [await targetOfPath(word, directories)];
-  const targets = (await allTargets(directories)).filter(({ jobId, kind }) =>
+  if (word.includes("/") || await isFile(files, word)) return [await targetOfPath(files, word, directories)];
+  const targets = (await allTargets(files, directories)).filter(({ jobId, kind }) =>
     jobId === word && kinds.includes(kind)
   );
-  if (targets.length === 0) throw await notFound(word, kinds, directories);
+  if (targets.length === 0) throw await notFound(files, word, kinds, directories);
   return targets;
 }
 
 /** A path may lead into one of the two directories in another way than the settings do, as through a symbolic link. */
-async function targetOfPath(path: string, { walDir, archiveDir }: Directories): Promise<Target> {
+async function targetOfPath(
+  files: Files,
+  path: string,
+  { walDir, archiveDir }: Directories,
+): Promise<Target> {
   let real: string;
   try {
-    real = await Deno.realPath(path);
-    await checkRegularFile(path);
+    real = await files.realPath(path);
+    await checkRegularFile(files, path);
   } catch (error) {
     throw LogUnreadableError.because(path, error);
   }
   const at = real.lastIndexOf("/");
   const [directory, name] = [real.slice(0, at), real.slice(at + 1)];
-  if (directory === await realPath(walDir) && isOwnLog(name)) return named(walDir, name, "log");
-  if (directory === await realPath(archiveDir) && isArchive(name)) return named(archiveDir, name, "archive");
+  if (directory === await realPath(files, walDir) && isOwnLog(name)) return named(walDir, name, "log");
+  if (directory === await realPath(files, archiveDir) && isArchive(name)) {
+    return named(archiveDir, name, "archive");
+  }
   const { kind, job } = readFileName(name) ?? {};
   return { path, kind: "file", jobId: kind === "log" || kind === "archive" ? job?.jobId : undefined };
 }
 
-async function realPath(directory: string): Promise<string | undefined> {
+async function realPath(files: Files, directory: string): Promise<string | undefined> {
   try {
-    return await Deno.realPath(directory);
+    return await files.realPath(directory);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
 async function notFound(
+  files: Files,
   word: string,
   kinds: readonly TargetKind[],
   { walDir, archiveDir }: Directories,
@@ -97,27 +108,12 @@ async function notFound(
     ...(kinds.includes("log") ? [walDir] : []),
     ...(kinds.includes("archive") ? [archiveDir] : []),
   ];
-  const [quarantined] = await quarantinedLogs(word, walDir);
+  const [quarantined] = await quarantinedLogs(files, word, walDir);
   return new LogNotFoundError(word, where, quarantined);
 }
 
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    // A word that is no file is a job's id, or a mistake that the search reports.
-    return false;
-  }
-}
-
-/** In order, so that two runs do the same. A directory that does not exist yet holds nothing. */
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(directory));
-    return entries.filter(({ isFile, name }) => isFile && !name.startsWith(".")).map(({ name }) => name)
-      .sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw new DirectoryUnreadableError(directory, error);
-  }
+/** In order, so that two runs do the same. */
+async function namesIn(files: Files, directory: string): Promise<string[]> {
+  const entries = await entriesIn(files, directory);
+  return entries.filter(({ isFile, name }) => isFile && !name.startsWith(".")).map(({ name }) => name);
 }

@@ -3,6 +3,7 @@
  * there: what looks damaged is read again, and only what stays as it is is a finding.
  */
 import type { Clock } from "../platform/clock.ts";
+import type { Files } from "../platform/files.ts";
 import { HEADER_BYTES, headerProblem, reservedWord } from "../wal/format.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { type DamageExtent, examineDamage } from "./damage.ts";
@@ -11,7 +12,6 @@ import { openLog, openPastDamage } from "./open_log.ts";
 import { LogTail } from "./tail.ts";
 import type { LockOwner } from "../platform/lock_table.ts";
 import { ownerOf } from "./log_owner.ts";
-import { systemFiles } from "../platform/system_files.ts";
 
 export interface Verified extends Omit<LogScan, "ledger"> {
   readonly path: string;
@@ -26,27 +26,32 @@ export interface Verified extends Omit<LogScan, "ledger"> {
   readonly reservedWord: number;
 }
 
-export interface VerifyOptions {
-  readonly clock: Pick<Clock, "sleep">;
-  /** For whoever wants to see how far the first reading is. */
-  watch?(bytes: LogBytes, archived: boolean): LogBytes;
-}
-
 /** A write takes milliseconds; a tail that stays the same for so long is not being written. */
 const AGAIN_MS = 100;
 const AGAIN_TURNS_MAX = 5;
 
-/** @throws Deno.errors.NotFound and the like, CommandError */
-export async function verifyLog(path: string, { clock, watch }: VerifyOptions): Promise<Verified> {
-  const { bytes, archived } = await openLog(path);
+/** What it takes to read files, and to wait until they have changed. */
+interface Waiting {
+  readonly files: Files;
+  readonly clock: Pick<Clock, "sleep">;
+}
+
+/** `watch`: for whoever wants to see how far the first reading is. @throws {LogUnreadableError} */
+export async function verifyLog(
+  host: Waiting,
+  path: string,
+  watch?: (bytes: LogBytes, archived: boolean) => LogBytes,
+): Promise<Verified> {
+  const { files } = host;
+  const { bytes, archived } = await openLog(files, path);
   const header = new HeaderWatch();
   const scan = await scanBytes(header.watch(watch?.(bytes, archived) ?? bytes), () => {});
-  const owner = archived ? undefined : await ownerOf(systemFiles, path);
-  const latest = scan.damage && !archived ? await readAgain(path, scan, owner, clock) : scan;
+  const owner = archived ? undefined : await ownerOf(files, path);
+  const latest = scan.damage && !archived ? await readAgain(host, path, scan, owner) : scan;
   const { ledger, ...rest } = latest;
   const { damage, goodBytes, archiveProblem } = latest;
   const extent = damage &&
-    await examineDamage(() => openPastDamage(path), { damage, goodBytes, archiveProblem });
+    await examineDamage(() => openPastDamage(files, path), { damage, goodBytes, archiveProblem });
   const { pending, sent, failed } = ledger;
   const { reservedWord } = header;
   return { ...rest, path, pending, sent, failed, owner, extent, reservedWord };
@@ -72,12 +77,12 @@ class HeaderWatch {
 
 /** What the log looks like by now: without damage when its tail has moved on in the meantime. */
 async function readAgain(
+  { files, clock }: Waiting,
   path: string,
   scan: LogScan,
   owner: LockOwner | undefined,
-  clock: Pick<Clock, "sleep">,
 ): Promise<LogScan> {
-  using tail = await LogTail.open(path);
+  using tail = await LogTail.open(files, path);
   tail.skipTo(scan.goodBytes);
   let { records, goodBytes, logBytes } = scan;
   // Without an owner once more is enough: it may have let go just after the first reading.

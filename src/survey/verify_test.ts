@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { FileLock } from "../platform/file_lock.ts";
 import { LogBuilder, TestData } from "../../tests/support/data_directory.ts";
+import { systemFiles as files } from "../platform/system_files.ts";
 import { verifyLog } from "./verify.ts";
 
 const LOG = "wal/job.wal";
+const IMPATIENT = { sleep: () => Promise.resolve() };
 
 function append(data: TestData, bytes: Uint8Array): void {
   Deno.writeFileSync(data.path(LOG), bytes, { append: true });
@@ -15,7 +17,7 @@ async function verifyOwned(data: TestData, onWait: (turn: number) => void) {
   let turn = 0;
   const sleep = () => Promise.resolve(onWait(++turn));
   try {
-    return { ...await verifyLog(data.path(LOG), { clock: { sleep } }), turns: turn };
+    return { ...await verifyLog({ files, clock: { sleep } }, data.path(LOG)), turns: turn };
   } finally {
     lock.release();
   }
@@ -59,13 +61,14 @@ Deno.test("a log whose owner has just let go is read once more", async () => {
   const { head, tail } = split(5);
   using data = new TestData({ [LOG]: head });
   let reads = 0;
-  const { damage } = await verifyLog(data.path(LOG), {
-    clock: { sleep: () => Promise.reject(new Error("nobody to wait for")) },
-    async *watch(bytes) {
+  const { damage } = await verifyLog(
+    { files, clock: { sleep: () => Promise.reject(new Error("nobody to wait for")) } },
+    data.path(LOG),
+    async function* (bytes) {
       for await (const chunk of bytes) yield chunk;
       if (reads++ === 0) append(data, tail);
     },
-  });
+  );
   assert.equal(damage, undefined);
 });
 
@@ -94,7 +97,7 @@ Deno.test("what a power failure leaves is a torn tail, and what nobody can expla
   ];
   for (const [content, problem, isTornTail] of cases) {
     using data = new TestData({ [LOG]: content });
-    const { damage, extent } = await verifyLog(data.path(LOG), { clock: { sleep: () => Promise.resolve() } });
+    const { damage, extent } = await verifyLog({ files, clock: IMPATIENT }, data.path(LOG));
     assert.deepEqual([damage?.problem, extent?.isTornTail], [problem, isTornTail]);
   }
 });
@@ -108,9 +111,10 @@ Deno.test("an archive with a hole is damaged, and what lies in the frames behind
   const bytes = Deno.readFileSync(data.path(archive));
   bytes[bytes.length >> 2] ^= 1;
   data.write(archive, bytes);
-  const { damage, extent, archiveProblem } = await verifyLog(data.path(archive), {
-    clock: { sleep: () => Promise.resolve() },
-  });
+  const { damage, extent, archiveProblem } = await verifyLog(
+    { files, clock: IMPATIENT },
+    data.path(archive),
+  );
   assert.ok(damage !== undefined || archiveProblem !== undefined);
   assert.equal(extent?.isTornTail, false);
   assert.ok(extent!.recordsAfter > 20, `${extent?.recordsAfter} records`);

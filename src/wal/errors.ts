@@ -24,6 +24,19 @@ export class LogLockedError extends Error {
   }
 }
 
+/** Another program has the directory of logs for itself alone, as a migration does. */
+export class DirectoryMovingError extends Error {
+  override readonly name = "DirectoryMovingError";
+  /** `ownerPid` is undefined when the kernel does not show it. */
+  constructor(readonly path: string, readonly ownerPid: number | undefined, options?: ErrorOptions) {
+    const owner = ownerPid === undefined ? "Another process" : `Process ${ownerPid}`;
+    super(
+      `${owner} is moving ${path} to another disk, so the worker did not start. Nothing was changed`,
+      options,
+    );
+  }
+}
+
 /** What a quarantined log holds: its good records before the damage, and what salvage found after it. */
 export interface QuarantineCounts {
   records: number;
@@ -46,8 +59,7 @@ export class LogQuarantinedError extends Error {
     super(
       `Cannot append to ${path}: ${problemName(damage.problem)} at byte ${damage.offset}. ` +
         `${counts.records} good records before it ` +
-        `(${counts.pending} events not sent) and ${counts.salvageable} after it are safe in ${quarantinePath}. ` +
-        `Next: airunner wal recover ${quarantinePath}`,
+        `(${counts.pending} events not sent) and ${counts.salvageable} after it are safe in ${quarantinePath}.`,
     );
   }
 }
@@ -79,10 +91,7 @@ export class LogSealedError extends Error {
 export class LogReadError extends Error {
   override name = "LogReadError";
   constructor(readonly path: string, readonly offset: number, what: string, options?: ErrorOptions) {
-    super(
-      `Cannot read the event at byte ${offset} of ${path}: ${what}. Nothing was removed. Next: airunner wal verify ${path}`,
-      options,
-    );
+    super(`Cannot read the event at byte ${offset} of ${path}: ${what}. Nothing was removed.`, options);
   }
 }
 

@@ -3,6 +3,7 @@
  * a record that is half written just then looks torn.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { type ScanEnd, Scanner } from "./scanner.ts";
 import { Salvager } from "./salvage.ts";
@@ -19,10 +20,10 @@ export const READ_BLOCK_BYTES = 1024 * 1024;
  * @throws {NotRegularFileError}, {NotFound} and the like, when the first block is asked for
  */
 export async function* readLogFile(path: string): LogBytes {
-  const file = await openRegularFile(path);
+  const file = await openRegularFile(systemFiles, path);
   try {
     const block = new Uint8Array(READ_BLOCK_BYTES);
-    for (let count; (count = await file.read(block)) !== null;) yield block.subarray(0, count);
+    for (let count; (count = await file.read(block)) > 0;) yield block.subarray(0, count);
   } finally {
     file.close();
   }

@@ -1,17 +1,16 @@
 /**
  * A healthy machine for tests, of which each test changes what it is about.
  */
-import type { LogFacts } from "../../src/doctor/log_facts.ts";
 import type {
   ArchiveDirectoryFacts,
   DoctorSettings,
   FileFacts,
   FileSystemFacts,
   Probe,
+  ReadLog,
 } from "../../src/doctor/probe.ts";
 
 export const NOW_MS = Date.UTC(2026, 0, 1);
-export const DAY_MS = 86_400_000;
 
 export const SETTINGS: DoctorSettings = {
   server: "http://ci.example:8080",
@@ -30,7 +29,7 @@ export const SETTINGS: DoctorSettings = {
 
 export const DISK: FileSystemFacts = {
   kind: "ext4",
-  device: 1,
+  directories: ["/data/wal", "/data/archive"],
   totalBytes: 100e9,
   freeBytes: 60e9,
   totalInodes: 1_000_000,
@@ -49,16 +48,15 @@ export const NO_ARCHIVES: ArchiveDirectoryFacts = {
 
 export const NO_LOGS = { logs: [], unread: 0, unreadable: [], quarantined: [] };
 
-export function log(facts: Partial<LogFacts> = {}): LogFacts {
+export function log(facts: Partial<ReadLog> = {}): ReadLog {
   return {
     path: "/data/wal/job-1.wal",
     isLocked: false,
-    bytes: 1000,
     pending: 0,
     failed: 0,
-    isCompletionDue: false,
-    oldestPendingMs: undefined,
-    damage: undefined,
+    oldestPendingMs: null,
+    damage: null,
+    completion: null,
     ...facts,
   };
 }
@@ -67,6 +65,8 @@ export function file(name: string, facts: Partial<FileFacts> = {}): FileFacts {
   return {
     name,
     path: `/data/wal/${name}`,
+    dev: 1,
+    ino: 1,
     bytes: 10,
     mtimeMs: NOW_MS,
     mode: 0o600,
@@ -85,7 +85,7 @@ export function testProbe(changes: Partial<Probe> = {}): Probe {
     command: (words) => `airunner ${words}`,
     look: () => Promise.resolve({ kind: "directory", linkTarget: undefined, mode: 0o700, ownerId: 1000 }),
     list: () => Promise.resolve([]),
-    fileSystem: () => Promise.resolve(DISK),
+    fileSystems: () => Promise.resolve([DISK]),
     measureSync: () => Promise.resolve({ durationsMs: [0.1, 0.2, 0.3], isHanging: false }),
     logs: () => Promise.resolve(NO_LOGS),
     archives: () => Promise.resolve(NO_ARCHIVES),

@@ -29,6 +29,8 @@ export class ManualClock implements Clock {
 
   sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
+    // No time passes; others only get a turn.
+    if (durationMs === 0) return new Promise((resolve) => setTimeout(resolve));
     return new Promise((resolve) => {
       const wake = () => {
         this.#sleepers.delete(sleeper);

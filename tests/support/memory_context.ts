@@ -4,6 +4,7 @@
 import type { Context, SignalName } from "../../src/cli/context.ts";
 import { Output } from "../../src/cli/terminal/output.ts";
 import { run } from "../../src/cli/run.ts";
+import { systemNetwork } from "../../src/platform/network.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 
@@ -35,16 +36,17 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
   const chunks = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   const handlers: ((name: SignalName) => void)[] = [];
   const actions: (() => void)[] = [];
+  const clock = { nowMs: () => nowMs, elapsedMs: () => 0, sleep: untilAborted };
   const outputTo = (name: "stdout" | "stderr") =>
-    new Output(
-      (bytes) => {
+    new Output({
+      write(bytes) {
         if (name === "stdout" && options.stdoutIsClosed) return Promise.reject(new Deno.errors.BrokenPipe());
         chunks[name].push(bytes.slice());
         return Promise.resolve(bytes.length);
       },
       isTerminal,
       columns,
-    );
+    }, clock);
   return {
     context: {
       args,
@@ -59,8 +61,10 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
       stdinIsTerminal: isTerminal,
       stdout: outputTo("stdout"),
       stderr: outputTo("stderr"),
-      clock: { nowMs: () => nowMs, elapsedMs: () => 0, sleep: untilAborted },
+      clock,
       random: () => 0.5,
+      randomId: () => crypto.randomUUID(),
+      network: systemNetwork,
       signals: {
         take(handler) {
           handlers.push(handler);
@@ -68,6 +72,7 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
         },
         takeHangup: () => () => {},
       },
+      onCrash: () => () => {},
       atExit: (action) => void actions.push(action),
     },
     stdout: () => joined(chunks.stdout),
@@ -102,7 +107,9 @@ export async function runInMemory(args: readonly string[], options: MemoryOption
 }
 
 /** Time does not pass by itself. */
-function untilAborted(_durationMs: number, signal?: AbortSignal): Promise<void> {
+function untilAborted(durationMs: number, signal?: AbortSignal): Promise<void> {
+  // Others only get a turn.
+  if (durationMs === 0) return new Promise((resolve) => setTimeout(resolve));
   return new Promise((resolve) => {
     if (signal?.aborted) resolve();
     else signal?.addEventListener("abort", () => resolve(), { once: true });

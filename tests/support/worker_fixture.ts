@@ -1,6 +1,8 @@
 /**
  * A worker and a server in one process, over real sockets, processes and files, in a directory of their own.
  */
+import { DEFAULT_SETTINGS } from "./worker_settings.ts";
+import { systemNetwork } from "../../src/platform/network.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -28,6 +30,11 @@ function loadFileLock(): void {
 loadFileLock();
 
 export type Params = Omit<MessageInitShape<typeof JobParamsSchema>, "$typeName" | "$unknown">;
+
+/** What a test asks for; everything else is as if the user had set nothing, but quicker. */
+export type FixtureOptions = Partial<Omit<WorkerOptions, "settings">> & {
+  settings?: Partial<WorkerSettings>;
+};
 
 /** Everything that waits for a person's sake waits for milliseconds here. */
 const QUICK: Partial<WorkerSettings> = {
@@ -88,14 +95,14 @@ export class WorkerFixture implements AsyncDisposable {
     return this.submit({ command: "sh", args: ["-c", script], ...more });
   }
 
-  startWorker(options: Partial<WorkerOptions> = {}): StartedWorker {
+  startWorker(options: FixtureOptions = {}): StartedWorker {
     const worker = new StartedWorker(this, options);
     this.#workers.push(worker);
     return worker;
   }
 
   /** Runs a worker until the queue is empty. */
-  async runQueue(options: Partial<WorkerOptions> = {}): Promise<StartedWorker> {
+  async runQueue(options: FixtureOptions = {}): Promise<StartedWorker> {
     const worker = this.startWorker({ once: true, ...options });
     const { end } = await worker.ended();
     assert.equal(end, "idle", worker.lines.join("\n"));
@@ -103,7 +110,7 @@ export class WorkerFixture implements AsyncDisposable {
   }
 
   workerOptions(
-    more: Partial<WorkerOptions>,
+    more: FixtureOptions,
   ): Omit<WorkerOptions, "logger" | "drain" | "stop" | "transport"> {
     return {
       files: systemFiles,
@@ -120,7 +127,7 @@ export class WorkerFixture implements AsyncDisposable {
       clock: systemClock,
       random: () => 0.5,
       ...more,
-      settings: { ...QUICK, ...more.settings },
+      settings: { ...DEFAULT_SETTINGS, ...QUICK, ...more.settings },
     };
   }
 
@@ -198,8 +205,8 @@ export class StartedWorker {
   #watchers: (() => void)[] = [];
   #mayFail = false;
 
-  constructor(fixture: WorkerFixture, options: Partial<WorkerOptions>) {
-    const own = createServerTransport({ server: fixture.url, clock: systemClock });
+  constructor(fixture: WorkerFixture, options: FixtureOptions) {
+    const own = createServerTransport({ network: systemNetwork, server: fixture.url, clock: systemClock });
     this.result = runWorker({
       transport: own,
       ...fixture.workerOptions(options),

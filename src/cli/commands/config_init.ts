@@ -23,7 +23,7 @@ export async function run({ context, options, loaded: { locations } }: Init): Pr
   const named = locations.named === undefined ? "" : ` --config=${word}`;
   let isWritten: boolean;
   try {
-    isWritten = await writeConfigFile(path, configTemplate(), options.force ?? false);
+    isWritten = await writeConfigFile(context.files, path, configTemplate(), options.force ?? false);
   } catch (error) {
     throw new CommandError(
       `Cannot write ${path}: ${(error as Error).message}. What was there before is unchanged.`,

@@ -3,13 +3,8 @@
  */
 import { type ConfigFile, fileSource, parseConfigFile } from "../../config/config_file.ts";
 import { CONFIG_VARIABLE } from "../../config/config_location.ts";
-import {
-  CONFIG_BYTES_MAX,
-  ConfigFileError,
-  decode,
-  findConfigFile,
-  readConfigText,
-} from "../../config/read_config_file.ts";
+import { CONFIG_BYTES_MAX, decode, findConfigFile, readConfigText } from "../../config/read_config_file.ts";
+import { ConfigFileError } from "../../config/config_file_error.ts";
 import { environmentSource, resolveSettings, SettingError } from "../../config/resolve.ts";
 import { nearest } from "../../config/nearest.ts";
 import { type Setting, SETTING_NAMES, SETTINGS } from "../../config/settings.ts";
@@ -33,13 +28,15 @@ export async function run({ context, args: [file], options, loaded, style }: Val
   };
   let config: ConfigFile | undefined;
   try {
-    const path = file ?? await findConfigFile(loaded.locations);
+    const path = file ?? await findConfigFile(context.files, loaded.locations);
     validation.path = path === "-" ? "standard input" : path;
     if (path !== undefined) {
-      const text = path === "-" ? await readStdin(context) : await readConfigText(path, file ?? named?.where);
+      const text = path === "-"
+        ? await readStdin(context)
+        : await readConfigText(context.files, path, file ?? named?.where);
       config = parseConfigFile(text, validation.path!);
       validation.settings = config.places.size;
-      if (path !== "-") validation.warnings.push(...await permissionWarnings(path));
+      if (path !== "-") validation.warnings.push(...await permissionWarnings(context, path));
     }
   } catch (error) {
     if (error instanceof YamlError) validation.problems.push(...error.problems);
@@ -66,8 +63,8 @@ async function readStdin({ stdin }: Context): Promise<string> {
 }
 
 /** Whoever may write the file may have jobs delivered elsewhere. */
-async function permissionWarnings(path: string): Promise<string[]> {
-  const { mode, isFile } = await Deno.stat(path);
+async function permissionWarnings({ files }: Context, path: string): Promise<string[]> {
+  const { mode, isFile } = await files.stat(path);
   if (!isFile || mode === null || (mode & 0o022) === 0) return [];
   return [`Others than its owner may write to ${path}, and so decide where output goes: chmod go-w ${path}`];
 }

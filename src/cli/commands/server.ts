@@ -34,7 +34,7 @@ type Server = Call<
 export async function run({ context, settings, logger }: Server): Promise<number> {
   // A job on the same machine must not find the secret behind its worker's tokens in here.
   closeToOthers(logger);
-  await createDirectory(dirname(settings.data));
+  await createDirectory(context.files, dirname(settings.data));
   const metrics = await ServerMetrics.create(VERSION, context.clock);
   const server = await startServer({
     listen: settings.listen,
@@ -81,7 +81,10 @@ function connectionLimits(settings: Server["settings"]): ConnectionLimits {
   };
 }
 
-/** Reads the token at each request, so that it can be changed. @throws CommandError when there is none to begin with */
+/**
+ * Reads the token at each request, so that it can be changed. @throws CommandError when there is none to
+ * begin with
+ */
 async function tokenReader(
   path: string | undefined,
   logger: Logger,

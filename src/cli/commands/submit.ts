@@ -15,6 +15,9 @@ import { CommandError, UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { ServerClient } from "../../client/server_client.ts";
 import { ServerError } from "../../client/server_error.ts";
+import { messageOf } from "../../platform/error_text.ts";
+import type { Files } from "../../platform/files.ts";
+import { NotFound } from "../../platform/system_errors.ts";
 import { shellWord } from "../../platform/text.ts";
 import { printJob } from "./logs.ts";
 import { requireServer } from "../settings/require_server.ts";
@@ -31,11 +34,13 @@ export type SubmitOptions = {
 type Submit = Call<[string[]], SubmitOptions, "server" | "credential" | "requestTimeout" | "queue">;
 
 export async function run({ context, args: [command], options, settings }: Submit): Promise<number> {
-  const file = options.config === undefined ? create(JobParamsSchema) : await readConfig(options.config);
+  const file = options.config === undefined
+    ? create(JobParamsSchema)
+    : await readConfig(context.files, options.config);
   const jobParams = jobParamsOf(file, command, options);
   using client = await ServerClient.connect(requireServer(settings), context);
   // An id of our own when there is none: without it, a call that was repeated would be a second job.
-  const requestId = options.requestId ?? crypto.randomUUID();
+  const requestId = options.requestId ?? context.randomId();
   const request = create(EnqueueJobRequestSchema, { requestId, queue: settings.queue, jobParams });
   let jobId: string;
   try {
@@ -53,15 +58,13 @@ export async function run({ context, args: [command], options, settings }: Submi
   return await printJob(context, client, { jobId, fromSequence: 1n, raw: false, wasReached: true });
 }
 
-async function readConfig(path: string): Promise<JobParams> {
+async function readConfig(files: Files, path: string): Promise<JobParams> {
   let source: string;
   try {
-    source = await Deno.readTextFile(path);
+    source = await files.readText(path);
   } catch (error) {
     throw new CommandError(
-      `Cannot read ${path}: ${
-        error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message
-      }`,
+      `Cannot read ${path}: ${error instanceof NotFound ? "no such file" : messageOf(error)}`,
       ExitCode.CONFIGURATION,
       undefined,
       { cause: error },

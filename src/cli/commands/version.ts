@@ -4,7 +4,7 @@
 import type { Call } from "../call.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { VERSION } from "../../platform/version.ts";
+import { RUNTIME_VERSION, TARGET, VERSION } from "../../platform/version.ts";
 
 export async function run({ context, options }: Call<[], { json?: true }>): Promise<number> {
   await context.stdout.write(options.json ? `${toJson(versionFacts())}\n` : `${VERSION}\n`);
@@ -17,7 +17,7 @@ function versionFacts() {
     version: VERSION,
     log_format: "ARWAL001",
     protocol: "job.v1",
-    deno: Deno.version.deno,
-    target: Deno.build.target,
+    deno: RUNTIME_VERSION,
+    target: TARGET,
   };
 }

@@ -3,12 +3,15 @@
  */
 import { archiveLog } from "../../archive/archiver.ts";
 import type { Logger } from "../../platform/logging/logger.ts";
-import { LogLockedError } from "../../wal/errors.ts";
+import { LogLockedError, LogQuarantinedError } from "../../wal/errors.ts";
 import { Log } from "../../wal/log.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
+import { messageOf } from "../../platform/error_text.ts";
+import { nextStep } from "../next_step.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
+import { isUncompleted } from "../../survey/facts.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { summarizeLog } from "../../survey/summary.ts";
 import { quietLogger } from "../../platform/logging/quiet.ts";
@@ -42,8 +45,8 @@ export async function run(call: Archive): Promise<number> {
     throw new UsageError("Cannot archive: name the jobs, or give --all for every log", undefined);
   }
   const targets = options.all
-    ? (await allTargets(settings)).filter(({ kind }) => kind === "log")
-    : await findTargets(words, ["log"], settings);
+    ? (await allTargets(context.files, settings)).filter(({ kind }) => kind === "log")
+    : await findTargets(context.files, words, ["log"], settings);
   const results: Archived[] = [];
   for (const { path, kind } of targets) {
     if (kind === "archive") throw new UsageError(`Cannot archive ${path}: it is an archive`);
@@ -62,14 +65,21 @@ export async function run(call: Archive): Promise<number> {
   return results.every(isFine) ? ExitCode.DONE : ExitCode.FAILED;
 }
 
-async function archiveOne(path: string, { options, settings, logger }: Archive): Promise<Archived> {
+async function archiveOne(path: string, { context, options, settings, logger }: Archive): Promise<Archived> {
   try {
     const { logBytes, pending, failed, exitCode, completion } = await summarizeLog(
-      (await openLog(path)).bytes,
+      (await openLog(context.files, path)).bytes,
     );
     const unsent = pending + failed;
-    const isUncompleted = pending === 0 && (completion === "due" || completion === "refused");
-    if (options.dryRun) return { path, outcome: "would_archive", rawBytes: logBytes, unsent, isUncompleted };
+    if (options.dryRun) {
+      return {
+        path,
+        outcome: "would_archive",
+        rawBytes: logBytes,
+        unsent,
+        isUncompleted: isUncompleted({ pending, completion }),
+      };
+    }
     const { archiveDir, compressionLevel: level } = settings;
     const request = { logPath: path, archiveDir, level, logger: quietLogger(logger) };
     const how = { ...request, ended: exitCode !== undefined, exitCode };
@@ -83,7 +93,7 @@ async function archiveOne(path: string, { options, settings, logger }: Archive):
       throw new CommandError(`Cannot archive ${path}: ${problem} at byte ${offset}. It stays where it is.`);
     }
     const { archivePath, summary } = result;
-    const { size } = await Deno.stat(archivePath);
+    const { size } = await context.files.stat(archivePath);
     return {
       path,
       outcome: "archived",
@@ -91,8 +101,7 @@ async function archiveOne(path: string, { options, settings, logger }: Archive):
       rawBytes: summary.raw_bytes,
       archiveBytes: size,
       unsent: summary.pending + summary.failed,
-      isUncompleted: summary.pending === 0 &&
-        (summary.completion === "due" || summary.completion === "refused"),
+      isUncompleted: isUncompleted(summary),
     };
   } catch (error) {
     return failure(path, error);
@@ -111,8 +120,9 @@ function failure(path: string, error: unknown): Archived {
       `Left alone: ${path} is being written by ${owner}, which archives it when its job is done`;
     return { path, outcome: "in_use", message };
   }
-  const outcome = error instanceof Error && error.name === "LogQuarantinedError" ? "damaged" : "failed";
-  return { path, outcome, message: error instanceof Error ? error.message : String(error) };
+  const outcome = error instanceof LogQuarantinedError ? "damaged" : "failed";
+  const message = [messageOf(error), nextStep(error)].filter((text) => text !== undefined).join(" ");
+  return { path, outcome, message };
 }
 
 function archivedLine(

@@ -1,6 +1,7 @@
 /**
  * `airunner wal cleanup`: deletes old archives of which the server has everything, and others only when their job ids are typed.
  */
+import { DAY_MS } from "../../platform/clock.ts";
 import {
   applyRetention,
   planRetention,
@@ -39,7 +40,7 @@ interface Options {
 
 type Cleanup = Call<[], Options, "archiveDir">;
 
-const AGES = duration(0, 100 * 365 * 86_400_000);
+const AGES = duration(0, 100 * 365 * DAY_MS);
 
 export async function run(call: Cleanup): Promise<number> {
   const { context, options, settings: { archiveDir }, style } = call;

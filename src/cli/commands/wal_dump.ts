@@ -21,7 +21,7 @@ import { damageMeaning, healthLine } from "../screens/health.ts";
 import { counted, shellWord } from "../../platform/text.ts";
 import { SeenSequences } from "../../client/seen_sequences.ts";
 import { ownerOf } from "../../survey/log_owner.ts";
-import { systemFiles } from "../../platform/system_files.ts";
+import type { Files } from "../../platform/files.ts";
 
 export interface DumpOptions {
   raw?: true;
@@ -64,7 +64,7 @@ export async function run(call: Dump): Promise<number> {
       ? await dumpEvents(target, wanted, context)
       : await dumpOutput(target, wanted, call);
     await context.stdout.flush();
-    await failIfIncomplete(target, scan, undecodable);
+    await failIfIncomplete(context.files, target, scan, undecodable);
   } catch (error) {
     throw cannotRead(target.path, error);
   }
@@ -80,22 +80,25 @@ interface Dumped {
 async function dumpOutput(
   { file }: LogTarget,
   { bounds, streams }: Wanted,
-  { context: { stdout }, options, style }: Dump,
+  { context: { files, stdout }, options, style }: Dump,
 ): Promise<Dumped> {
   const seen = new SeenSequences();
   const lines = new OutputLines();
   let undecodable = 0;
-  const scan = await scanBytes((await openLog(file)).bytes, async ({ sequence, payload }, kind) => {
-    // Another writer may have logged an event again with its new status; a server keeps the first, so do we.
-    if (kind !== "event" || !seen.add(sequence) || !isWithin(sequence, bounds)) return;
-    const event = decodeEvent(payload);
-    if (event === undefined) undecodable++;
-    else {for (const piece of outputOf(event)) {
-        if (streams !== undefined && !streams.includes(piece.stream)) continue;
-        if (options.raw) await stdout.write(piece.bytes);
-        else for (const line of lines.push(piece)) await stdout.write(renderOutputLine(line, style));
-      }}
-  });
+  const scan = await scanBytes(
+    (await openLog(files, file)).bytes,
+    async ({ sequence, payload }, kind) => {
+      // Another writer may have logged an event again with its new status; a server keeps the first, so do we.
+      if (kind !== "event" || !seen.add(sequence) || !isWithin(sequence, bounds)) return;
+      const event = decodeEvent(payload);
+      if (event === undefined) undecodable++;
+      else {for (const piece of outputOf(event)) {
+          if (streams !== undefined && !streams.includes(piece.stream)) continue;
+          if (options.raw) await stdout.write(piece.bytes);
+          else for (const line of lines.push(piece)) await stdout.write(renderOutputLine(line, style));
+        }}
+    },
+  );
   for (const line of lines.finish()) await stdout.write(renderOutputLine(line, style));
   return { scan, undecodable };
 }
@@ -104,10 +107,10 @@ async function dumpOutput(
 async function dumpEvents(
   { file }: LogTarget,
   { bounds, streams }: Wanted,
-  { stdout }: Pick<Context, "stdout">,
+  { files, stdout }: Pick<Context, "files" | "stdout">,
 ): Promise<Dumped> {
-  const scan = await summarizeLog((await openLog(file)).bytes);
-  await readEvents((await openLog(file)).bytes, scan, async (row) => {
+  const scan = await summarizeLog((await openLog(files, file)).bytes);
+  await readEvents((await openLog(files, file)).bytes, scan, async (row) => {
     if (!isWithin(row.sequence, bounds)) return;
     const event = decodeEvent(row.payload);
     const chosen = event === undefined || streams === undefined ? event : withStreams(event, streams);
@@ -149,12 +152,13 @@ function isWithin(sequence: bigint, bounds: SequenceBounds | undefined): boolean
 }
 
 async function failIfIncomplete(
+  files: Files,
   { path, file }: LogTarget,
   scan: LogScan,
   undecodable: number,
 ): Promise<void> {
   const beingWritten = scan.damage?.problem === "torn_record" && path !== "-" &&
-    await ownerOf(systemFiles, file) !== undefined;
+    await ownerOf(files, file) !== undefined;
   if (scan.damage && !beingWritten) {
     throw new CommandError(
       `${path} is ${healthLine(scan)}. ${capitalized(damageMeaning(scan))}. ` +

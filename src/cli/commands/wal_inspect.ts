@@ -10,13 +10,7 @@ import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { cannotRead } from "../cannot_read.ts";
-import {
-  type EventRow,
-  type LogSummary,
-  oldestUnsentMs,
-  readEvents,
-  summarizeLog,
-} from "../../survey/summary.ts";
+import { type EventRow, type LogSummary, readEvents, summarizeLog } from "../../survey/summary.ts";
 import { findTarget, type LogTarget } from "../log_target.ts";
 import type { Output } from "../terminal/output.ts";
 import { Progress } from "../terminal/progress.ts";
@@ -31,7 +25,7 @@ import {
 import { renderPayload } from "../screens/payload_lines.ts";
 import { counted, shown } from "../../platform/text.ts";
 import { ownerOf } from "../../survey/log_owner.ts";
-import { systemFiles } from "../../platform/system_files.ts";
+import type { Context } from "../context.ts";
 
 export interface InspectOptions extends FilterOptions {
   json?: true;
@@ -55,7 +49,7 @@ export async function run(call: Inspect): Promise<number> {
   if (options.follow) checkFollow(word, options);
   const target = await findTarget(context, word, call.settings);
   try {
-    const { archived } = await openLog(target.file);
+    const { archived } = await openLog(context.files, target.file);
     if (options.follow && !archived) {
       const { followRecords } = await import("../follow_records.ts");
       const { json = false, payload = false } = options;
@@ -77,11 +71,11 @@ function checkFollow(word: string, { status }: InspectOptions): void {
 }
 
 async function write(inspected: Inspected, filter: RecordFilter | undefined, call: Inspect): Promise<void> {
-  const { context: { stdout, stderr, clock }, options, style } = call;
+  const { context: { stdout, stderr }, options, style } = call;
   if (options.json) await writeJson(inspected, filter, call);
   else if (options.records || options.payload || options.follow || filter) {
     await writeRecords(inspected, filter, call);
-  } else await stdout.write(renderInspect(await screenOf(inspected, clock.nowMs()), style));
+  } else await stdout.write(renderInspect(await screenOf(inspected, call.context), style));
   if (!options.follow) return;
   await stdout.flush();
   await stderr.write(`${shown(inspected.path)} is an archive: nothing is added to it\n`);
@@ -89,13 +83,18 @@ async function write(inspected: Inspected, filter: RecordFilter | undefined, cal
 }
 
 async function inspect(target: LogTarget, { context }: Inspect): Promise<Inspected> {
-  const { size } = await Deno.stat(target.file);
-  const { bytes, archived } = await openLog(target.file);
+  const { size } = await context.files.stat(target.file);
+  const { bytes, archived } = await openLog(context.files, target.file);
   const progress = new Progress(context);
   // How long an archived log is, its last byte alone tells for sure.
   const watch = (bytes: LogBytes) => progress.watch(bytes, archived ? undefined : size);
   const summary = await summarizeLog(watch(bytes));
-  return { ...target, archived, summary, open: async () => watch((await openLog(target.file)).bytes) };
+  return {
+    ...target,
+    archived,
+    summary,
+    open: async () => watch((await openLog(context.files, target.file)).bytes),
+  };
 }
 
 /** Piece by piece: the events of a log of 2 GiB would not fit into memory as one text. */
@@ -173,8 +172,8 @@ async function eachText(
   return count;
 }
 
-async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScreen> {
-  const { path, file, archived, summary, open } = inspected;
+async function screenOf(inspected: Inspected, { files, clock }: Context): Promise<InspectScreen> {
+  const { path, file, archived, summary } = inspected;
   const { execution, ledger: _ledger, marks: _marks, ...rest } = summary;
   // The token goes no further than this line.
   const { task_token: _secret, ...shownExecution } = execution ?? {};
@@ -182,12 +181,11 @@ async function screenOf(inspected: Inspected, nowMs: number): Promise<InspectScr
     ...rest,
     path,
     archived,
-    fileBytes: (await Deno.stat(file)).size,
+    fileBytes: (await files.stat(file)).size,
     jobId: jobIdOf(inspected),
     execution: execution && shownExecution as InspectScreen["execution"],
-    oldestPendingMs: await oldestUnsentMs(open, summary),
-    owner: path === "-" || archived ? undefined : await ownerOf(systemFiles, file),
-    nowMs,
+    owner: path === "-" || archived ? undefined : await ownerOf(files, file),
+    nowMs: clock.nowMs(),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { isUncompleted } from "../../survey/facts.ts";
+import { isCompletionDue } from "../../survey/facts.ts";
 import { type InventoryLog, LOG_STATES, type LogState } from "../../survey/inventory.ts";
 import { parseCount, parseWords } from "../option_values.ts";
 import { findNext, type LsTotals, renderLs } from "../screens/ls_screen.ts";
@@ -87,8 +87,7 @@ const COMPARE: Readonly<Record<Sort, Compare>> = {
 function urgency({ state, facts }: InventoryLog): number {
   if (facts === undefined || state === "corrupt") return 0;
   if (facts.failed > 0) return 1;
-  const isDue = isUncompleted(facts) && facts.completion === "due";
-  if (facts.pending > 0 || isDue) return state === "active" ? 3 : 2;
+  if (facts.pending > 0 || isCompletionDue(facts)) return state === "active" ? 3 : 2;
   return state === "active" ? 4 : state === "orphaned" ? 5 : 6;
 }
 

@@ -11,6 +11,7 @@ import {
 } from "../../migrate/plan.ts";
 import { isNoSpaceError } from "../../platform/files.ts";
 import type { Call } from "../call.ts";
+import type { Context } from "../context.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
@@ -30,9 +31,9 @@ export async function run({ context, options, settings, logger, style }: Migrate
   if (options.to === "") throw new UsageError("Cannot migrate: --to is empty; name the new directory");
   const progress = new Progress(context);
   const signals = stopSignals(context.signals, logger);
-  const to = absolute(options.to);
+  const to = absolute(context, options.to);
   const request: MigrateOptions = {
-    sources: { wal: absolute(settings.walDir), archive: absolute(settings.archiveDir) },
+    sources: { wal: absolute(context, settings.walDir), archive: absolute(context, settings.archiveDir) },
     to,
     symlink: options.symlink ?? false,
     signal: signals.drain,
@@ -97,8 +98,8 @@ function explained(error: unknown, signal: AbortSignal, to: string): unknown {
   );
 }
 
-function absolute(path: string): string {
-  const from = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+function absolute({ workingDirectory }: Context, path: string): string {
+  const from = path.startsWith("/") ? path : `${workingDirectory()}/${path}`;
   // Dots and doubled slashes go; links stay, because they are what may have to be replaced.
   return decodeURIComponent(
     new URL(`file://${encodeURI(from).replaceAll("#", "%23").replaceAll("?", "%3F")}`).pathname,

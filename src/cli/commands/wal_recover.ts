@@ -2,8 +2,7 @@
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
 import { logName, logNames, readFileName } from "../../wal/file_names.ts";
-import { fileName, isMissing, parentDirectory } from "../../platform/files.ts";
-import { systemFiles } from "../../platform/system_files.ts";
+import { fileName, type Files, isMissing, parentDirectory } from "../../platform/files.ts";
 import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
@@ -12,7 +11,9 @@ import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { locateLog, quarantinedLogs } from "../../survey/locate.ts";
+import { findLog } from "../log_target.ts";
+import type { Context } from "../context.ts";
+import { quarantinedLogs } from "../../survey/locate.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { cannotRead } from "../cannot_read.ts";
 import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../survey/recovered.ts";
@@ -27,9 +28,9 @@ type Recover = Call<
 >;
 
 export async function run({ context, args: [target], options, settings, style }: Recover): Promise<number> {
-  const { stdout, stderr } = context;
-  const path = await locateDamaged(target, settings, (note) => stderr.write(`${note}\n`));
-  const owner = await writerOf(systemFiles, path);
+  const { stdout } = context;
+  const path = await locateDamaged(context, target, settings);
+  const owner = await writerOf(context.files, path);
   if (owner !== undefined) {
     throw new CommandError(
       `Cannot recover ${path}: process ${owner} is writing it. Nothing was changed; a record that is half written just now ` +
@@ -38,7 +39,7 @@ export async function run({ context, args: [target], options, settings, style }:
       `Next: airunner wal verify ${shellWord(path)}`,
     );
   }
-  const source = await openDamaged(path);
+  const source = await openDamaged(context.files, path);
   let found: Found;
   try {
     const holes = () => source.holes;
@@ -54,7 +55,7 @@ export async function run({ context, args: [target], options, settings, style }:
   const isWhole = plan.damaged.length === 0 && archiveProblems.length === 0;
   const written = isWhole || options.dryRun || plan.records === 0
     ? undefined
-    : await write(found, source, options.output, settings.walDir);
+    : await write(context.files, found, source, options.output, settings.walDir);
   if (options.json) {
     await stdout.write(toJson(recoverJson(found, written?.path, options.dryRun ?? false)) + "\n");
   } else if (isWhole) {
@@ -87,16 +88,14 @@ interface Found {
 
 /** For a job's id: its log that was set aside, which is the one that needs it, or else its log or archive. */
 async function locateDamaged(
+  context: Context,
   target: string,
   directories: Recover["settings"],
-  note: (line: string) => Promise<void>,
 ): Promise<string> {
-  const quarantined = target.includes("/") ? [] : await quarantinedLogs(target, directories.walDir);
-  if (quarantined.length === 0) {
-    const { path, notes } = await locateLog(target, directories);
-    for (const line of notes) await note(line);
-    return path;
-  }
+  const quarantined = target.includes("/")
+    ? []
+    : await quarantinedLogs(context.files, target, directories.walDir);
+  if (quarantined.length === 0) return await findLog(context, target, directories);
   if (quarantined.length === 1) return quarantined[0];
   throw new CommandError(
     `Job ${target} has ${quarantined.length} damaged logs. Nothing was changed; name the one to recover:`,
@@ -114,8 +113,8 @@ interface Source {
   readonly holes: readonly number[];
 }
 
-async function openDamaged(path: string): Promise<Source> {
-  const { archived } = await openLog(path);
+async function openDamaged(files: Files, path: string): Promise<Source> {
+  const { archived } = await openLog(files, path);
   const problems: string[] = [];
   let holes: number[] = [];
   // An archive whose very first bytes are damaged is told by its name only.
@@ -148,6 +147,7 @@ async function openDamaged(path: string): Promise<Source> {
 }
 
 async function write(
+  files: Files,
   { path, plan, log }: Found,
   { open, isArchive }: Source,
   output: string | undefined,
@@ -161,7 +161,7 @@ async function write(
   const names = output !== undefined ? [fileName(output)] : namesFor(path, log);
   try {
     return await writeWholeFile({
-      files: systemFiles,
+      files,
       directory,
       names,
       bytes: repairedBytes(open, plan),

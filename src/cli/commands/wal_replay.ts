@@ -46,18 +46,18 @@ type Replay = Call<
 >;
 
 export async function run(call: Replay): Promise<number> {
-  const { args: [words], options, settings } = call;
+  const { context, args: [words], options, settings } = call;
   if ((words.length === 0) === (options.all === undefined)) {
     throw new UsageError("Cannot replay: name jobs or files, or give --all for every log and archive");
   }
   const selection = selectionOf(options);
   const eventsPerSecondMax = options.rate === undefined ? undefined : parseRate(options.rate);
   const targets = options.all
-    ? await allTargets(settings)
-    : await findTargets(words, ["log", "archive"], settings);
+    ? await allTargets(context.files, settings)
+    : await findTargets(context.files, words, ["log", "archive"], settings);
   const found: PlannedReplay[] = [];
-  for (const target of targets) found.push(await planReplay(target, selection));
-  const plans = await withoutEarlierStates(found);
+  for (const target of targets) found.push(await planReplay(context.files, target, selection));
+  const plans = await withoutEarlierStates(context.files, found);
   return options.dryRun
     ? await showPlan(call, plans)
     : await replayAll(call, plans, selection, eventsPerSecondMax);

@@ -19,7 +19,7 @@ interface Restored {
 export async function run({ context, args: [words], options, settings, style }: Restore): Promise<number> {
   const { stdout, stderr } = context;
   const { walDir } = settings;
-  const targets = await findTargets(words, ["archive"], settings);
+  const targets = await findTargets(context.files, words, ["archive"], settings);
   const all: Restored[] = [];
   for (const { path, kind } of targets) {
     const one = kind === "log"

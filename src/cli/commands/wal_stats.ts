@@ -4,9 +4,10 @@
 import { listenAddress } from "../../config/value_type.ts";
 import { askAppendLatency } from "../../metrics/append_latency.ts";
 import type { Call } from "../call.ts";
-import { type DiskRoom, readDiskRoom } from "../disk_room.ts";
+import { type DiskSpace, diskSpaceOf } from "../../platform/disk_space.ts";
 import { ExitCode } from "../exit_code.ts";
-import { DAY_MS, estimateFilling, estimateGrowth } from "../../survey/growth.ts";
+import { DAY_MS } from "../../platform/clock.ts";
+import { estimateFilling, estimateGrowth } from "../../survey/growth.ts";
 import { toJson } from "../../platform/json.ts";
 import { listLeftovers } from "../../survey/log_files.ts";
 import type { InventoryLog, LogState } from "../../survey/inventory.ts";
@@ -21,8 +22,8 @@ export async function run({ context, options, settings, style }: Stats): Promise
   const { stdout, clock } = context;
   const { walDir, archiveDir, metricsListen, retentionDays } = settings;
   const { logs } = await takeInventoryVisibly(context, settings);
-  const leftovers = await listLeftovers(settings);
-  const rooms = await readDiskRoom([walDir, archiveDir]);
+  const leftovers = await listLeftovers(context, settings);
+  const rooms = await diskSpaceOf(context.files, [walDir, archiveDir]);
   const nowMs = clock.nowMs();
   const screen: StatsScreen = {
     walDir,
@@ -86,7 +87,7 @@ function writtenMs({ file, facts }: Pick<InventoryLog, "file" | "facts">): numbe
 /** The disk that fills is that of the archives: every log ends there. */
 function growthOf(
   logs: readonly InventoryLog[],
-  rooms: readonly DiskRoom[],
+  rooms: readonly DiskSpace[],
   { archiveDir, retentionDays }: Pick<Stats["settings"], "archiveDir" | "retentionDays">,
   nowMs: number,
 ): StatsScreen["growth"] {

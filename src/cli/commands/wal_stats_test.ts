@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../platform/clock.ts";
 import assert from "node:assert/strict";
 import { MetricRegistry } from "../../metrics/registry.ts";
 import { FileLock } from "../../platform/file_lock.ts";
@@ -5,8 +6,6 @@ import { WORKER_METRICS } from "../../metrics/table.ts";
 import { renderStats, type StatsScreen } from "../screens/stats_screen.ts";
 import { plainStyle } from "../../platform/text.ts";
 import { assertScreen, LogBuilder, TestData } from "../../../tests/support/data_directory.ts";
-
-const DAY_MS = 86_400_000;
 
 const SCREEN: StatsScreen = {
   walDir: "/data/wal",
@@ -25,6 +24,7 @@ const SCREEN: StatsScreen = {
   leftovers: { files: 0, bytes: 0 },
   retentionDays: 30,
   rooms: [{
+    type: 0xef53,
     directories: ["/data/wal", "/data/archive"],
     totalBytes: 100e9,
     freeBytes: 40e9,

@@ -1,6 +1,8 @@
 /**
  * `airunner wal verify`: reads every byte of every file, and writes nothing.
  */
+import type { Context } from "../context.ts";
+import { isGone } from "../../survey/inventory.ts";
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
@@ -22,7 +24,7 @@ export async function run(call: Verify): Promise<number> {
   }
   const { stdout, stderr } = context;
   const totals = { whole: 0, unreadable: 0, torn: [] as string[], damaged: [] as string[] };
-  for await (const path of isAll ? allPaths(settings) : named) {
+  for await (const path of isAll ? allPaths(context, settings) : named) {
     let verified: Verified;
     try {
       verified = await verifyOne(path, call);
@@ -50,23 +52,19 @@ export async function run(call: Verify): Promise<number> {
 }
 
 /** Logs first, then archives as they are by then: a log that is archived meanwhile is checked there. */
-async function* allPaths(settings: Verify["settings"]): AsyncGenerator<string> {
-  for (const { path, kind } of await listLogFiles(settings)) if (kind !== "archive") yield path;
-  for (const { path, kind } of await listLogFiles(settings)) if (kind === "archive") yield path;
+async function* allPaths(context: Context, settings: Verify["settings"]): AsyncGenerator<string> {
+  for (const { path, kind } of await listLogFiles(context, settings)) if (kind !== "archive") yield path;
+  for (const { path, kind } of await listLogFiles(context, settings)) if (kind === "archive") yield path;
 }
 
 async function verifyOne(path: string, { context }: Verify): Promise<Verified> {
   const progress = new Progress(context);
-  const { size } = await Deno.stat(path);
-  return await verifyLog(path, {
-    clock: context.clock,
-    watch: (bytes, archived) => progress.watch(bytes, archived ? undefined : size),
-  });
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    (error instanceof Error && error.cause instanceof Deno.errors.NotFound);
+  const { size } = await context.files.stat(path);
+  return await verifyLog(
+    context,
+    path,
+    (bytes, archived) => progress.watch(bytes, archived ? undefined : size),
+  );
 }
 
 /** The fixed shape; the order of its keys is part of it. */

@@ -3,11 +3,11 @@
  */
 import { runWorker } from "../../job/worker.ts";
 import type { WorkerChanges, WorkerResult } from "../../job/worker_options.ts";
-import type { Clock } from "../../platform/clock.ts";
 import { closeToOthers } from "../../platform/process_protection.ts";
 import { returnFreedMemory } from "../../platform/freed_memory.ts";
 import type { Logger } from "../../platform/logging/logger.ts";
 import type { Call } from "../call.ts";
+import type { Context } from "../context.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "../create_directory.ts";
 import { jobPlace } from "../job_place.ts";
@@ -32,7 +32,7 @@ export async function run(call: Worker): Promise<number> {
   using place = jobPlace(settings, context);
   const transport = await connectTransport({ ...settings, server }, context);
   for (const directory of [settings.dataDir, settings.walDir, settings.archiveDir]) {
-    await createDirectory(directory);
+    await createDirectory(context.files, directory);
   }
   if (settings.sync === "interval") {
     logger.warn("Sync is interval: a power failure can lose the last output. Sync: always loses none", {
@@ -41,7 +41,7 @@ export async function run(call: Worker): Promise<number> {
   }
   // What changes at SIGHUP changes in here.
   const live = { ...settings };
-  const metrics = await workerMetrics(live, context.clock, logger);
+  const metrics = await workerMetrics(live, context, logger);
   const listener = metrics?.start();
   const signals = stopSignals(context.signals, logger);
   let change: ((changes: WorkerChanges) => void) | undefined;
@@ -106,7 +106,7 @@ export async function run(call: Worker): Promise<number> {
 /** Undefined when they are switched off; then nothing is counted either. */
 async function workerMetrics(
   settings: Worker["settings"],
-  clock: Clock,
+  { files, clock }: Context,
   logger: Logger,
 ): Promise<WorkerMetrics | undefined> {
   const { metricsListen: listen, walDir, archiveDir } = settings;
@@ -123,6 +123,7 @@ async function workerMetrics(
       return settings.readyMaxUnsentAge;
     },
     version: VERSION,
+    files,
     clock,
     logger,
   });

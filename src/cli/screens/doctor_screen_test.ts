@@ -8,7 +8,7 @@ import { colorStyle, plainStyle } from "../../platform/text.ts";
 
 const HEALTHY = testProbe();
 const SICK = testProbe({
-  fileSystem: () => Promise.resolve({ ...DISK, kind: "nfs", freeBytes: 100e6 }),
+  fileSystems: () => Promise.resolve([{ ...DISK, kind: "nfs", freeBytes: 100e6 }]),
   askServer: () => Promise.resolve({ kind: "none", why: "Connection refused" }),
   askWorker: () => Promise.resolve({ kind: "none" }),
   logs: () =>

@@ -34,7 +34,7 @@ export interface InspectScreen extends Health {
   readonly pending: number;
   readonly sent: number;
   readonly failed: number;
-  readonly oldestPendingMs: bigint | undefined;
+  readonly oldestPendingMs: number | undefined;
   readonly firstTimestampMs: bigint | undefined;
   readonly lastTimestampMs: bigint | undefined;
   readonly failures: readonly (Failure & { sequence: bigint })[];

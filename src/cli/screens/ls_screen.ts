@@ -1,7 +1,7 @@
 /**
  * The screen of `wal ls`: one line a log, what needs somebody first, then totals and what to type. Pure.
  */
-import { isUncompleted } from "../../survey/facts.ts";
+import { isCompletionDue, isUncompleted } from "../../survey/facts.ts";
 import type { InventoryLog, LogState } from "../../survey/inventory.ts";
 import {
   counted,
@@ -122,7 +122,7 @@ function note({ file, owner, facts, error }: InventoryLog): string {
 
 function paint(line: string, { state, facts }: InventoryLog, style: Style): string {
   if (state === "corrupt" || facts === undefined || facts.failed > 0) return style.bad(line);
-  const isWaiting = facts.pending > 0 || (isUncompleted(facts) && facts.completion === "due");
+  const isWaiting = facts.pending > 0 || isCompletionDue(facts);
   return isWaiting && state !== "active" ? style.warn(line) : line;
 }
 
@@ -138,8 +138,7 @@ function totalsLines({ logs, states, pending, failed, unreadable, ...sizes }: Ls
 
 /** What the next commands are about, of logs that the filters let through. */
 export function findNext(logs: readonly InventoryLog[], nowMs: number): NextLogs {
-  const isDue = ({ facts }: InventoryLog) =>
-    facts !== undefined && isUncompleted(facts) && facts.completion === "due";
+  const isDue = ({ facts }: InventoryLog) => facts !== undefined && isCompletionDue(facts);
   const isSettled = (log: InventoryLog) => log.facts?.pending === 0 && log.facts.failed === 0 && !isDue(log);
   const isStuck = ({ facts }: InventoryLog) => nowMs - (facts?.oldestPendingMs ?? nowMs) > STUCK_MS;
   return {

@@ -108,7 +108,9 @@ export function replayProblem(one: Replayed): string {
     case "interrupted":
       return `${left}: interrupted.\n  ${safe}; run the same command again to go on`;
     case "failed":
-      return `${left}: ${shown(reason ?? "")}.\n  ${safe}`;
+      return `${left}: ${shown(reason ?? "").replace(/\.$/, "")}.\n  ${safe}.\n  Next: airunner wal verify ${
+        word(path)
+      }`;
     default:
       if (one.completion === "outstanding") {
         return `${

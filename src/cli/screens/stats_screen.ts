@@ -2,8 +2,10 @@
  * The screen of `wal stats`: how much there is, what the server lacks, how long the disk lasts, how fast appends are. Pure.
  */
 import type { AppendLatency } from "../../metrics/append_latency.ts";
-import type { DiskRoom } from "../disk_room.ts";
-import { DAY_MS, type Filling, type Growth } from "../../survey/growth.ts";
+import type { DiskSpace } from "../../platform/disk_space.ts";
+import type { FileSystemSpace } from "../../platform/files.ts";
+import { DAY_MS } from "../../platform/clock.ts";
+import { type Filling, type Growth } from "../../survey/growth.ts";
 import type { LogState } from "../../survey/inventory.ts";
 import {
   counted,
@@ -40,7 +42,7 @@ export interface StatsScreen {
   /** Hidden files that killed processes left in the making. */
   readonly leftovers: { readonly files: number; readonly bytes: number };
   readonly retentionDays: number;
-  readonly rooms: readonly DiskRoom[];
+  readonly rooms: readonly DiskSpace[];
   readonly growth: readonly { readonly growth: Growth; readonly filling: Filling | undefined }[];
   /** Where the running worker was asked; undefined when metrics are switched off. */
   readonly address: string | undefined;
@@ -114,7 +116,7 @@ function retention({ retentionDays }: StatsScreen): string {
 }
 
 function roomLine(
-  { directories, totalBytes, freeBytes, totalInodes, freeInodes }: DiskRoom,
+  { directories, totalBytes, freeBytes, totalInodes, freeInodes }: DiskSpace,
   style: Style,
 ): string {
   const percent = totalBytes === 0 ? 0 : Math.floor(100 * freeBytes / totalBytes);
@@ -126,7 +128,7 @@ function roomLine(
 }
 
 export function isNearlyFull(
-  { totalBytes, freeBytes, totalInodes, freeInodes }: Omit<DiskRoom, "directories">,
+  { totalBytes, freeBytes, totalInodes, freeInodes }: Omit<FileSystemSpace, "type">,
 ): boolean {
   return freeBytes < (1 - USED_MAX) * totalBytes || freeInodes < (1 - USED_MAX) * totalInodes;
 }

@@ -2,7 +2,7 @@
  * Reads the configuration file as a worker would, and goes on without it when it is wrong: a doctor that refuses to look is no help.
  */
 import { CONFIG_FLAG } from "../../config/config_location.ts";
-import { ConfigFileError } from "../../config/read_config_file.ts";
+import { ConfigFileError } from "../../config/config_file_error.ts";
 import { SettingError } from "../../config/resolve.ts";
 import { YamlError } from "../../config/yaml_error.ts";
 import type { Call } from "../call.ts";

@@ -4,7 +4,8 @@
  */
 import type { ConfigFile } from "../../config/config_file.ts";
 import { type Setting, type SettingName, SETTINGS, type SettingValues } from "../../config/settings.ts";
-import type { YamlError } from "../../config/yaml_error.ts";
+import { YamlError } from "../../config/yaml_error.ts";
+import { messageOf } from "../../platform/error_text.ts";
 import type { Logger, LogLevel } from "../../platform/logging/logger.ts";
 import type { Context } from "../context.ts";
 import type { LoadedSettings } from "./settings_loader.ts";
@@ -64,9 +65,8 @@ async function load<N extends SettingName>(
 }
 
 function problemsOf(error: unknown): Record<string, string | number>[] {
-  if (!(error instanceof Error)) return [{ error: String(error) }];
-  if (error.name !== "YamlError") return [{ error: error.message }];
-  const { path, problems } = error as YamlError;
+  if (!(error instanceof YamlError)) return [{ error: messageOf(error) }];
+  const { path, problems } = error;
   return problems.map(({ line, column, reason }) => ({ path, line, column, error: reason }));
 }
 

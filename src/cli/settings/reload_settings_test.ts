@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseConfigFile } from "../../config/config_file.ts";
-import { ConfigFileError } from "../../config/read_config_file.ts";
+import { ConfigFileError } from "../../config/config_file_error.ts";
 import { environmentSource, flagSource, resolveSettings } from "../../config/resolve.ts";
 import { fileSource } from "../../config/config_file.ts";
 import { createLogger, type LogLevel } from "../../platform/logging/logger.ts";

@@ -12,6 +12,7 @@ import {
   type Source,
 } from "../../config/resolve.ts";
 import type { SettingName } from "../../config/settings.ts";
+import type { Files } from "../../platform/files.ts";
 import type { Context } from "../context.ts";
 
 export interface LoadedSettings<N extends SettingName = SettingName> extends Resolved<N> {
@@ -22,7 +23,7 @@ export interface LoadedSettings<N extends SettingName = SettingName> extends Res
 }
 
 export interface SettingsLoaderOptions<N extends SettingName> {
-  readonly context: Pick<Context, "env">;
+  readonly context: Pick<Context, "env" | "files">;
   readonly names: readonly N[];
   /** Texts given on the command line. */
   readonly typed: Readonly<Partial<Record<SettingName, string>>>;
@@ -41,11 +42,11 @@ export class SettingsLoader<N extends SettingName> {
 
   /** Throws SettingError, YamlError or ConfigFileError. */
   async load(): Promise<LoadedSettings<N>> {
-    const { context: { env }, names, typed, configFlag, readsFile } = this.#options;
+    const { context: { env, files }, names, typed, configFlag, readsFile } = this.#options;
     const home = env("HOME") || undefined;
     const sources: Source[] = [flagSource(typed), environmentSource(env)];
     const locations = configLocations({ flag: configFlag, env, dataDir: givenDataDir(sources, home) });
-    const file = readsFile ? await readConfigFile(locations) : undefined;
+    const file = readsFile ? await readConfigFile(files, locations) : undefined;
     if (file !== undefined) {
       const { fileSource } = await import("../../config/config_file.ts");
       sources.push(fileSource(file));
@@ -68,11 +69,11 @@ function givenDataDir(sources: readonly Source[], home: string | undefined): str
 }
 
 /** Loaded when there is a file: without one nobody has to wait for a YAML parser. */
-async function readConfigFile(locations: ConfigLocations): Promise<ConfigFile | undefined> {
+async function readConfigFile(files: Files, locations: ConfigLocations): Promise<ConfigFile | undefined> {
   const { findConfigFile, readConfigText } = await import("../../config/read_config_file.ts");
-  const path = await findConfigFile(locations);
+  const path = await findConfigFile(files, locations);
   if (path === undefined) return undefined;
-  const text = await readConfigText(path, locations.named?.where);
+  const text = await readConfigText(files, path, locations.named?.where);
   const { parseConfigFile } = await import("../../config/config_file.ts");
   return parseConfigFile(text, path);
 }

@@ -4,7 +4,7 @@
 import type { SettingValues } from "../../config/settings.ts";
 import { BACKOFF_DEFAULT } from "../../client/backoff.ts";
 import { DEFAULT_LIMITS } from "../../job/batcher.ts";
-import type { WorkerChanges, WorkerSettings } from "../../job/worker_options.ts";
+import type { ConfiguredSettings, WorkerChanges } from "../../job/worker_options.ts";
 import type { WORKER_SETTINGS } from "../table/setting_groups.ts";
 
 type Settings = SettingValues<(typeof WORKER_SETTINGS)[number]>;
@@ -12,7 +12,7 @@ type Settings = SettingValues<(typeof WORKER_SETTINGS)[number]>;
 /** What the runbook's `Sync: interval` may lose in a power failure. */
 export const SYNC_INTERVAL_MS = 100;
 
-export function workerSettings(settings: Settings): Partial<WorkerSettings> {
+export function workerSettings(settings: Settings): ConfiguredSettings {
   const { concurrency: _ofTheOptions, ...changeable } = changeableSettings(settings);
   return {
     visibilityTimeoutSeconds: Math.ceil(settings.visibilityTimeout / 1000),

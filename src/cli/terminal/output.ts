@@ -1,9 +1,9 @@
 /**
  * Standard output and standard error: writes are whole, in order, and wait for the reader.
  */
-
-/** Writes some of `bytes` and returns how many. */
-export type Write = (bytes: Uint8Array) => Promise<number>;
+import type { Clock } from "../../platform/clock.ts";
+import type { OutputStream } from "../../platform/own_process.ts";
+import { BrokenPipe, WouldBlock } from "../../platform/system_errors.ts";
 
 /** Small writes are gathered up to this size: a listing of a million lines is not a million system calls. */
 const BUFFER_BYTES = 64 * 1024;
@@ -17,14 +17,24 @@ export class OutputClosedError extends Error {
 }
 
 export class Output {
-  readonly #write: Write;
+  readonly #stream: OutputStream;
+  readonly #clock: Pick<Clock, "sleep">;
   readonly #encoder = new TextEncoder();
   #buffer = new Uint8Array(BUFFER_BYTES);
   #used = 0;
 
-  /** `columns` is undefined where there is no terminal. */
-  constructor(write: Write, readonly isTerminal: boolean, readonly columns: number | undefined) {
-    this.#write = write;
+  constructor(stream: OutputStream, clock: Pick<Clock, "sleep">) {
+    this.#stream = stream;
+    this.#clock = clock;
+  }
+
+  get isTerminal(): boolean {
+    return this.#stream.isTerminal;
+  }
+
+  /** Undefined where there is no terminal. */
+  get columns(): number | undefined {
+    return this.#stream.columns;
   }
 
   /** Resolves at once unless the buffer is full. Throws OutputClosedError when the reader has gone. */
@@ -55,14 +65,14 @@ export class Output {
 
   async #writeSome(bytes: Uint8Array): Promise<number> {
     try {
-      return await this.#write(bytes);
+      return await this.#stream.write(bytes);
     } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) {
+      if (error instanceof BrokenPipe) {
         throw new OutputClosedError("Output closed", { cause: error });
       }
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      if (!(error instanceof WouldBlock)) throw error;
       // Somebody who shares the pipe has made it non-blocking, and its reader is behind.
-      await new Promise((resolve) => setTimeout(resolve, FULL_PIPE_WAIT_MS));
+      await this.#clock.sleep(FULL_PIPE_WAIT_MS);
       return 0;
     }
   }

@@ -1,6 +1,7 @@
 /**
  * The real outside world: this process's streams, environment and signals.
  */
+import { onCrash, onSignal, standardInput, standardOutput } from "../../platform/own_process.ts";
 import { systemHost } from "../../platform/system_host.ts";
 import type { Context, SignalName, Signals } from "../context.ts";
 import { Output } from "./output.ts";
@@ -13,15 +14,18 @@ export interface SystemContext {
 
 export function createSystemContext(args: readonly string[]): SystemContext {
   const atExit: (() => void)[] = [];
+  const stdin = standardInput();
+  const { clock } = systemHost;
   return {
     context: {
       ...systemHost,
       args,
-      stdin: Deno.stdin.readable,
-      stdinIsTerminal: Deno.stdin.isTerminal(),
-      stdout: outputOf(Deno.stdout),
-      stderr: outputOf(Deno.stderr),
+      stdin: stdin.bytes,
+      stdinIsTerminal: stdin.isTerminal,
+      stdout: new Output(standardOutput("stdout"), clock),
+      stderr: new Output(standardOutput("stderr"), clock),
       signals: createSignals(),
+      onCrash,
       atExit: (action) => void atExit.push(action),
     },
     cleanUp() {
@@ -30,25 +34,9 @@ export function createSystemContext(args: readonly string[]): SystemContext {
   };
 }
 
-function outputOf(stream: typeof Deno.stdout): Output {
-  const isTerminal = stream.isTerminal();
-  return new Output((bytes) => stream.write(bytes), isTerminal, isTerminal ? terminalColumns() : undefined);
-}
-
-function terminalColumns(): number | undefined {
-  try {
-    return Deno.consoleSize().columns || undefined;
-  } catch {
-    // A terminal that does not tell its size, such as a serial line: as if there were none.
-    return undefined;
-  }
-}
-
 function createSignals(): Signals {
   const handlers: ((name: SignalName) => void)[] = [];
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(name, () => handlers.at(-1)?.(name));
-  }
+  for (const name of ["SIGINT", "SIGTERM"] as const) onSignal(name, () => handlers.at(-1)?.(name));
   return {
     take(handler) {
       handlers.push(handler);
@@ -57,9 +45,6 @@ function createSignals(): Signals {
         if (at >= 0) handlers.splice(at, 1);
       };
     },
-    takeHangup(handler) {
-      Deno.addSignalListener("SIGHUP", handler);
-      return () => Deno.removeSignalListener("SIGHUP", handler);
-    },
+    takeHangup: (handler) => onSignal("SIGHUP", handler),
   };
 }

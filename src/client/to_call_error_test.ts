@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { refusalDetail } from "../events/error_info.ts";
-import { CredentialsError } from "./credentials.ts";
+import { CredentialsError } from "./credentials_error.ts";
 import { errorFromAnswer } from "./http_answer.ts";
-import { classifyPublishError, PublishError, type PublishErrorKind } from "./call_error.ts";
+import { CallError, type CallErrorKind } from "./call_error.ts";
+import { toCallError } from "./to_call_error.ts";
 
-function kindOf(error: unknown): PublishErrorKind {
-  return classifyPublishError(error, 0).kind;
+function kindOf(error: unknown): CallErrorKind {
+  return toCallError(error, 0).kind;
 }
 
 function answer(status: number, body = "<h1>Sorry</h1>", headers: HeadersInit = {}): ConnectError {
@@ -14,7 +15,7 @@ function answer(status: number, body = "<h1>Sorry</h1>", headers: HeadersInit = 
 }
 
 Deno.test("each Connect code has its kind", () => {
-  const byKind = (wanted: PublishErrorKind) =>
+  const byKind = (wanted: CallErrorKind) =>
     Object.values(Code).filter((code): code is Code => typeof code === "number")
       .filter((code) => kindOf(new ConnectError("no", code)) === wanted).map((code) => Code[code]);
   assert.deepEqual(byKind("authentication"), ["PermissionDenied", "Unauthenticated"]);
@@ -39,7 +40,7 @@ Deno.test("each Connect code has its kind", () => {
 });
 
 Deno.test("each HTTP status of something that is no Connect server has its kind", () => {
-  const kinds: Record<PublishErrorKind, number[]> = {
+  const kinds: Record<CallErrorKind, number[]> = {
     transient: [204, 302, 308, 408, 425, 429, 500, 501, 502, 503, 504, 520],
     authentication: [401, 403, 407],
     refused: [400, 404, 405, 413, 415, 422],
@@ -50,7 +51,7 @@ Deno.test("each HTTP status of something that is no Connect server has its kind"
 });
 
 Deno.test("a code that the server names counts more than its HTTP status", () => {
-  const error = classifyPublishError(
+  const error = toCallError(
     answer(400, '{"code":"failed_precondition","message":"job is over"}'),
     0,
   );
@@ -62,8 +63,7 @@ Deno.test("a code that the server names counts more than its HTTP status", () =>
 });
 
 Deno.test("rate limits are transient, complaints about size are not", () => {
-  const exhausted = (message: string) =>
-    classifyPublishError(new ConnectError(message, Code.ResourceExhausted), 0);
+  const exhausted = (message: string) => toCallError(new ConnectError(message, Code.ResourceExhausted), 0);
   assert.deepEqual([exhausted("too many requests").kind, exhausted("too many requests").tooLarge], [
     "transient",
     false,
@@ -77,7 +77,7 @@ Deno.test("rate limits are transient, complaints about size are not", () => {
   ) {
     assert.deepEqual([exhausted(message).kind, exhausted(message).tooLarge], ["refused", true], message);
   }
-  assert.equal(classifyPublishError(answer(413), 0).tooLarge, true);
+  assert.equal(toCallError(answer(413), 0).tooLarge, true);
   assert.equal(kindOf(answer(429, '{"code":"resource_exhausted","message":"slow down"}')), "transient");
 });
 
@@ -94,23 +94,23 @@ Deno.test("broken exchanges say nothing about events, whatever their code", () =
 
 Deno.test("Retry-After is taken from the answer's headers", () => {
   const date = { "retry-after": "Thu, 01 Jan 1970 00:01:00 GMT" };
-  assert.equal(classifyPublishError(answer(503, "", date), 10_000).retryAfterMs, 50_000);
-  assert.equal(classifyPublishError(answer(429, "", { "retry-after": "7" }), 0).retryAfterMs, 7_000);
-  assert.equal(classifyPublishError(answer(429), 0).retryAfterMs, undefined);
+  assert.equal(toCallError(answer(503, "", date), 10_000).retryAfterMs, 50_000);
+  assert.equal(toCallError(answer(429, "", { "retry-after": "7" }), 0).retryAfterMs, 7_000);
+  assert.equal(toCallError(answer(429), 0).retryAfterMs, undefined);
 });
 
 Deno.test("errors from elsewhere keep their cause and are retried", () => {
   const cause = new TypeError("odd");
-  const error = classifyPublishError(cause, 0);
+  const error = toCallError(cause, 0);
   assert.deepEqual([error.kind, error.message, error.cause], ["transient", "odd", cause]);
   assert.equal(kindOf("thrown text"), "transient");
   assert.equal(kindOf(new CredentialsError("no key", "worker.key")), "authentication");
-  const own = new PublishError("no", { kind: "refused", code: "invalid_payload" });
-  assert.equal(classifyPublishError(own, 0), own);
+  const own = new CallError("no", { kind: "refused", code: "invalid_payload" });
+  assert.equal(toCallError(own, 0), own);
 });
 
 Deno.test("a refusal is the server's own word only as a Connect error that speaks of the request", () => {
-  const wordOf = (error: ConnectError) => classifyPublishError(error, 0).isServersWord;
+  const wordOf = (error: ConnectError) => toCallError(error, 0).isServersWord;
   const answer = (status: number, body: string) => errorFromAnswer(status, new Headers(), body);
   assert.ok(wordOf(answer(400, '{"code":"invalid_argument","message":"unknown token"}')));
   assert.ok(wordOf(answer(404, '{"code":"not_found"}')));
@@ -127,7 +127,7 @@ Deno.test("the reason of a refusal is read from its details, and from nothing th
   const detail = { type, value: btoa(String.fromCharCode(...value)).replace(/=+$/, "") };
   const reasonIn = (details: unknown) => {
     const body = JSON.stringify({ code: "invalid_argument", details });
-    return classifyPublishError(errorFromAnswer(400, new Headers(), body), 0).reason;
+    return toCallError(errorFromAnswer(400, new Headers(), body), 0).reason;
   };
   assert.equal(reasonIn([{ type: "x.Other", value: "AAAA" }, detail]), "EXECUTION_SUPERSEDED");
   for (const details of [undefined, "text", [null], [{ type, value: "%" }], [{ type, value: "AAAA" }]]) {
