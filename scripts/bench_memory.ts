@@ -17,6 +17,7 @@ import { runWorker } from "../src/job/worker.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { createLogger } from "../src/platform/logging/logger.ts";
 import { formatRows, type Row } from "./bench_table.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
 
 const OUTPUT_BYTES = 1024 ** 3;
 const GROWTH_TARGET_MIB = 64;
@@ -166,6 +167,7 @@ async function work(url: string, directory: string): Promise<void> {
     archiveDir: `${directory}/archive`,
     settings: DEFAULT_SETTINGS,
     environment: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
+    files: systemFiles,
     clock: systemClock,
     random: Math.random,
     logger: createLogger("warn", console.error),

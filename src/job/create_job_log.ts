@@ -3,6 +3,8 @@
  */
 import { Log } from "../wal/log.ts";
 import { archiveName, logName, quarantineNames } from "../wal/file_names.ts";
+import { type Files, isMissing } from "../platform/files.ts";
+import { AlreadyExists } from "../platform/system_errors.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import type { JobContext } from "./job_context.ts";
@@ -15,8 +17,8 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
     const name = logName(jobId, copy);
     // In this order: a log is archived before it is removed, so one that goes away in between is found there.
     const [quarantined] = quarantineNames(name);
-    if (await exists(`${walDir}/${name}`) || await exists(`${walDir}/${quarantined}`)) continue;
-    if (await exists(`${archiveDir}/${archiveName(name)}`)) continue;
+    if (await exists(files, `${walDir}/${name}`) || await exists(files, `${walDir}/${quarantined}`)) continue;
+    if (await exists(files, `${archiveDir}/${archiveName(name)}`)) continue;
     const execution = {
       job_id: jobId,
       execution: copy,
@@ -34,21 +36,22 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
         sync: settings.sync,
         observe: observe.log,
         files,
+        clock,
       });
     } catch (error) {
       // Another worker of this directory was faster; the number in the record has to be the name's.
       const { cause } = error as Error;
-      if (!(cause instanceof Deno.errors.AlreadyExists)) throw error;
+      if (!(cause instanceof AlreadyExists)) throw error;
     }
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+async function exists(files: Files, path: string): Promise<boolean> {
   try {
-    await Deno.lstat(path);
+    await files.lstat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }

@@ -102,7 +102,7 @@ export interface JobContext {
   logger: Logger;
   observe: JobObserver;
   /** A seam for tests of failing disks. */
-  files?: LogOptions["files"];
+  files: LogOptions["files"];
   /** A seam for tests of processes that cannot be started or ended. */
   spawn?: ExecuteOptions["spawn"];
   /** Aborts when the worker is asked to stop: no new job, running ones get their grace period. */

@@ -6,7 +6,6 @@
  *
  * Every exit in between leaves a log on disk from which the next run goes on.
  */
-import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
 import { aborted } from "../platform/aborted.ts";
@@ -187,7 +186,7 @@ function resultName({ exitCode, timedOut }: JobEnd): JobEndResult {
 async function discard(context: JobContext, log: Log, logger: Logger): Promise<boolean> {
   if (log.counts.events > 0) return false;
   try {
-    await (context.files ?? systemFiles).remove(log.path);
+    await context.files.remove(log.path);
   } catch (error) {
     logger.warn("Cannot remove the empty log of a job that was not started; it is archived instead", {
       path: log.path,

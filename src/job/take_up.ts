@@ -5,6 +5,7 @@
  */
 import { removeStaleFiles } from "../archive/stale_files.ts";
 import { decodeEvent, type JobEvent } from "../events/event.ts";
+import { isMissing } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { type CompletionMark, completionMark } from "../wal/completion.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
@@ -26,7 +27,7 @@ export async function takeUpLogs(context: JobContext): Promise<void> {
   const { walDir, logsInHand, drain, logger, clock, files } = context;
   await removeStaleFiles(walDir, { logger, nowMs: clock.nowMs(), files });
   const paths: string[] = [];
-  for await (const { name, isFile } of Deno.readDir(walDir)) {
+  for (const { name, isFile } of await files.list(walDir)) {
     const path = `${walDir}/${name}`;
     if (!isFile || readFileName(name)?.kind !== "log" || logsInHand.has(path)) continue;
     if (isOwnLog(name)) paths.push(path);
@@ -121,6 +122,7 @@ async function openAndFinish(context: JobContext, path: string): Promise<boolean
       sync: settings.sync,
       observe: observe.log,
       files: context.files,
+      clock: context.clock,
       onRecord(record, kind) {
         if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
         if (kind !== "event") return;
@@ -217,7 +219,7 @@ function reportUnopened({ logger, observe }: JobContext, path: string, error: un
     return false;
   }
   // Gone since the directory was read: its owner has archived it.
-  if (error instanceof Deno.errors.NotFound) return false;
+  if (isMissing(error)) return false;
   if (!(error instanceof LogQuarantinedError)) throw error;
   observe.damageFound?.(path);
   const { damage, counts, quarantinePath } = error;

@@ -4,7 +4,6 @@
  * A slot is taken while a job's process runs. What is left to deliver afterwards goes on beside the next
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
-import { systemFiles } from "../platform/system_files.ts";
 import { WORKER_TIMES } from "./worker_options.ts";
 import { DAY_MS } from "../platform/clock.ts";
 import { nextDelayMs } from "../client/backoff.ts";
@@ -96,7 +95,7 @@ class Worker {
         directory: walDir,
         unsentBytesMax: settings.unsentBytesMax,
         freeBytesMin: settings.freeBytesMin,
-        files: systemFiles,
+        files: options.files,
         clock,
         logger,
       }),
@@ -351,7 +350,7 @@ class Worker {
     while (!drain.aborted) {
       const reconfigured = this.#reconfigured.signal;
       try {
-        await removeOldArchives(archiveDir, this.#settings.retentionDays, clock.nowMs(), logger);
+        await removeOldArchives(this.#options, archiveDir, this.#settings.retentionDays);
       } catch (error) {
         logger.error("Cannot remove old archives - retrying tomorrow", {
           path: archiveDir,

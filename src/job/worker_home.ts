@@ -5,7 +5,6 @@
  */
 import { messageOf } from "../platform/error_text.ts";
 import type { Files } from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { DirectoryMovingError } from "../wal/errors.ts";
 import { announcePresence, type Presence } from "./presence.ts";
@@ -15,7 +14,7 @@ export interface WorkerHomeOptions {
   archiveDir: string;
   logger: Logger;
   /** A seam for tests. */
-  files?: Pick<Files, "makeDirectory">;
+  files: Pick<Files, "makeDirectory">;
 }
 
 /** A directory cannot be used now. The message is for the user to read. */
@@ -54,7 +53,7 @@ export class WorkerHome implements Disposable {
   }
 
   async #settle(): Promise<void> {
-    const { walDir, archiveDir, logger, files = systemFiles } = this.#options;
+    const { walDir, archiveDir, logger, files } = this.#options;
     for (const directory of [walDir, archiveDir]) await files.makeDirectory(directory);
     if (this.#presence?.isCurrent()) return;
     this.#presence?.[Symbol.dispose]();

@@ -75,6 +75,7 @@ export interface WorkerOptions {
   environment: Readonly<Record<string, string>>;
   jobUser?: JobContext["jobUser"];
   workDirectories?: JobContext["workDirectories"];
+  files: JobContext["files"];
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -84,8 +85,6 @@ export interface WorkerOptions {
    * grace period that they began with; waits between tries, disk limits and retention follow at once.
    */
   onChangeable?(change: (changes: WorkerChanges) => void): void;
-  /** A seam for tests of failing disks. */
-  files?: JobContext["files"];
   /** A seam for tests of processes that cannot be started or ended. */
   spawn?: JobContext["spawn"];
   /** First request to stop: no new job, running ones get their grace period. */

@@ -18,6 +18,7 @@ import { createLogger } from "../../src/platform/logging/logger.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
 import { connect, type ServerClient } from "./server_client.ts";
 import { within } from "./within.ts";
+import { systemFiles } from "../../src/platform/system_files.ts";
 
 /** The library with which files are locked stays loaded, so it is loaded before a test begins and not as a leak in one. */
 function loadFileLock(): void {
@@ -120,6 +121,7 @@ export class WorkerFixture implements AsyncDisposable {
       walDir: this.walDir,
       archiveDir: this.archiveDir,
       environment: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
+      files: systemFiles,
       clock: systemClock,
       random: () => 0.5,
       ...more,

@@ -63,6 +63,7 @@ export async function run(call: Worker): Promise<number> {
       environment: place.environment,
       jobUser: place.user,
       workDirectories: place.workDirectories,
+      files: context.files,
       clock: context.clock,
       random: context.random,
       logger,
