@@ -18,6 +18,7 @@ import { systemClock } from "../src/platform/clock.ts";
 import { createLogger } from "../src/platform/logging/logger.ts";
 import { formatRows, type Row } from "./bench_table.ts";
 import { systemFiles } from "../src/platform/system_files.ts";
+import { systemProcesses } from "../src/platform/system_processes.ts";
 
 const OUTPUT_BYTES = 1024 ** 3;
 const GROWTH_TARGET_MIB = 64;
@@ -156,6 +157,7 @@ async function work(url: string, directory: string): Promise<void> {
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   await runWorker({
+    processes: systemProcesses,
     transport: createServerTransport({ network: systemNetwork, server: url, clock: systemClock }),
     serverUrl: url,
     queue: "default",

@@ -1,6 +1,6 @@
 /**
- * A server and a worker among clients that connect and say nothing, say it slowly, or go away in the middle: the compiled binary,
- * with real sockets and few descriptors.
+ * A server and a worker among clients that connect and say nothing, say it slowly, or go away in the middle:
+ * the compiled binary, with real sockets and few descriptors.
  */
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";
@@ -61,7 +61,10 @@ Deno.test("a server whose descriptors are taken away while it runs waits for som
   // Fewer than it has open by now: the next connection cannot be accepted.
   await prlimit(program.pid, 10);
   using waiting = await RawClient.connect(url);
-  await program.waitFor(/ERR Out of descriptors: .*Next: raise the limit of open files/);
+  await within(
+    program.waitFor(/ERR Out of descriptors: .*Next: raise the limit of open files/),
+    () => program.stderr,
+  );
   await prlimit(program.pid, 1_000);
   await waiting.send("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   assert.match(await waiting.readToEnd(), /200 OK.*ok\n$/s);
@@ -85,7 +88,7 @@ Deno.test("a worker's metrics outlive more connections than it has descriptors",
   await worker.waitFor(/Worker started/);
   await prlimit(worker.pid, 10);
   const idle = await connectMany(metrics, 3);
-  await worker.waitFor(/ERR Out of descriptors/);
+  await within(worker.waitFor(/ERR Out of descriptors/), () => worker.stderr);
   await prlimit(worker.pid, 1_000);
   for (const client of idle) client[Symbol.dispose]();
   assert.equal(await health(metrics), "ok\n");
@@ -206,4 +209,25 @@ Deno.test("an invalid Host is the client's mistake: 400, and no line in the log"
     assert.match(await client.readToEnd(), /^HTTP\/1\.1 400 /, host);
   }
   assert.doesNotMatch((await program.kill("SIGTERM")).stderr, /ERR|\n\s+at /);
+});
+
+Deno.test("jobs with megabytes of parameters are listed, in pages that fit", async () => {
+  await using sandbox = new Sandbox();
+  const { url } = await sandbox.startServer();
+  await using client = connect(url);
+  const ids: string[] = [];
+  // 70 MB together: more than a client takes at once.
+  for (let index = 0; index < 42; index++) {
+    const environment = Object.fromEntries(
+      Array.from({ length: 16 }, (_, part) => [`PART_${part}`, "x".repeat(index < 40 ? 105_000 : 10)]),
+    );
+    ids.push((await client.jobs.enqueueJob({ jobParams: { command: `job-${index}`, environment } })).jobId);
+  }
+  const { code, stdout, stderr } = await sandbox.run(["list", `--server=${url}`, "--limit=100", "--json"]);
+  assert.equal(code, 0, stderr);
+  const { jobs } = JSON.parse(new TextDecoder().decode(stdout));
+  assert.deepEqual(jobs.map((job: { job_id: string }) => job.job_id), ids.toReversed());
+  const whole = await client.jobs.listJobs({ pageSize: 100 }).catch((error) => error);
+  assert.match(String(whole), /resource_exhausted.*message larger than 33554432 bytes.*smaller page_size/);
+  assert.equal((await client.jobs.listJobs({ pageSize: 2 })).jobs.length, 2);
 });

@@ -2,7 +2,7 @@
  * A worker is killed, and its job's processes are not: the next worker ends them before the job runs again.
  */
 import assert from "node:assert/strict";
-import { readSession } from "../src/platform/processes.ts";
+import { systemProcesses } from "../src/platform/system_processes.ts";
 import { type Program, Sandbox } from "./support/airunner.ts";
 
 async function submit(sandbox: Sandbox, url: string, script: string): Promise<string> {
@@ -27,11 +27,11 @@ async function leaveProcesses(sandbox: Sandbox, url: string, ...more: string[]):
   await worker.waitFor(/Successfully sent records[^]*Successfully sent records/);
   await worker.kill("SIGKILL");
   const session = Number(pid);
-  assert.ok(readSession(session).length > 0, "its processes live on");
+  assert.ok(systemProcesses.readSession(session).length > 0, "its processes live on");
   return {
     session,
     [Symbol.dispose]() {
-      for (const left of readSession(session)) Deno.kill(left.pid, "SIGKILL");
+      for (const left of systemProcesses.readSession(session)) Deno.kill(left.pid, "SIGKILL");
     },
   };
 }
@@ -54,7 +54,7 @@ Deno.test("what is left of a job is ended before it runs again", async () => {
   const next = startWorker(sandbox, url, "--once");
   const [, pid] = await next.waitFor(ENDED);
   assert.equal(Number(pid), leftover.session);
-  assert.deepEqual(readSession(leftover.session), []);
+  assert.deepEqual(systemProcesses.readSession(leftover.session), []);
   await next.waitFor(/Job completed/);
   assert.match(next.stderr, /Ended what was left[^]*Job released to its queue[^]*Job started/);
 });
@@ -67,7 +67,7 @@ Deno.test("children are ended also when the job's first process is gone", async 
   Deno.kill(leftover.session, "SIGKILL");
   const next = startWorker(sandbox, url, "--once");
   await next.waitFor(ENDED);
-  assert.deepEqual(readSession(leftover.session), []);
+  assert.deepEqual(systemProcesses.readSession(leftover.session), []);
 });
 
 Deno.test("a worker of another name ends nothing: the number may be somebody else's on its host", async () => {
@@ -78,5 +78,5 @@ Deno.test("a worker of another name ends nothing: the number may be somebody els
   const next = startWorker(sandbox, url, "--worker-name=here");
   await next.waitFor(/Job completed/);
   assert.doesNotMatch(next.stderr, ENDED);
-  assert.equal(readSession(leftover.session).length, 1);
+  assert.equal(systemProcesses.readSession(leftover.session).length, 1);
 });

@@ -6,10 +6,13 @@ import assert from "node:assert/strict";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { JobEventsService, JobService } from "../src/events/gen/job/v1/job_pb.ts";
 import { type Metric, seriesOf, SERVER_METRICS, WORKER_METRICS } from "../src/metrics/table.ts";
+import { createCredentials } from "../src/client/create_credentials.ts";
+import { loadCredentials } from "../src/client/credentials.ts";
 import { type Program, Sandbox } from "./support/airunner.ts";
 import { FakeServer, type Fault } from "./support/fake_server.ts";
 import { type Scrape, Scraper } from "./support/scraper.ts";
 import { SmallDisk } from "./support/small_disk.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -490,30 +493,67 @@ Deno.test("the server's metrics begin at 0 and move with what it stores", async 
   await refused.body?.cancel();
 });
 
-Deno.test("a server with keys counts whom it turns away, and shows that to this machine alone", async () => {
+Deno.test("a server with keys counts whom it turns away, and shows its metrics to who has the token or a key", async () => {
   await using sandbox = new Sandbox();
   const keys = `${sandbox.directory}/keys`;
+  const tokenFile = `${sandbox.directory}/token`;
   Deno.mkdirSync(keys);
-  const server = sandbox.start([
+  Deno.writeTextFileSync(tokenFile, "first-token\n");
+  const { publicKeyPath } = await createCredentials(
+    systemFiles,
+    `${sandbox.directory}/scraper`,
+    "scraper",
+    { org: "o", principal: "p" },
+    0,
+  );
+  Deno.copyFileSync(publicKeyPath, `${keys}/scraper.pub`);
+  const [program, url] = await startServerWithKeys(sandbox, keys, `--metrics-token-file=${tokenFile}`);
+  for (const args of [["list"], ["logs", "job-1"]]) {
+    assert.equal((await sandbox.run([...args, `--server=${url}`])).code, 4);
+  }
+  const asked = async (authorization?: string, more: Record<string, string> = {}) => {
+    const headers = { ...more, ...authorization && { Authorization: authorization } };
+    const response = await fetch(`${url}/metrics`, { headers });
+    return [response.status, await response.text()] as const;
+  };
+  // From this machine, and without a proxy that says that it is one: that proves nothing.
+  for (const wrong of [undefined, "Bearer other-token", "Bearer ", "Basic Zmlyc3QtdG9rZW4=", "first-token"]) {
+    const [status, text] = await asked(wrong);
+    assert.equal(status, 401, wrong);
+    assert.doesNotMatch(text, /airunner_/);
+  }
+  const [status, metrics] = await asked("Bearer first-token", { "X-Forwarded-For": "203.0.113.7" });
+  assert.equal(status, 200);
+  assert.match(metrics, /^airunner_server_connections \d/m);
+  Deno.writeTextFileSync(tokenFile, "second-token\n");
+  assert.equal((await asked("Bearer first-token"))[0], 401);
+  assert.equal((await asked("Bearer second-token"))[0], 200);
+  Deno.writeTextFileSync(tokenFile, "");
+  assert.equal((await asked("Bearer "))[0], 401);
+  const credentials = (await loadCredentials(systemFiles, `${sandbox.directory}/scraper`, "scraper"))!;
+  assert.equal((await asked(`Bearer ${await credentials.token(url, Date.now())}`))[0], 200);
+  assert.equal(await (await fetch(`${url}/healthz`)).text(), "ok\n", "health is open to everybody");
+  assert.doesNotMatch((await program.kill("SIGTERM")).stderr, /token\b.*(first|second)-token/);
+
+  const [, open] = await startServerWithKeys(sandbox, keys, "--metrics-open");
+  assert.ok((await Scraper.at(open).scrape()).value("airunner_server_connections") > 0);
+  const empty = await sandbox.run(["server", `--metrics-token-file=${tokenFile}`]);
+  assert.equal(empty.code, 78);
+  assert.match(empty.stderr, /The token for metrics is empty.*\n.*head -c 32/);
+});
+
+async function startServerWithKeys(
+  sandbox: Sandbox,
+  keys: string,
+  ...more: string[]
+): Promise<[Program, url: string]> {
+  const program = sandbox.start([
     "server",
     "--listen=127.0.0.1:0",
     `--data=${sandbox.directory}/server.db`,
     `--authorized-keys=${keys}`,
+    ...more,
   ]);
-  const [, url] = await server.waitFor(/Listening on (http:\S+)/);
-  for (const args of [["list"], ["logs", "job-1"]]) {
-    assert.equal((await sandbox.run([...args, `--server=${url}`])).code, 4);
-  }
-  const scrape = await Scraper.at(url).scrape();
-  for (const method of ["ListJobs", "StreamJobEvents"]) {
-    assert.ok(
-      scrape.value("airunner_server_requests_total", { method, code: "unauthenticated" }) >= 1,
-      method,
-    );
-  }
-  for (const header of ["X-Forwarded-For", "Forwarded"]) {
-    const response = await fetch(`${url}/metrics`, { headers: { [header]: "203.0.113.7" } });
-    assert.equal(response.status, 403);
-    await response.body?.cancel();
-  }
-});
+  const [, url] = await program.waitFor(/Listening on (http:\S+)/);
+  return [program, url];
+}

@@ -3,7 +3,7 @@
  * capabilities that it takes. Needs root, to become all of these.
  */
 import assert from "node:assert/strict";
-import { readSession } from "../src/platform/processes.ts";
+import { systemProcesses } from "../src/platform/system_processes.ts";
 import { findUser } from "../src/platform/user_account.ts";
 import { type Program, Sandbox } from "./support/airunner.ts";
 
@@ -245,11 +245,11 @@ for (const who of [AS_ROOT, WITH_CAPABILITIES]) {
       const [, pid] = await first.waitFor(/Job started.*pid=(\d+)/);
       await first.waitFor(/Successfully sent records[^]*Successfully sent records/);
       await first.kill("SIGKILL");
-      assert.ok(readSession(Number(pid)).length > 0);
+      assert.ok(systemProcesses.readSession(Number(pid)).length > 0);
       assert.equal([...Deno.readDirSync(place.workDir)].length, 1);
       const next = await place.startWorker([...args, "--once"]).end();
       assert.match(next.stderr, /Ended what was left of a job/);
-      assert.deepEqual(readSession(Number(pid)), []);
+      assert.deepEqual(systemProcesses.readSession(Number(pid)), []);
       assert.equal(next.code, 0, next.stderr);
       const { code, stdout } = await place.logs(jobId);
       assert.deepEqual([code, stdout], [0, "again\n"], "its next directory is empty");

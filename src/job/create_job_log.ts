@@ -3,11 +3,11 @@
  */
 import { Log } from "../wal/log.ts";
 import { archiveName, logName, quarantineNames } from "../wal/file_names.ts";
-import { type Files, isMissing } from "../platform/files.ts";
-import { AlreadyExists } from "../platform/system_errors.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import type { JobContext } from "./job_context.ts";
+import type { Files } from "../platform/files.ts";
+import { AlreadyExists, NotFound } from "../platform/system_errors.ts";
 
 /** Throws RangeError for a job id that is not safe as a file name, and whatever keeps the file from being made. */
 export async function createJobLog(context: JobContext, dequeued: DequeuedJob, logger: Logger): Promise<Log> {
@@ -51,7 +51,7 @@ async function exists(files: Files, path: string): Promise<boolean> {
     await files.lstat(path);
     return true;
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (error instanceof NotFound) return false;
     throw error;
   }
 }

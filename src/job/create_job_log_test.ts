@@ -5,6 +5,7 @@ import { JobSchema } from "../events/gen/job/v1/job_pb.ts";
 import { systemClock } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { createJobLog } from "./create_job_log.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { DEFAULT_SETTINGS } from "../../tests/support/worker_settings.ts";
 import { JOB_TIMES, type JobContext } from "./job_context.ts";
 
@@ -19,6 +20,7 @@ function setup(fixture: WorkerFixture, jobId: string) {
     settings: { ...JOB_TIMES, ...DEFAULT_SETTINGS },
     observe: {},
     clock: systemClock,
+    files: systemFiles,
   } as unknown as JobContext;
   const dequeued = { job: create(JobSchema, { jobId }), taskToken: "token-1" };
   for (const directory of [fixture.walDir, fixture.archiveDir]) {

@@ -37,10 +37,10 @@ export async function executeJob(options: ExecuteOptions): Promise<ExecuteResult
 }
 
 async function startProcess(
-  { job: { jobId, jobParams }, environment, user, makeWorkDirectory, spawn = spawnProcess }: ExecuteOptions,
+  { job: { jobId, jobParams }, environment, user, makeWorkDirectory, processes }: ExecuteOptions,
 ): Promise<RunningProcess> {
   const params = checkedParams(jobParams);
-  return await spawn({
+  return await spawnProcess(processes, {
     command: params.command,
     args: params.args,
     environment: jobEnvironment(environment, params.environment, jobId),

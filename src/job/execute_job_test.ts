@@ -252,3 +252,15 @@ Deno.test("a job's pipe is not read while there is no room", async () => {
   assert.equal(log.output(StreamType.STDOUT).length, 1_000_000);
   assert.equal(log.exitCode, 6);
 });
+
+Deno.test("a job for which no directory can be made is not told as one that failed; one that names its own needs none", async () => {
+  const makeWorkDirectory = () => Promise.reject(new Error("no space left on device"));
+  const refused = startJob(sh("exit 0", { workingDirectory: "sources" }), { makeWorkDirectory });
+  const result = await refused.result;
+  assert.equal(result.kind, "not_started");
+  assert.ok(result.kind === "not_started" && /directory: no space left/.test(result.error.message));
+  assert.deepEqual(refused.log.kinds, []);
+  const own = startJob(sh("pwd", { workingDirectory: "/" }), { makeWorkDirectory });
+  await own.result;
+  assert.equal(text(own.log.output(StreamType.STDOUT)), "/\n");
+});

@@ -8,7 +8,8 @@ import type { BatchLimits } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { JobUser } from "./job_user.ts";
-import type { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
+import type { CannotSpawnError } from "./runner/pipe.ts";
+import type { Processes } from "../platform/processes.ts";
 
 export interface ExecuteSettings {
   heartbeatIntervalMs: number;
@@ -39,8 +40,7 @@ export interface ExecuteOptions {
   drain: AbortSignal;
   /** The worker ends now. */
   stop: AbortSignal;
-  /** A seam for tests of processes that cannot be started or ended. */
-  spawn?: typeof spawnProcess;
+  processes: Processes;
 }
 
 /**

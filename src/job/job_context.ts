@@ -11,12 +11,14 @@ import type { LogOptions } from "../wal/log.ts";
 import type { BatchLimits } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
-import type { ExecuteOptions, ExecuteSettings } from "./execute_options.ts";
+import type { ExecuteSettings } from "./execute_options.ts";
 import type { JobUser } from "./job_user.ts";
 import type { WorkDirectories } from "./work_directories.ts";
 import type { OutstandingCompletions } from "./outstanding.ts";
 import { PROOF_MS } from "./refusal_proof.ts";
 import type { JobClient } from "../client/job_client.ts";
+import type { Files } from "../platform/files.ts";
+import type { Processes } from "../platform/processes.ts";
 
 export interface JobSettings extends ExecuteSettings {
   /** How long the server keeps a job for us without hearing from it. */
@@ -101,10 +103,8 @@ export interface JobContext {
   random: Random;
   logger: Logger;
   observe: JobObserver;
-  /** A seam for tests of failing disks. */
-  files: LogOptions["files"];
-  /** A seam for tests of processes that cannot be started or ended. */
-  spawn?: ExecuteOptions["spawn"];
+  files: Files;
+  processes: Processes;
   /** Aborts when the worker is asked to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;
   /** Aborts when the worker has to end at once. */

@@ -8,11 +8,12 @@
  */
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { hasVariable, type ProcessEntry, readSession } from "../platform/processes.ts";
+import type { ProcessEntry, Processes } from "../platform/processes.ts";
 import type { JobUser } from "./job_user.ts";
 import { JOB_ID_VARIABLE, signalGroup } from "./runner/pipe.ts";
 
 export interface LeftoverOptions {
+  processes: Processes;
   jobId: string;
   /** From the log's PROCESS_START: the job's first process, after which its session is numbered. */
   pid: number;
@@ -32,16 +33,16 @@ const KILLED_WAIT_MS = 5000;
 
 /** Resolves with whether nothing is left of the job. */
 export async function endLeftover(options: LeftoverOptions): Promise<boolean> {
-  const { pid, killGraceMs, logger } = options;
-  const processes = readSession(pid);
-  if (!isOurs(processes, options)) return true;
-  signalGroups(processes, "SIGTERM");
+  const { processes, pid, killGraceMs, logger } = options;
+  const session = processes.readSession(pid);
+  if (!isOurs(session, options)) return true;
+  signalGroups(processes, session, "SIGTERM");
   let isGone = await waitUntilGone(options, killGraceMs);
   if (!isGone) {
-    signalGroups(readSession(pid), "SIGKILL");
+    signalGroups(processes, processes.readSession(pid), "SIGKILL");
     isGone = await waitUntilGone(options, KILLED_WAIT_MS);
   }
-  const fields = { pid, processes: processes.length };
+  const fields = { pid, processes: session.length };
   if (isGone) logger.info("Ended what was left of a job that an earlier run had started", fields);
   else {
     logger.warn("Cannot end what is left of a job that an earlier run had started - retrying later", fields);
@@ -49,24 +50,34 @@ export async function endLeftover(options: LeftoverOptions): Promise<boolean> {
   return isGone;
 }
 
-function isOurs(session: readonly ProcessEntry[], { pid, jobId, user }: LeftoverOptions): boolean {
+function isOurs(session: readonly ProcessEntry[], { processes, pid, jobId, user }: LeftoverOptions): boolean {
   // 0 stands for a job that could not be started, and 1 starts everything else.
   if (pid <= 1) return false;
   // A worker that runs within that very job is part of it, and cannot be the one to end it.
-  if (session.some((process) => process.pid === Deno.pid)) return false;
-  const isMarked = () => session.some((process) => hasVariable(process.pid, JOB_ID_VARIABLE, jobId));
+  if (session.some((process) => process.pid === processes.ownId)) return false;
+  const isMarked = () =>
+    session.some((process) => processes.hasVariable(process.pid, JOB_ID_VARIABLE, jobId));
   return isMarked() || (user?.run(isMarked) ?? false);
 }
 
 /** All groups of the session: a shell with job control gives each of its children one. */
-function signalGroups(session: readonly ProcessEntry[], signal: "SIGTERM" | "SIGKILL"): void {
-  for (const groupId of new Set(session.map((process) => process.groupId))) signalGroup(groupId, signal);
+function signalGroups(
+  processes: Processes,
+  session: readonly ProcessEntry[],
+  signal: "SIGTERM" | "SIGKILL",
+): void {
+  for (const groupId of new Set(session.map((process) => process.groupId))) {
+    signalGroup(processes, groupId, signal);
+  }
 }
 
-async function waitUntilGone({ pid, clock, stop }: LeftoverOptions, waitMs: number): Promise<boolean> {
+async function waitUntilGone(
+  { processes, pid, clock, stop }: LeftoverOptions,
+  waitMs: number,
+): Promise<boolean> {
   const untilMs = clock.elapsedMs() + waitMs;
   for (;;) {
-    if (readSession(pid).length === 0) return true;
+    if (processes.readSession(pid).length === 0) return true;
     if (stop.aborted || clock.elapsedMs() >= untilMs) return false;
     await clock.sleep(POLL_MS, stop);
   }

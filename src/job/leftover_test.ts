@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../platform/clock.ts";
 import { createLogger } from "../platform/logging/logger.ts";
-import { readSession } from "../platform/processes.ts";
+import { systemProcesses } from "../platform/system_processes.ts";
 import { endLeftover } from "./leftover.ts";
 import { jobEnvironment, type RunningProcess, spawnProcess } from "./runner/pipe.ts";
 
@@ -10,7 +10,7 @@ const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 /** Starts a script as a job's command, and resolves once it has written something. */
 async function startJob(jobId: string, script: string) {
   const environment = jobEnvironment({ PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" }, {}, jobId);
-  const process = await spawnProcess({
+  const process = await spawnProcess(systemProcesses, {
     command: "sh",
     args: ["-c", script],
     environment,
@@ -28,6 +28,7 @@ async function startJob(jobId: string, script: string) {
 async function end(jobId: string, { pid }: Pick<RunningProcess, "pid">) {
   const lines: string[] = [];
   const isGone = await endLeftover({
+    processes: systemProcesses,
     jobId,
     pid,
     killGraceMs: 200,
@@ -44,7 +45,7 @@ Deno.test("processes that ignore SIGTERM are killed, also those that have cleare
   try {
     const { isGone, lines } = await end("job-1", process);
     assert.ok(isGone);
-    assert.deepEqual(readSession(process.pid), []);
+    assert.deepEqual(systemProcesses.readSession(process.pid), []);
     assert.equal(lines.length, 1);
     assert.match(lines[0], /^INF Ended what was left of a job .*pid=\d+ processes=[23]/);
   } finally {
@@ -58,7 +59,7 @@ Deno.test("a process with the job's number that is not the job's is left alone",
     assert.deepEqual(await end("job-2", process), { isGone: true, lines: [] });
     // Not the first of a session, as any other process of this one.
     assert.deepEqual(await end("job-1", { pid: Deno.pid }), { isGone: true, lines: [] });
-    assert.equal(readSession(process.pid).length, 1);
+    assert.equal(systemProcesses.readSession(process.pid).length, 1);
   } finally {
     await ended();
   }

@@ -4,7 +4,8 @@
  * itself alone.
  */
 import { DirectoryMovingError } from "../wal/errors.ts";
-import { FileLock, FileLockedError } from "../platform/file_lock.ts";
+import { FileLockedError } from "../platform/file_lock.ts";
+import type { Files, HeldLock } from "../platform/files.ts";
 
 export interface Presence extends Disposable {
   /** Whether the directory is still the one that was locked, and not another one in its place. */
@@ -12,10 +13,10 @@ export interface Presence extends Disposable {
 }
 
 /** @throws {DirectoryMovingError} when the directory is being moved */
-export function announcePresence(walDir: string): Presence {
-  let lock: FileLock | undefined;
+export function announcePresence(files: Files, walDir: string): Presence {
+  let lock: HeldLock | undefined;
   try {
-    lock = FileLock.acquireDirectory(walDir, "shared");
+    lock = files.lockDirectory(walDir, "shared");
   } catch (error) {
     if (!(error instanceof FileLockedError)) throw error;
     throw new DirectoryMovingError(walDir, error.ownerPid, { cause: error });

@@ -141,7 +141,7 @@ async function execute(
       logger,
       drain,
       stop,
-      spawn: context.spawn,
+      processes: context.processes,
     });
     if (result.kind === "not_started") {
       logger.error("Cannot start a job's process, for no reason of the job's; it goes back to its queue", {

@@ -14,30 +14,18 @@ import {
   JobService,
   type PublishJobEventsRequest,
 } from "../events/gen/job/v1/job_pb.ts";
-import { type Files, type LockedFile } from "../platform/files.ts";
+import type { Files } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { scanLog } from "../wal/reader.ts";
 import { createServerTransport } from "../client/transport.ts";
 import { systemClock } from "../platform/clock.ts";
+import { diskWithSync } from "../../tests/support/slow_sync.ts";
 
 /** A disk whose syncs fail from the `goodSyncs`-th data sync on. */
 function failingDisk(goodSyncs: number): Files {
-  return {
-    ...systemFiles,
-    async create(path) {
-      const file = await systemFiles.create(path);
-      let syncs = 0;
-      return new Proxy(file, {
-        get(target, name: keyof LockedFile) {
-          if (name === "syncData" && ++syncs > goodSyncs) {
-            return () => Promise.reject(new Error("input/output error (os error 5)"));
-          }
-          const value = target[name];
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-    },
-  };
+  return diskWithSync((sync, syncsBefore) =>
+    syncsBefore < goodSyncs ? sync() : Promise.reject(new Error("input/output error (os error 5)"))
+  );
 }
 
 const refuseNone = (_: PublishJobEventsRequest): boolean => false;

@@ -16,7 +16,8 @@ import type { JobEnd } from "./complete_job.ts";
 import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
 import { EXIT_OURS, INTERRUPTED, OURS, TIMED_OUT } from "./job_ending.ts";
 import { OutputPump } from "./output_pump.ts";
-import { EXIT_KILLED, type ProcessExit, type RunningProcess } from "./runner/pipe.ts";
+import type { ProcessExit } from "../platform/processes.ts";
+import { EXIT_KILLED, type RunningProcess } from "./runner/pipe.ts";
 
 /** `broken`: the log takes no more. `faulty`: we made a mistake. */
 type EndReason = "exited" | "timeout" | "interrupted" | "stopped" | "broken" | "faulty";

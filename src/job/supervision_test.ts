@@ -8,7 +8,10 @@ import { type Clock, systemClock } from "../platform/clock.ts";
 import { createLogger } from "../platform/logging/logger.ts";
 import { sh, startJob, text } from "../../tests/support/started_job.ts";
 import { within } from "../../tests/support/within.ts";
-import { CannotSpawnError, type RunningProcess, spawnProcess } from "./runner/pipe.ts";
+import type { Processes } from "../platform/processes.ts";
+import { systemProcesses } from "../platform/system_processes.ts";
+import { tooManyFiles } from "../../tests/support/too_many_files.ts";
+import { CannotSpawnError } from "./runner/pipe.ts";
 
 function lineLogger() {
   const lines: string[] = [];
@@ -90,7 +93,13 @@ Deno.test("an error in supervising itself ends the process, keeps what was read,
 });
 
 Deno.test("an error before the process is started ends the job as ours, with nothing run", async () => {
-  const { log, result } = startJob(sh("true"), { spawn: () => Promise.reject(new TypeError("a mistake")) });
+  const { log, result } = startJob(sh("true"), {
+    environment: new Proxy({}, {
+      ownKeys() {
+        throw new TypeError("a mistake");
+      },
+    }),
+  });
   assert.equal((await result).kind, "ended");
   assert.deepEqual(log.kinds, ["processError", "processEnd"]);
   assert.equal(log.exitCode, 125);
@@ -98,24 +107,22 @@ Deno.test("an error before the process is started ends the job as ours, with not
 });
 
 Deno.test("a process that this worker cannot start leaves nothing in the log, for the job has not begun", async () => {
-  const cannot = new CannotSpawnError("Cannot start processes: Too many open files (os error 24)");
-  const { log, result } = startJob(sh("true"), { spawn: () => Promise.reject(cannot) });
-  assert.deepEqual(await result, { kind: "not_started", error: cannot });
+  const { log, result } = startJob(sh("true"), { processes: { ...systemProcesses, spawn: tooManyFiles } });
+  const ended = await result;
+  assert.ok(ended.kind === "not_started" && ended.error instanceof CannotSpawnError);
   assert.deepEqual(log.events, []);
 });
 
-/** A process that the kernel holds: neither signals nor time end it, and its pipes stay open. */
-function stuckProcess(): RunningProcess & { signals: string[] } {
+/** Processes that the kernel holds: neither signals nor time end one, and its pipes stay open. */
+function stuckProcesses(): Processes & { signals: string[] } {
   const open = () =>
     new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) }, { highWaterMark: 0 });
   const signals: string[] = [];
   return {
-    pid: 999_999,
-    stdout: open(),
-    stderr: open(),
-    exited: new Promise(() => {}),
+    ...systemProcesses,
     signals,
-    signalGroup: (signal) => void signals.push(signal),
+    spawn: () => ({ pid: 999_999, stdout: open(), stderr: open(), exited: new Promise(() => {}) }),
+    signalGroup: (_groupId, signal) => void signals.push(signal),
   };
 }
 
@@ -133,14 +140,14 @@ async function passUntil<T>(clock: ManualClock, promise: Promise<T>, limitMs: nu
 
 Deno.test("a process that not even SIGKILL ends does not keep its slot for ever", async () => {
   const clock = new ManualClock();
-  const process = stuckProcess();
+  const processes = stuckProcesses();
   const { log, result } = startJob(sh("true", { timeoutSeconds: 60 }), {
     clock,
-    spawn: () => Promise.resolve(process),
+    processes,
   });
   const ended = await passUntil(clock, result, 60_000 + 10_000 + 10_000 + 11_000);
   assert.ok(ended.kind === "ended");
-  assert.deepEqual(process.signals.slice(0, 2), ["SIGTERM", "SIGKILL"]);
+  assert.deepEqual(processes.signals.slice(0, 2), ["SIGTERM", "SIGKILL"]);
   assert.equal(ended.end.exitCode, 137);
   assert.equal(ended.end.timedOut, true);
   assert.equal(log.errors[0], "Timed out after 60 s");
@@ -149,7 +156,7 @@ Deno.test("a process that not even SIGKILL ends does not keep its slot for ever"
 
 Deno.test("a job whose process could not be ended is not given to another worker meanwhile", async () => {
   const clock = new ManualClock();
-  const { result, drain } = startJob(sh("true"), { clock, spawn: () => Promise.resolve(stuckProcess()) });
+  const { result, drain } = startJob(sh("true"), { clock, processes: stuckProcesses() });
   drain.abort();
   assert.deepEqual(await passUntil(clock, result, 60_000), { kind: "left" });
 });
@@ -159,12 +166,12 @@ Deno.test("a signal that cannot be sent is reported and ends nothing", async () 
   const { log, result } = startJob(sh("sleep 0.05; exit 3", { timeoutSeconds: 1 }), {
     logger,
     clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms === 1000 ? 1 : ms, signal) },
-    spawn: async (spec) => ({
-      ...await spawnProcess(spec),
+    processes: {
+      ...systemProcesses,
       signalGroup() {
         throw new Deno.errors.PermissionDenied("Operation not permitted (os error 1)");
       },
-    }),
+    },
   });
   await result;
   assert.match(lines.join("\n"), /ERR Cannot signal the job's processes.*SIGTERM.*not permitted/);

@@ -5,7 +5,6 @@
  */
 import { removeStaleFiles } from "../archive/stale_files.ts";
 import { decodeEvent, type JobEvent } from "../events/event.ts";
-import { isMissing } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { type CompletionMark, completionMark } from "../wal/completion.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
@@ -18,6 +17,7 @@ import { LogDelivery } from "./deliver_log.ts";
 import type { JobContext } from "./job_context.ts";
 import { isOurs, TIMED_OUT } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
+import { NotFound } from "../platform/system_errors.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
 const TAKEN_UP_MAX = 8;
@@ -181,14 +181,23 @@ async function finish(context: JobContext, log: Log, story: Story, isSettled: bo
 
 /** Whether nothing of the job runs any more on this host; whatever was left of it is ended first. */
 async function isOver(
-  { workerName, settings: { killGraceMs }, jobUser, clock, stop }: JobContext,
+  { workerName, settings: { killGraceMs }, jobUser, processes, clock, stop }: JobContext,
   execution: Execution,
   { pid, end }: Story,
   logger: Logger,
 ): Promise<boolean> {
   // On another host, or in another container, the number is somebody else's.
   if (end !== undefined || pid === undefined || execution.worker !== workerName) return true;
-  return await endLeftover({ jobId: execution.job_id, pid, killGraceMs, user: jobUser, clock, logger, stop });
+  return await endLeftover({
+    processes,
+    jobId: execution.job_id,
+    pid,
+    killGraceMs,
+    user: jobUser,
+    clock,
+    logger,
+    stop,
+  });
 }
 
 /** Whether the log is not for us to send; it is closed then. */
@@ -219,7 +228,7 @@ function reportUnopened({ logger, observe }: JobContext, path: string, error: un
     return false;
   }
   // Gone since the directory was read: its owner has archived it.
-  if (isMissing(error)) return false;
+  if (error instanceof NotFound) return false;
   if (!(error instanceof LogQuarantinedError)) throw error;
   observe.damageFound?.(path);
   const { damage, counts, quarantinePath } = error;

@@ -2,12 +2,13 @@
  * A worker on a machine that fails it: no processes, no directory, a disk that does not answer, a mistake of
  * ours.
  */
+import { within } from "../../tests/support/within.ts";
 import assert from "node:assert/strict";
 import { Gate } from "../../tests/support/gate.ts";
 import { errorsOf, outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
-import { type Files, type LockedFile } from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
-import { CannotSpawnError, spawnProcess } from "./runner/pipe.ts";
+import { systemProcesses } from "../platform/system_processes.ts";
+import { tooManyFiles } from "../../tests/support/too_many_files.ts";
+import { diskWithSync } from "../../tests/support/slow_sync.ts";
 
 const twoLines = (gate: Gate) => `echo first; ${gate.wait}; echo second; exit 4`;
 
@@ -16,10 +17,10 @@ Deno.test("a job that the worker cannot start goes back to its queue at once, an
   const jobId = await fixture.submitScript("echo hello");
   let times = 0;
   const worker = await fixture.runQueue({
-    spawn: (spec) =>
-      ++times <= 2
-        ? Promise.reject(new CannotSpawnError("Cannot start processes: Too many open files (os error 24)"))
-        : spawnProcess(spec),
+    processes: {
+      ...systemProcesses,
+      spawn: (options) => ++times <= 2 ? tooManyFiles() : systemProcesses.spawn(options),
+    },
   });
   const told = worker.lines.filter((line) =>
     /ERR Cannot start a job's process, for no reason of the job's/.test(line)
@@ -104,38 +105,20 @@ Deno.test("a job that a mistake of ours drops is taken up by the same worker, wh
   await worker.waitFor(new RegExp(`Job completed.*${next}`));
 });
 
-/** A disk that never answers when it is to sync data. */
-function hungDisk(): Files {
-  return {
-    ...systemFiles,
-    async create(path) {
-      const file = await systemFiles.create(path);
-      return new Proxy(file, {
-        get(target, name: keyof LockedFile) {
-          if (name === "syncData") return () => new Promise(() => {});
-          const value = target[name];
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-    },
-  };
-}
-
-Deno.test({
-  name: "a worker that has to stop at once does, also when its disk does not answer",
-  // The file that waits for its disk stays open until the program ends, as it does right after this.
-  sanitizeResources: false,
-  sanitizeOps: false,
-  async fn() {
-    await using fixture = await WorkerFixture.start();
-    await fixture.submitScript("echo hello; exec sleep 1000");
-    const worker = fixture.startWorker({ files: hungDisk() });
-    await worker.waitFor(/Job started/);
-    worker.drain.abort();
-    worker.stop.abort();
-    const { end, jobsLeft } = await worker.ended();
-    assert.equal(end, "stopped");
-    assert.equal(jobsLeft, 1);
-    assert.ok(worker.lines.some((line) => /WRN Stopped without waiting any longer/.test(line)));
-  },
+Deno.test("a worker that has to stop at once does, also when its disk does not answer", async () => {
+  await using fixture = await WorkerFixture.start();
+  await fixture.submitScript("echo hello; exec sleep 1000");
+  const answer = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const worker = fixture.startWorker({ files: diskWithSync(() => answer.promise, closed.resolve) });
+  await worker.waitFor(/Job started/);
+  worker.drain.abort();
+  worker.stop.abort();
+  const { end, jobsLeft } = await worker.ended();
+  assert.equal(end, "stopped");
+  assert.equal(jobsLeft, 1);
+  assert.ok(worker.lines.some((line) => /WRN Stopped without waiting any longer/.test(line)));
+  // What it left under way ends with the program, or when the disk answers after all.
+  answer.resolve();
+  await within(closed.promise, () => "the log is open still");
 });

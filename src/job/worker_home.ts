@@ -13,8 +13,7 @@ export interface WorkerHomeOptions {
   walDir: string;
   archiveDir: string;
   logger: Logger;
-  /** A seam for tests. */
-  files: Pick<Files, "makeDirectory">;
+  files: Files;
 }
 
 /** A directory cannot be used now. The message is for the user to read. */
@@ -57,7 +56,7 @@ export class WorkerHome implements Disposable {
     for (const directory of [walDir, archiveDir]) await files.makeDirectory(directory);
     if (this.#presence?.isCurrent()) return;
     this.#presence?.[Symbol.dispose]();
-    this.#presence = announcePresence(walDir);
+    this.#presence = announcePresence(files, walDir);
     if (this.#isSettled) {
       logger.error(
         "The directory of logs was taken away while the worker runs, and is made again. Jobs that run go on " +

@@ -7,6 +7,8 @@ import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { JOB_TIMES, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
 import type { CallError } from "../client/call_error.ts";
+import type { Files } from "../platform/files.ts";
+import type { Processes } from "../platform/processes.ts";
 
 export interface WorkerSettings extends JobSettings {
   /** How long one request for jobs waits for them; clients use 90 s (wire contract). */
@@ -75,7 +77,6 @@ export interface WorkerOptions {
   environment: Readonly<Record<string, string>>;
   jobUser?: JobContext["jobUser"];
   workDirectories?: JobContext["workDirectories"];
-  files: JobContext["files"];
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -85,8 +86,8 @@ export interface WorkerOptions {
    * grace period that they began with; waits between tries, disk limits and retention follow at once.
    */
   onChangeable?(change: (changes: WorkerChanges) => void): void;
-  /** A seam for tests of processes that cannot be started or ended. */
-  spawn?: JobContext["spawn"];
+  files: Files;
+  processes: Processes;
   /** First request to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;
   /** Second request to stop: ends at once, logs stay as they are. Also ends what `drain` would. */

@@ -143,6 +143,8 @@ export interface Files {
 }
 
 export interface HeldLock {
+  /** Whether `path` leads to what is locked. */
+  isOf(path: string): boolean;
   release(): void;
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from "./clock.ts";
 import type { Environment } from "./environment.ts";
 import type { Files } from "./files.ts";
 import type { Network } from "./network.ts";
+import type { Processes } from "./processes.ts";
 import type { Random, RandomId } from "./random.ts";
 
 export interface Host extends Environment {
@@ -13,5 +14,6 @@ export interface Host extends Environment {
   readonly clock: Clock;
   readonly random: Random;
   readonly randomId: RandomId;
+  readonly processes: Processes;
   readonly network: Network;
 }

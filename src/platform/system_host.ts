@@ -6,6 +6,7 @@ import { systemEnvironment } from "./environment.ts";
 import type { Host } from "./host.ts";
 import { systemNetwork } from "./network.ts";
 import { systemRandom, systemRandomId } from "./random.ts";
+import { systemProcesses } from "./system_processes.ts";
 import { systemFiles } from "./system_files.ts";
 
 export const systemHost: Host = {
@@ -14,5 +15,6 @@ export const systemHost: Host = {
   clock: systemClock,
   random: systemRandom,
   randomId: systemRandomId,
+  processes: systemProcesses,
   network: systemNetwork,
 };

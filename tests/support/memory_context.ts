@@ -6,6 +6,7 @@ import { Output } from "../../src/cli/terminal/output.ts";
 import { run } from "../../src/cli/run.ts";
 import { systemNetwork } from "../../src/platform/network.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
+import { systemProcesses } from "../../src/platform/system_processes.ts";
 
 export interface MemoryOptions {
   env?: Record<string, string>;
@@ -55,6 +56,7 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
       workingDirectory: () => Deno.cwd(),
       userId: () => Deno.uid() ?? undefined,
       files: systemFiles,
+      processes: systemProcesses,
       stdin: ReadableStream.from([typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin]),
       stdinIsTerminal: isTerminal,
       stdout: outputTo("stdout"),

@@ -323,7 +323,11 @@ export class MemoryFiles implements Files {
   }
 
   lockDirectory(path: string, mode: "shared" | "exclusive"): HeldLock {
-    return { release: this.#disk.lock(path, this.#disk.directory(path), mode) };
+    const node = this.#disk.directory(path);
+    return {
+      isOf: (other) => this.#disk.tree.find(other, { follow: true }).node === node,
+      release: this.#disk.lock(path, node, mode),
+    };
   }
 
   lockTable(): LockTable {

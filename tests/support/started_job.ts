@@ -12,6 +12,7 @@ import { executeJob } from "../../src/job/execute_job.ts";
 import type { ExecuteOptions, ExecuteSettings } from "../../src/job/execute_options.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
+import { systemProcesses } from "../../src/platform/system_processes.ts";
 
 export const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
@@ -90,6 +91,7 @@ export function startJob(jobParams: Params, setup: Setup = {}) {
     job: create(JobSchema, { jobId: "job-1", jobParams }),
     writer,
     environment: { PATH },
+    processes: systemProcesses,
     waitForRoom: () => Promise.resolve(),
     clock,
     logger,

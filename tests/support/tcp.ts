@@ -1,6 +1,7 @@
 /**
  * Clients that speak HTTP as no library would: byte by byte, or not at all.
  */
+import { within } from "./within.ts";
 
 /** A connection of its own, read as text. */
 export class RawClient implements Disposable {
@@ -22,6 +23,10 @@ export class RawClient implements Disposable {
 
   /** All that the other side says until it closes the connection. A broken connection is closed too. */
   async readToEnd(): Promise<string> {
+    return await within(this.#readToEnd(), () => "the connection is still open");
+  }
+
+  async #readToEnd(): Promise<string> {
     const decoder = new TextDecoder();
     const block = new Uint8Array(4096);
     let text = "";

@@ -18,6 +18,7 @@ import { createLogger } from "../../src/platform/logging/logger.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
 import { connect, type ServerClient } from "./server_client.ts";
 import { within } from "./within.ts";
+import { systemProcesses } from "../../src/platform/system_processes.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
 
 /** The library with which files are locked stays loaded, so it is loaded before a test begins and not as a leak in one. */
@@ -112,6 +113,7 @@ export class WorkerFixture implements AsyncDisposable {
     more: FixtureOptions,
   ): Omit<WorkerOptions, "logger" | "drain" | "stop" | "transport"> {
     return {
+      processes: systemProcesses,
       serverUrl: this.url,
       queue: "default",
       concurrency: 2,

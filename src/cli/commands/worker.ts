@@ -63,9 +63,10 @@ export async function run(call: Worker): Promise<number> {
       environment: place.environment,
       jobUser: place.user,
       workDirectories: place.workDirectories,
-      files: context.files,
       clock: context.clock,
       random: context.random,
+      files: context.files,
+      processes: context.processes,
       logger,
       observe: {
         ...metrics?.observe,

@@ -10,7 +10,8 @@
  * their own, the worker's has been fitted to it (`job_user.ts`).
  */
 import { messageOf } from "../../platform/error_text.ts";
-import { isClosed } from "../../platform/owned_directory.ts";
+import type { ChildProcess, Processes } from "../../platform/processes.ts";
+import { NotFound, PermissionDenied } from "../../platform/system_errors.ts";
 import type { JobUser } from "../job_user.ts";
 
 export interface ProcessSpec {
@@ -23,18 +24,7 @@ export interface ProcessSpec {
   user?: JobUser;
 }
 
-export interface ProcessExit {
-  /** What the process gave, or 128 + N when signal N killed it, as a shell has it. */
-  exitCode: number;
-  signal: string | undefined;
-}
-
-export interface RunningProcess {
-  readonly pid: number;
-  readonly stdout: ReadableStream<Uint8Array>;
-  readonly stderr: ReadableStream<Uint8Array>;
-  /** Resolves when the process itself has ended; children that it left may still run and hold its pipes. */
-  readonly exited: Promise<ProcessExit>;
+export interface RunningProcess extends ChildProcess {
   /** Sends a signal to every process of the group. That none is left is no error. */
   signalGroup(signal: "SIGTERM" | "SIGKILL"): void;
 }
@@ -111,34 +101,16 @@ export function jobEnvironment(
  * reason
  */
 // deno-lint-ignore require-await -- callers handle a rejection, never a throw
-export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
+export async function spawnProcess(processes: Processes, spec: ProcessSpec): Promise<RunningProcess> {
   checkCommand(spec);
-  checkWorkingDirectory(spec);
-  const start = () =>
-    new Deno.Command(spec.command, {
-      args: [...spec.args],
-      uid: spec.user?.account.uid,
-      cwd: spec.workingDirectory || undefined,
-      env: { ...spec.environment },
-      clearEnv: true,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-      detached: true,
-    }).spawn();
-  let child: Deno.ChildProcess;
+  checkWorkingDirectory(processes, spec);
+  let child: ChildProcess;
   try {
-    child = asUser(spec, start);
+    child = processes.spawn({ ...spec, user: spec.user });
   } catch (error) {
     throw spawnFailure(spec, error);
   }
-  return {
-    pid: child.pid,
-    stdout: child.stdout,
-    stderr: child.stderr,
-    exited: child.status.then(({ code, signal }) => ({ exitCode: code, signal: signal ?? undefined })),
-    signalGroup: (signal) => signalGroup(child.pid, signal),
-  };
+  return { ...child, signalGroup: (signal) => signalGroup(processes, child.pid, signal) };
 }
 
 /**
@@ -146,12 +118,12 @@ export async function spawnProcess(spec: ProcessSpec): Promise<RunningProcess> {
  * process while it does; a caller stops signalling soon after the leader's end, so that a number that
  * became free is not met again.
  */
-export function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+export function signalGroup(processes: Processes, pid: number, signal: "SIGTERM" | "SIGKILL"): void {
   try {
-    Deno.kill(-pid, signal);
+    processes.signalGroup(pid, signal);
   } catch (error) {
     // ESRCH: every process of the group is gone, which is what was wanted.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof NotFound)) throw error;
   }
 }
 
@@ -173,12 +145,8 @@ function checkCommand(spec: ProcessSpec): void {
   }
 }
 
-function asUser<T>({ user }: ProcessSpec, action: () => T): T {
-  return user === undefined ? action() : user.run(action);
-}
-
 /** Checked first: the error of a spawn does not tell a missing directory from a missing program. */
-function checkWorkingDirectory(spec: ProcessSpec): void {
+function checkWorkingDirectory(processes: Processes, spec: ProcessSpec): void {
   const { workingDirectory: path, user } = spec;
   if (path === "") return;
   const closed = () =>
@@ -186,13 +154,14 @@ function checkWorkingDirectory(spec: ProcessSpec): void {
   let problem: string | undefined;
   let cause: unknown;
   try {
-    if (!asUser(spec, () => Deno.statSync(path)).isDirectory) problem = "it is not a directory";
-    else if (asUser(spec, () => isClosed(path))) problem = closed();
+    const use = processes.examineDirectory(path, user);
+    if (use === "no_directory") problem = "it is not a directory";
+    else if (use === "closed") problem = closed();
   } catch (error) {
     if (!isCommandsOwn(error)) throw cannotSpawn(error);
     cause = error;
-    if (error instanceof Deno.errors.NotFound) problem = "it does not exist";
-    else problem = error instanceof Deno.errors.PermissionDenied ? closed() : messageOf(error);
+    if (error instanceof NotFound) problem = "it does not exist";
+    else problem = error instanceof PermissionDenied ? closed() : messageOf(error);
   }
   if (problem === undefined) return;
   const message = `Cannot use the working directory ${JSON.stringify(path)}: ${problem}`;
@@ -218,13 +187,13 @@ export function spawnFailure(
 ): SpawnError | CannotSpawnError {
   if (!isCommandsOwn(error)) return cannotSpawn(error);
   const name = JSON.stringify(spec.command);
-  if (error instanceof Deno.errors.NotFound) {
+  if (error instanceof NotFound) {
     const hint = spec.args.length === 0 && /\s/.test(spec.command)
       ? "; the whole text is taken as one program's name, so put arguments into args, or run sh with -c"
       : "";
     return new SpawnError(`Command not found: ${name}${hint}`, EXIT_NOT_FOUND, { cause: error });
   }
-  if (error instanceof Deno.errors.PermissionDenied) {
+  if (error instanceof PermissionDenied) {
     return new SpawnError(
       `Cannot run ${name}: permission denied; is it an executable file?`,
       EXIT_CANNOT_RUN,

@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import {
   CannotSpawnError,
   jobEnvironment,
-  type ProcessExit,
   type ProcessSpec,
   SpawnError,
   spawnFailure,
   spawnProcess,
 } from "./pipe.ts";
+import { systemProcesses } from "../../platform/system_processes.ts";
+import type { ProcessExit } from "../../platform/processes.ts";
 
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
+const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 interface Ran extends ProcessExit {
@@ -18,7 +20,13 @@ interface Ran extends ProcessExit {
 }
 
 async function run(command: string, args: string[] = [], rest: Partial<ProcessSpec> = {}): Promise<Ran> {
-  const process = await spawnProcess({ command, args, environment: { PATH }, workingDirectory: "", ...rest });
+  const process = await spawnProcess(systemProcesses, {
+    command,
+    args,
+    environment: { PATH },
+    workingDirectory: "",
+    ...rest,
+  });
   const [stdout, stderr, exit] = await Promise.all([
     new Response(process.stdout).bytes(),
     new Response(process.stderr).bytes(),
@@ -126,7 +134,7 @@ Deno.test("a working directory that cannot be used is not mistaken for a missing
 });
 
 Deno.test("a signal to the group reaches grandchildren, and none when all are gone", async () => {
-  const process = await spawnProcess({
+  const process = await spawnProcess(systemProcesses, {
     command: "sh",
     args: ["-c", "sleep 1000 & echo $!; wait"],
     environment: { PATH },
@@ -145,17 +153,18 @@ Deno.test("a signal to the group reaches grandchildren, and none when all are go
 
 Deno.test("a worker that has too many files open cannot start a process, and does not say that of the command", async () => {
   const script = `
-    const { spawnProcess } = await import(${JSON.stringify(new URL("./pipe.ts", import.meta.url).href)});
+    const { spawnProcess } = await import(${module("./pipe.ts")});
+    const { systemProcesses } = await import(${module("../../platform/system_processes.ts")});
     const spec = { command: "true", args: [], environment: { PATH: ${
     JSON.stringify(PATH)
   } }, workingDirectory: "/" };
     const files = [];
     try { for (;;) files.push(Deno.openSync("/dev/null")); } catch { /* There are no more. */ }
     for (const command of ["true", "no-such-program"]) {
-      try { await spawnProcess({ ...spec, command }); } catch ({ name, message }) { console.log(name + ": " + message); }
+      try { await spawnProcess(systemProcesses, { ...spec, command }); } catch ({ name, message }) { console.log(name + ": " + message); }
     }
     for (const file of files) file.close();
-    const { exited, stdout, stderr } = await spawnProcess(spec);
+    const { exited, stdout, stderr } = await spawnProcess(systemProcesses, spec);
     console.log((await exited).exitCode);
     await Promise.all([stdout.cancel(), stderr.cancel()]);`;
   const { stdout, stderr } = await new Deno.Command("sh", {

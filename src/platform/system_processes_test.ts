@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hasVariable, parseStat, readSession } from "./processes.ts";
+import { parseStat, systemProcesses } from "./system_processes.ts";
 
 Deno.test("a process is told from its line, whatever it is called", () => {
   assert.deepEqual(parseStat("41 (a) R 1 (b) S 7 40 39 0 -1"), { pid: 41, groupId: 40, sessionId: 39 });
@@ -18,14 +18,18 @@ Deno.test("a session is found by its number, also when its first process is gone
   const pid = Number(new TextDecoder().decode((await reader.read()).value));
   await child.status;
   try {
-    assert.deepEqual(readSession(child.pid), [{ pid, groupId: child.pid, sessionId: child.pid }]);
-    assert.ok(hasVariable(pid, "MARK", "it's=me"));
-    assert.ok(!hasVariable(pid, "MARK", "it's"));
-    assert.ok(!hasVariable(pid, "MAR", "it's=me"));
+    assert.deepEqual(systemProcesses.readSession(child.pid), [{
+      pid,
+      groupId: child.pid,
+      sessionId: child.pid,
+    }]);
+    assert.ok(systemProcesses.hasVariable(pid, "MARK", "it's=me"));
+    assert.ok(!systemProcesses.hasVariable(pid, "MARK", "it's"));
+    assert.ok(!systemProcesses.hasVariable(pid, "MAR", "it's=me"));
   } finally {
     Deno.kill(pid, "SIGKILL");
     await reader.cancel();
   }
-  assert.deepEqual(readSession(0x7fffffff), []);
-  assert.ok(!hasVariable(0x7fffffff, "MARK", "it's=me"));
+  assert.deepEqual(systemProcesses.readSession(0x7fffffff), []);
+  assert.ok(!systemProcesses.hasVariable(0x7fffffff, "MARK", "it's=me"));
 });
