@@ -5,17 +5,17 @@ import { logName, logNames, readFileName } from "../../wal/file_names.ts";
 import { fileName, type Files, isMissing, parentDirectory } from "../../platform/files.ts";
 import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
-import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
+import { type OpenBytes, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { findLog } from "../log_target.ts";
+import { findLog } from "./log_target.ts";
 import type { Context } from "../context.ts";
 import { quarantinedLogs } from "../../survey/locate.ts";
 import { openLog } from "../../survey/open_log.ts";
-import { cannotRead } from "../cannot_read.ts";
+import { cannotRead } from "./cannot_read.ts";
 import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../survey/recovered.ts";
 import { renderRecover } from "../screens/recover_screen.ts";
 import { shellWord, shown } from "../../platform/text.ts";
@@ -105,7 +105,7 @@ async function locateDamaged(
 }
 
 interface Source {
-  readonly open: OpenLog;
+  readonly open: OpenBytes;
   readonly isArchive: boolean;
   /** What is wrong with the archive around the log, as far as it was read. */
   readonly problems: string[];
