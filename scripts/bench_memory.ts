@@ -157,7 +157,6 @@ async function work(url: string, directory: string): Promise<void> {
   const stop = new AbortController();
   Deno.addSignalListener("SIGTERM", () => stop.abort());
   await runWorker({
-    files: systemFiles,
     processes: systemProcesses,
     transport: createServerTransport({ network: systemNetwork, server: url, clock: systemClock }),
     serverUrl: url,
@@ -170,6 +169,7 @@ async function work(url: string, directory: string): Promise<void> {
     archiveDir: `${directory}/archive`,
     settings: DEFAULT_SETTINGS,
     environment: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
+    files: systemFiles,
     clock: systemClock,
     random: Math.random,
     logger: createLogger("warn", console.error),

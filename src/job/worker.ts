@@ -350,7 +350,7 @@ class Worker {
     while (!drain.aborted) {
       const reconfigured = this.#reconfigured.signal;
       try {
-        await removeOldArchives(archiveDir, this.#settings.retentionDays, clock.nowMs(), logger);
+        await removeOldArchives(this.#options, archiveDir, this.#settings.retentionDays);
       } catch (error) {
         logger.error("Cannot remove old archives - retrying tomorrow", {
           path: archiveDir,

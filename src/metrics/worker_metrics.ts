@@ -76,7 +76,7 @@ export class WorkerMetrics {
     const archives = new ArchiveSurvey({
       host: options,
       directory: archiveDir,
-      readRawBytes: async (path) => (await readSummary(path))?.raw_bytes,
+      readRawBytes: async (path) => (await readSummary(files, path))?.raw_bytes,
     });
     this.#logs = new SharedRun({ run: () => logs.run(), clock, onError: this.#failed(walDir) });
     this.#archives = new SharedRun({

@@ -46,7 +46,7 @@ export type Watch = (bytes: LogBytes) => LogBytes;
 /** @throws {NotFound} and the like, and what `watch` throws */
 export async function readLogFacts(files: Files, file: LogFile, watch?: Watch): Promise<LogFacts> {
   if (file.kind === "archive") {
-    const summary = await readSummary(file.path);
+    const summary = await readSummary(files, file.path);
     // Since when something is unsent the summary does not say.
     if (summary !== undefined && summary.pending === 0) return factsOfSummary(summary);
   }

@@ -121,7 +121,7 @@ async function lock(files: Files, path: string): Promise<LockedFile> {
   try {
     return await files.open(path);
   } catch (cause) {
-    if (cause instanceof FileLockedError) throw new LogLockedError(path, cause.ownerPid, { cause });
+    if (cause instanceof FileLockedError) throw new LogLockedError(path, cause);
     throw cause;
   }
 }

@@ -156,7 +156,7 @@ export class MemoryDisk implements HandleDisk {
   lock(path: string, node: Node, mode: Lock["mode"]): () => void {
     const held = this.#locks.get(node);
     if (held !== undefined && (held.mode === "exclusive" || mode === "exclusive")) {
-      throw new FileLockedError(path, this.#pid);
+      throw new FileLockedError(path, this.#pid, true);
     }
     const lock = held ?? { mode, holders: 0 };
     lock.holders++;

@@ -113,7 +113,6 @@ export class WorkerFixture implements AsyncDisposable {
     more: FixtureOptions,
   ): Omit<WorkerOptions, "logger" | "drain" | "stop" | "transport"> {
     return {
-      files: systemFiles,
       processes: systemProcesses,
       serverUrl: this.url,
       queue: "default",
@@ -124,6 +123,7 @@ export class WorkerFixture implements AsyncDisposable {
       walDir: this.walDir,
       archiveDir: this.archiveDir,
       environment: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
+      files: systemFiles,
       clock: systemClock,
       random: () => 0.5,
       ...more,

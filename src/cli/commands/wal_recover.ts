@@ -119,7 +119,7 @@ async function openDamaged(files: Files, path: string): Promise<Source> {
   let holes: number[] = [];
   // An archive whose very first bytes are damaged is told by its name only.
   if (!archived && !path.endsWith(".zst")) {
-    return { open: () => readLogFile(path), isArchive: false, problems, holes };
+    return { open: () => readLogFile(files, path), isArchive: false, problems, holes };
   }
   const { salvageArchive } = await import("../../archive/salvage_archive.ts");
   const open = async function* (): LogBytes {
@@ -129,7 +129,7 @@ async function openDamaged(files: Files, path: string): Promise<Source> {
       problems.push(`byte ${offset}: ${reason}`);
       found.push(passed);
     };
-    for await (const chunk of salvageArchive(path, onDamage)) {
+    for await (const chunk of salvageArchive(files, path, onDamage)) {
       passed += chunk.length;
       yield chunk;
     }
@@ -165,7 +165,7 @@ async function write(
       directory,
       names,
       bytes: repairedBytes(open, plan),
-      look: (existing) => lookAt(existing, repairedBytes(open, plan)),
+      look: (existing) => lookAt(files, existing, repairedBytes(open, plan)),
     });
   } catch (error) {
     throw new CommandError(
@@ -179,10 +179,10 @@ async function write(
   }
 }
 
-async function lookAt(path: string, bytes: LogBytes): Promise<Occupant> {
+async function lookAt(files: Files, path: string, bytes: LogBytes): Promise<Occupant> {
   const { haveSameBytes } = await import("../../archive/log_content.ts");
   try {
-    return await haveSameBytes(readLogFile(path), bytes) ? "same" : "different";
+    return await haveSameBytes(readLogFile(files, path), bytes) ? "same" : "different";
   } catch (error) {
     if (isMissing(error)) return "nothing";
     throw error;
