@@ -38,7 +38,7 @@ export const ALLOWED: Record<string, readonly string[]> = {
 };
 
 /** Files whose whole behaviour is a function of their arguments. */
-const PURE = [
+export const PURE = [
   "src/wal/format.ts",
   "src/wal/crc64.ts",
   "src/wal/scanner.ts",
@@ -53,13 +53,34 @@ const PURE = [
   "src/job/batcher.ts",
 ];
 
+/**
+ * Folders that reach files, time, chance, the network and processes only as arguments. `platform/` has the real ones, `main.ts` and one
+ * file of the command line put them together.
+ */
+const SEALED: readonly string[] = [
+  "cli",
+  "client",
+  "config",
+  "delivery",
+  "doctor",
+  "events",
+  "job",
+  "replay",
+  "survey",
+];
+const COMPOSES = "src/cli/terminal/system_context.ts";
+
+/** Ways to the outside past the seam. */
+const OUTSIDE = /\bDeno\.[a-z]\w*|"node:(?:fs|child_process|net|os)[/"]|\bcrypto\.random/;
+const REAL_OUTSIDE = /^src\/platform\/system_(?:files|host|processes)\.ts$/;
+
 /** Path from the project's root to source text. */
 export type Sources = ReadonlyMap<string, string>;
 
 /** One sentence for each rule that is broken; empty when the layout holds. */
 export function findViolations(sources: Sources): string[] {
   const graph = new Map([...sources].map(([path, text]) => [path, importsOf(path, text)]));
-  return [...forbiddenArrows(graph), ...cycles(graph), ...impurities(sources)];
+  return [...forbiddenArrows(graph), ...cycles(graph), ...impurities(sources), ...leaks(sources, graph)];
 }
 
 function* forbiddenArrows(graph: Map<string, string[]>): Generator<string> {
@@ -119,6 +140,19 @@ function* impurities(sources: Sources): Generator<string> {
       yield `${path}: is listed as pure in scripts/check_layers.ts but does not exist`;
     } else if (/\bDeno\./.test(withoutComments(text))) {
       yield `${path}: is listed as pure but touches Deno.*`;
+    }
+  }
+}
+
+function* leaks(sources: Sources, graph: Map<string, string[]>): Generator<string> {
+  for (const [path, text] of sources) {
+    const layer = layerOf(path);
+    if (layer === undefined || !SEALED.includes(layer) || path.endsWith("_test.ts")) continue;
+    const found = OUTSIDE.exec(withoutComments(text))?.[0];
+    if (found !== undefined) yield `${path}: reaches the outside past the seam: ${found}`;
+    const real = graph.get(path)!.find((target) => REAL_OUTSIDE.test(target));
+    if (real !== undefined && path !== COMPOSES) {
+      yield `${path}: must get the outside as an argument, not from ${real}`;
     }
   }
 }

@@ -1,19 +1,9 @@
 import assert from "node:assert/strict";
-import { findViolations } from "./check_layers.ts";
+import { findViolations, PURE } from "./check_layers.ts";
 
 /** The files that the check insists on, empty, and those of the test. */
 function project(files: Record<string, string>): Map<string, string> {
-  const pure = [
-    "src/wal/format.ts",
-    "src/wal/crc64.ts",
-    "src/wal/scanner.ts",
-    "src/wal/ledger.ts",
-    "src/wal/recovery.ts",
-    "src/archive/frames.ts",
-    "src/client/backoff.ts",
-    "src/job/batcher.ts",
-  ];
-  return new Map([...pure.map((path) => [path, ""] as const), ...Object.entries(files)]);
+  return new Map([...PURE.map((path) => [path, ""] as const), ...Object.entries(files)]);
 }
 
 Deno.test("layer check accepts arrows that point down", () => {
@@ -67,4 +57,24 @@ Deno.test("layer check refuses a pure file that touches the runtime, but not one
 Deno.test("layer check refuses a folder that the layout does not know", () => {
   const sources = project({ "src/utils/strings.ts": "" });
   assert.match(findViolations(sources)[0], /lies in no known layer/);
+});
+
+Deno.test("layer check refuses ways to the outside past the seam, but for where it is put together", () => {
+  const sources = project({
+    "src/survey/facts.ts": `const text = await Deno.readTextFile(path);`,
+    "src/doctor/room.ts": `import { statfs } from "node:fs";`,
+    "src/client/ids.ts": `const id = crypto.randomUUID();`,
+    "src/replay/run.ts": `import { systemFiles } from "../platform/system_files.ts";`,
+    "src/cli/terminal/system_context.ts": `import { systemHost } from "../../platform/system_host.ts";`,
+    "src/config/nearest.ts": `// Never calls Deno.stat.`,
+    "src/survey/facts_test.ts": `Deno.test("facts", () => {});`,
+    "src/platform/system_files.ts": `Deno.stat(".");`,
+    "src/platform/system_host.ts": "",
+  });
+  assert.deepEqual(findViolations(sources), [
+    "src/survey/facts.ts: reaches the outside past the seam: Deno.readTextFile",
+    `src/doctor/room.ts: reaches the outside past the seam: "node:fs"`,
+    "src/client/ids.ts: reaches the outside past the seam: crypto.random",
+    "src/replay/run.ts: must get the outside as an argument, not from src/platform/system_files.ts",
+  ]);
 });
