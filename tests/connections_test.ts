@@ -1,6 +1,6 @@
 /**
- * A server and a worker among clients that connect and say nothing, say it slowly, or go away in the middle: the compiled binary,
- * with real sockets and few descriptors.
+ * A server and a worker among clients that connect and say nothing, say it slowly, or go away in the middle:
+ * the compiled binary, with real sockets and few descriptors.
  */
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";

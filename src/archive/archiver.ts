@@ -29,9 +29,9 @@
 import { FileLockedError } from "../platform/file_lock.ts";
 import {
   fileName,
+  type Files,
   isNoSpaceError,
   type LockedFile,
-  type LogFiles,
   parentDirectory,
   writeAll,
 } from "../platform/files.ts";
@@ -68,7 +68,7 @@ export interface ArchiveOptions {
   ended?: boolean;
   exitCode?: number;
   /** A seam for tests. */
-  files?: LogFiles;
+  files?: Files;
 }
 
 export type ArchiveResult =
@@ -111,7 +111,7 @@ class Archiving {
 
   constructor(
     readonly options: ArchiveOptions,
-    readonly files: LogFiles,
+    readonly files: Files,
     readonly log: LockedFile,
     readonly name: { jobId: string; copy: number },
   ) {}

@@ -6,7 +6,7 @@ import { encodeRecord, Status } from "../wal/format.ts";
 import { scanLog } from "../wal/reader.ts";
 import { ArchiveError } from "./archive_errors.ts";
 import { archiveLog, type ArchiveOptions, type ArchiveResult } from "./archiver.ts";
-import { FaultFiles } from "../../tests/support/fault_files.ts";
+import { FailingFiles } from "../../tests/support/failing_files.ts";
 import { readLogBytes } from "./log_bytes.ts";
 import { removeStaleFiles, STALE_AFTER_MS } from "./stale_files.ts";
 import { readSummary } from "./summary.ts";
@@ -174,7 +174,7 @@ Deno.test("the zstd program lists and decompresses our archives", async () => {
 
 Deno.test("archiving follows the order of the durability contract", async () => {
   await withPlace(buildLog(), async (place) => {
-    const files = new FaultFiles();
+    const files = new FailingFiles(systemFiles);
     await place.archive({ files });
     deepStrictEqual(files.trace, [
       "open job-1.wal",
@@ -200,7 +200,7 @@ Deno.test("after a crash at any operation nothing is lost, and the next run fini
     let crashed = false;
     await withPlace(log, async (place) => {
       try {
-        await place.archive({ files: new FaultFiles({ crashAt }) });
+        await place.archive({ files: new FailingFiles(systemFiles, { crashAt }) });
       } catch (error) {
         ok(error instanceof ArchiveError, String(error));
         crashed = true;
@@ -225,7 +225,9 @@ Deno.test("a full disk leaves the log and no temporary file", async () => {
   const log = buildLog({ events: 40, payloadBytes: 10_000 });
   for (const diskBytes of [0, 1, 5000]) {
     await withPlace(log, async (place) => {
-      const error = await place.archive({ files: new FaultFiles({ diskBytes }) }).catch((error) => error);
+      const error = await place.archive({ files: new FailingFiles(systemFiles, { diskBytes }) }).catch((
+        error,
+      ) => error);
       ok(error instanceof ArchiveError && error.noSpace);
       match(error.message, /no space left on device.* Nothing is lost/);
       deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
@@ -242,7 +244,7 @@ Deno.test("what reads back differently is not trusted", async () => {
       file.seekSync(2000, Deno.SeekMode.Start);
       file.writeSync(new Uint8Array(10));
     };
-    const files = new FaultFiles({ before: { line: "sync .job-1", run: spoil } });
+    const files = new FailingFiles(systemFiles, { before: { line: "sync .job-1", run: spoil } });
     await rejects(place.archive({ files }), ArchiveError);
     deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
   });
@@ -262,7 +264,7 @@ Deno.test("an archive with the same content makes the log a leftover, whoever wr
   await withPlace(log, async (place) => {
     Deno.mkdirSync(place.archiveDir);
     Deno.writeFileSync(`${place.archiveDir}/job-1.wal.zst`, (await runZstd(["-c"], log)).stdout);
-    const files = new FaultFiles();
+    const files = new FailingFiles(systemFiles);
     strictEqual((await place.archive({ files })).outcome, "already_archived");
     deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]]);
     deepStrictEqual(files.trace.slice(2), [
@@ -297,7 +299,7 @@ Deno.test("the archive of an earlier state of the log goes when the log is archi
     await place.archive();
     // Restored and kept; then a worker sent the rest.
     Deno.writeFileSync(place.logPath, late);
-    const files = new FaultFiles();
+    const files = new FailingFiles(systemFiles);
     strictEqual((await place.archive({ files })).outcome, "archived");
     deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.2.wal.zst"]]);
     strictEqual((await readSummary(`${place.archiveDir}/job-1.2.wal.zst`))?.pending, 0);
@@ -357,7 +359,10 @@ Deno.test("a name that is taken at the last moment is not taken away either", as
         line: "link .job-1.wal.zst.tmp job-1.wal.zst",
         run: () => Deno.writeFileSync(path, bytes, { createNew: true }),
       };
-      strictEqual((await place.archive({ files: new FaultFiles({ before }) })).outcome, outcome);
+      strictEqual(
+        (await place.archive({ files: new FailingFiles(systemFiles, { before }) })).outcome,
+        outcome,
+      );
       deepStrictEqual([place.logs(), place.archives()], [[], archives]);
       assertSameBytes(Deno.readFileSync(path), bytes);
     });
@@ -390,7 +395,7 @@ Deno.test("nobody can open the log while it is archived, and growth by others is
   const log = buildLog();
   await withPlace(log, async (place) => {
     let locked = false;
-    const files = new FaultFiles({
+    const files = new FailingFiles(systemFiles, {
       before: {
         line: "link",
         run: async () => {

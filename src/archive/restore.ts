@@ -19,10 +19,10 @@
 import { FileLockedError } from "../platform/file_lock.ts";
 import {
   fileName,
+  type Files,
   isMissing,
   isNoSpaceError,
   type LockedFile,
-  type LogFiles,
   parentDirectory,
 } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
@@ -44,7 +44,7 @@ export interface RestoreOptions {
   /** Remove the archive once the log is on stable storage. */
   removeArchive: boolean;
   /** A seam for tests. */
-  files?: LogFiles;
+  files?: Files;
 }
 
 /** What is in the log that came back. */
@@ -181,7 +181,7 @@ function safeId(jobId: string | undefined, path: string): string {
   );
 }
 
-async function makeDurable(path: string, files: LogFiles): Promise<void> {
+async function makeDurable(path: string, files: Files): Promise<void> {
   const log = await files.open(path);
   try {
     await log.sync();

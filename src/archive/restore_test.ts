@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { FaultFiles } from "../../tests/support/fault_files.ts";
+import { FailingFiles } from "../../tests/support/failing_files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { isMissing } from "../platform/files.ts";
 import { LogLockedError } from "../wal/errors.ts";
 import { Log } from "../wal/log.ts";
@@ -83,7 +84,7 @@ Deno.test("of two that restore and remove one archive, one waits for the other a
     const race = async () => {
       second = await restoreArchive({ archivePath, walDir, removeArchive: true }).catch((error) => error);
     };
-    const files = new FaultFiles({ before: { line: "link", run: race } });
+    const files = new FailingFiles(systemFiles, { before: { line: "link", run: race } });
     const first = await restoreArchive({ archivePath, walDir, removeArchive: true, files });
     assert.equal(first.outcome, "restored");
     assert.ok(second instanceof LogLockedError && second.path === archivePath);

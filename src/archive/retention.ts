@@ -2,7 +2,7 @@
  * Decides which archives are old enough to go, and removes them. The decision is pure and comes first:
  * what the server may lack is never deleted, whatever its age, and neither is what cannot be read.
  */
-import { type LogFiles } from "../platform/files.ts";
+import { type Files } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { reason } from "../wal/errors.ts";
@@ -143,7 +143,7 @@ export interface RetentionResult {
 /** Removes what `plan` says, or with `dryRun` only counts it. One that cannot be removed does not keep the others. */
 export async function applyRetention(
   plan: RetentionPlan,
-  { dryRun = false, logger, files = systemFiles }: { dryRun?: boolean; logger: Logger; files?: LogFiles },
+  { dryRun = false, logger, files = systemFiles }: { dryRun?: boolean; logger: Logger; files?: Files },
 ): Promise<RetentionResult> {
   const result: RetentionResult = { deleted: 0, deletedBytes: 0, failures: [] };
   const directories = new Set<string>();
@@ -169,7 +169,7 @@ export async function applyRetention(
 }
 
 /** The plan is about the file that was looked at: one that has taken its name since is left alone. */
-async function removeUnchanged(entry: RetentionEntry, files: LogFiles): Promise<void> {
+async function removeUnchanged(entry: RetentionEntry, files: Files): Promise<void> {
   const { size, mtime } = await Deno.lstat(entry.path);
   if (size !== entry.bytes || (mtime?.getTime() ?? 0) !== entry.mtimeMs) {
     throw new Error("it has changed since it was looked at");

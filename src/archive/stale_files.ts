@@ -3,7 +3,7 @@
  * logs (which have a token in them), restoring, recovering and archiving; `publish_file.ts` says why nothing is lost with them.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import { isMissing, type LogFiles } from "../platform/files.ts";
+import { type Files, isMissing } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { readFileName } from "../wal/file_names.ts";
@@ -20,7 +20,7 @@ export const STALE_AFTER_MS = 60_000;
  */
 export async function removeStaleFiles(
   directory: string,
-  { logger, nowMs, files = systemFiles }: { logger: Logger; nowMs: number; files?: LogFiles },
+  { logger, nowMs, files = systemFiles }: { logger: Logger; nowMs: number; files?: Files },
 ): Promise<number> {
   let removed = 0;
   for (const name of await listTemporaryNames(directory)) {

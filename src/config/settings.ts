@@ -323,7 +323,7 @@ export const SETTINGS = {
     integer(1, 1_000_000),
     undefined,
     "connections that may be open at a time; more are turned away",
-    { defaultText: "what the limit of open files allows, to 4000", example: "1000" },
+    { defaultText: "what the limit of open files allows, at most 4000", example: "1000" },
   ),
   maxConnectionsPerAddress: setting(
     "MaxConnectionsPerAddress",
@@ -366,7 +366,7 @@ export const SETTINGS = {
     "--stream-timeout",
     duration(100, 30 * DAY_MS),
     3_600_000,
-    "longest silence of a client that holds PublishJobEvents open, or that takes no more of an answer",
+    "longest silence of a client within PublishJobEvents, or while it is to take an answer",
   ),
   metricsOpen: setting(
     "MetricsOpen",

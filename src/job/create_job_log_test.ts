@@ -5,9 +5,9 @@ import { JobSchema } from "../events/gen/job/v1/job_pb.ts";
 import { systemClock } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { createJobLog } from "./create_job_log.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { DEFAULT_SETTINGS } from "../../tests/support/worker_settings.ts";
 import { JOB_TIMES, type JobContext } from "./job_context.ts";
-import { systemFiles } from "../platform/system_files.ts";
 
 function setup(fixture: WorkerFixture, jobId: string) {
   const context = {

@@ -9,11 +9,11 @@
  * it has, jobs go on, and a disk that is full says so itself at the next write, which then waits.
  */
 import { keptFreeBytes } from "../platform/disk_space.ts";
-import type { Files, FileSystemSpace } from "../platform/files.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { aborted } from "../platform/aborted.ts";
 import { messageOf } from "../platform/error_text.ts";
+import type { Files, FileSystemSpace } from "../platform/files.ts";
 
 export interface DiskBudgetOptions {
   directory: string;

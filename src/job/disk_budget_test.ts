@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
+import type { FileSystemSpace } from "../platform/files.ts";
 import { createLogger } from "../platform/logging/logger.ts";
 import { DiskBudget, type DiskBudgetOptions } from "./disk_budget.ts";
-import type { FileSystemSpace } from "../platform/files.ts";
 
 const GIB = 1024 ** 3;
 
-type Space = Pick<FileSystemSpace, "freeBytes" | "totalBytes">;
+function room(freeBytes: number, totalBytes: number): FileSystemSpace {
+  return { type: 0, freeBytes, totalBytes, totalInodes: 0, freeInodes: 0 };
+}
 
-function setup({ measure, ...more }: Partial<DiskBudgetOptions> & { measure?(): Promise<Space> } = {}) {
+function setup(more: Partial<DiskBudgetOptions> = {}) {
   const lines: string[] = [];
   const clock = new ManualClock();
   const space = { freeBytes: 100 * GIB, totalBytes: 1000 * GIB };
@@ -18,9 +20,7 @@ function setup({ measure, ...more }: Partial<DiskBudgetOptions> & { measure?(): 
     freeBytesMin: GIB,
     clock,
     logger: createLogger("info", (line) => lines.push(line)),
-    files: {
-      space: async () => ({ type: 0, totalInodes: 0, freeInodes: 0, ...await measure?.() ?? space }),
-    },
+    files: { space: () => Promise.resolve(room(space.freeBytes, space.totalBytes)) },
     ...more,
   });
   return { budget, clock, lines, space };
@@ -120,10 +120,12 @@ Deno.test("other limits hold at once, also for who waits already", async () => {
 Deno.test("space that cannot be measured stops nobody, is said once and then reminded of, and so is its end", async () => {
   const answers = { error: new Error("EIO: i/o error, statfs") as Error | undefined };
   const { budget, clock, lines } = setup({
-    measure: () =>
-      answers.error === undefined
-        ? Promise.resolve({ freeBytes: 100 * GIB, totalBytes: 1000 * GIB })
-        : Promise.reject(answers.error),
+    files: {
+      space: () =>
+        answers.error === undefined
+          ? Promise.resolve(room(100 * GIB, 1000 * GIB))
+          : Promise.reject(answers.error),
+    },
   });
   for (let times = 0; times < 10; times++) {
     await budget.waitForRoom(never);
@@ -141,8 +143,8 @@ Deno.test("space that cannot be measured stops nobody, is said once and then rem
 });
 
 Deno.test("jobs that wait for space go on when it can no longer be seen whether there is any", async () => {
-  let answer = () => Promise.resolve({ freeBytes: 0, totalBytes: GIB });
-  const { budget, clock } = setup({ measure: () => answer() });
+  let answer = () => Promise.resolve(room(0, GIB));
+  const { budget, clock } = setup({ files: { space: () => answer() } });
   const waiting = budget.waitForRoom(never);
   await clock.sleeping(500);
   answer = () => Promise.reject(new Error("ENOENT: no such file or directory, statfs"));
@@ -151,7 +153,7 @@ Deno.test("jobs that wait for space go on when it can no longer be seen whether 
 });
 
 Deno.test("a file system that does not answer is not waited for, and a stopping worker does not wait at all", async () => {
-  const { budget, clock, lines } = setup({ measure: () => new Promise(() => {}) });
+  const { budget, clock, lines } = setup({ files: { space: () => new Promise(() => {}) } });
   const stop = new AbortController();
   const stopped = budget.waitForRoom(stop.signal);
   const waiting = budget.waitForRoom(never);

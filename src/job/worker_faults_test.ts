@@ -105,7 +105,6 @@ Deno.test("a job that a mistake of ours drops is taken up by the same worker, wh
   await worker.waitFor(new RegExp(`Job completed.*${next}`));
 });
 
-/** A disk that never answers when it is to sync data. */
 Deno.test("a worker that has to stop at once does, also when its disk does not answer", async () => {
   await using fixture = await WorkerFixture.start();
   await fixture.submitScript("echo hello; exec sleep 1000");

@@ -1,8 +1,10 @@
 /**
- * The small HTTP server beside a worker: /metrics for Prometheus, /healthz and /readyz for whoever watches processes.
+ * The small HTTP server beside a worker: /metrics for Prometheus, /healthz and /readyz for whoever watches
+ * processes.
  *
- * It is of no importance to delivery. An address that is taken, as by a second worker on the host, is reported and tried
- * again from time to time, so that it is there when the other one has gone; the worker never waits for it.
+ * It is of no importance to delivery. An address that is taken, as by a second worker on the host, is
+ * reported and tried again from time to time, so that it is there when the other one has gone; the worker
+ * never waits for it.
  */
 import { aborted } from "../platform/aborted.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -25,7 +27,9 @@ export interface MetricsListener {
   close(): Promise<void>;
 }
 
-/** A worker's pages are read by Prometheus and by whoever watches processes: a few programs, which ask and go. */
+/**
+ * A worker's pages are read by Prometheus and by whoever watches processes: a few programs, which ask and go.
+ */
 const CONNECTIONS_MAX = 32;
 const DEADLINES = { headerMs: 20_000, idleMs: 120_000, bodyMs: 20_000, streamMs: 60_000 };
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { FaultyFiles, inputOutputError, noSpaceError } from "../../tests/support/faulty_files.ts";
+import { inputOutputError, noSpaceError } from "../../tests/support/disk_errors.ts";
+import { MemoryFiles } from "../../tests/support/memory_files.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { parseMetrics, valueOf } from "../../tests/support/metrics_text.ts";
 import { systemFiles } from "../platform/system_files.ts";
@@ -33,7 +34,7 @@ class Watched implements AsyncDisposable {
     return Object.assign(watched, { metrics });
   }
 
-  async createLog(metrics: WorkerMetrics, files?: FaultyFiles): Promise<Log> {
+  async createLog(metrics: WorkerMetrics, files?: MemoryFiles): Promise<Log> {
     const execution = {
       job_id: "job-1",
       execution: 1,
@@ -127,7 +128,7 @@ Deno.test("a log that another process has open is active and no orphan", async (
 Deno.test("a sealed log is counted and a reason not to be ready, until it was moved away", async () => {
   await using watched = await Watched.create();
   const { metrics } = watched;
-  const files = new FaultyFiles();
+  const files = new MemoryFiles();
   const log = await watched.createLog(metrics, files);
   // The disk is one in memory; this is what the directory shows of it.
   Deno.writeFileSync(log.path, new Uint8Array());
@@ -148,7 +149,7 @@ Deno.test("a sealed log is counted and a reason not to be ready, until it was mo
 Deno.test("failed writes are counted by reason, and the next that succeeds makes the worker ready again", async () => {
   await using watched = await Watched.create();
   const { metrics } = watched;
-  const files = new FaultyFiles();
+  const files = new MemoryFiles();
   const log = await watched.createLog(metrics, files);
   for (const [error, reason] of [[noSpaceError(), "no_space"], [inputOutputError(), "io"]] as const) {
     files.faults.write = () => {
@@ -167,7 +168,7 @@ Deno.test("failed writes are counted by reason, and the next that succeeds makes
 Deno.test("a job that gets no log because the disk is full counts as a failed write", async () => {
   await using watched = await Watched.create();
   const { metrics } = watched;
-  const files = new FaultyFiles();
+  const files = new MemoryFiles();
   files.faults.write = () => {
     throw noSpaceError();
   };

@@ -14,7 +14,7 @@
  * the locks of the logs are checked again before and after the directory gets its new name, and what appears in the old directory
  * after 3 is copied before it is removed.
  */
-import { type LogFiles, parentDirectory } from "../platform/files.ts";
+import { type Files, parentDirectory } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { comparePrefix, contentOf, copyFile, isCopyingName } from "./copy_file.ts";
 import {
@@ -82,7 +82,7 @@ class Migration {
 
   constructor(
     readonly options: MigrateOptions,
-    readonly files: LogFiles,
+    readonly files: Files,
     readonly plan: MigrationPlan,
     readonly state: MigrationState,
   ) {

@@ -4,7 +4,7 @@
 import { statfs } from "node:fs";
 import { promisify } from "node:util";
 import { FileLock, FileLockedError } from "../platform/file_lock.ts";
-import { type LogFiles, parentDirectory } from "../platform/files.ts";
+import { type Files, parentDirectory } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { isCopyingName } from "./copy_file.ts";
 import { type DirectoryName, type MigrationState, readState } from "./state.ts";
@@ -18,7 +18,7 @@ export interface MigrateOptions {
   signal: AbortSignal;
   onProgress?(doneBytes: number, totalBytes: number): Promise<void>;
   /** A seam for tests. */
-  files?: LogFiles;
+  files?: Files;
 }
 
 export interface DirectoryPlan {
@@ -128,7 +128,7 @@ export async function filesIn(directory: string): Promise<string[]> {
   return names.sort();
 }
 
-export async function obstaclesIn(directory: string, files: LogFiles): Promise<MigrationObstacle[]> {
+export async function obstaclesIn(directory: string, files: Files): Promise<MigrationObstacle[]> {
   const obstacles: MigrationObstacle[] = [];
   for await (const { name, isFile } of Deno.readDir(directory)) {
     const path = `${directory}/${name}`;

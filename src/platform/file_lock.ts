@@ -10,6 +10,8 @@ import {
   AlreadyExists,
   FilesystemLoop,
   InvalidData,
+  IsADirectory,
+  NotADirectory,
   NotFound,
   NotSupported,
   PermissionDenied,
@@ -53,6 +55,8 @@ const ENOENT = 2;
 const EACCES = 13;
 const EEXIST = 17;
 const EWOULDBLOCK = 11;
+const ENOTDIR = 20;
+const EISDIR = 21;
 const ELOOP = 40;
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
@@ -199,6 +203,10 @@ function openError(path: string, code: number): Error {
       return new PermissionDenied(`Cannot open ${path}: permission denied`);
     case EEXIST:
       return new AlreadyExists(`Cannot create ${path}: it exists`);
+    case ENOTDIR:
+      return new NotADirectory(`Cannot open ${path}: it is not a directory, or does not lie in one`);
+    case EISDIR:
+      return new IsADirectory(`Cannot open ${path}: it is a directory`);
     case ELOOP:
       return new FilesystemLoop(
         `Cannot open ${path}: it is a symbolic link, and a log is never one`,

@@ -20,24 +20,8 @@ export interface LockedFile {
   /** As `syncData`, and everything else about the file as well. */
   sync(): Promise<void>;
   size(): Promise<number>;
-  /** Releases the lock. */
+  /** Releases the lock. Once closed, it stays closed. */
   close(): void;
-}
-
-export interface LogFiles {
-  /** Makes a file that did not exist (else AlreadyExists), for its owner alone, and locks it. */
-  create(path: string): Promise<LockedFile>;
-  /**
-   * Opens and locks a file, and makes sure that `path` still leads to it. A symbolic link is not followed.
-   * @throws {FileLockedError} when somebody else has it, {NotFound} when there is none
-   */
-  open(path: string): Promise<LockedFile>;
-  /** Gives a file a second name and returns true; false when that name is taken. It never replaces a file. */
-  link(existingPath: string, newPath: string): Promise<boolean>;
-  remove(path: string): Promise<void>;
-  syncDirectory(path: string): Promise<void>;
-  /** Makes a directory, for its owner alone, and those above it, so that they survive a power cut. An existing one is left as it is. */
-  makeDirectory(path: string): Promise<void>;
 }
 
 /** What the system says of a name. `mode`, `uid` and `ino` are null where it does not have them. */
@@ -96,8 +80,25 @@ export interface FileSystemSpace {
   readonly freeInodes: number;
 }
 
-/** All that the program does with files. Methods whose names end in `Now` do it before they return: for exits, and where a thread a call would cost more than the call. */
-export interface Files extends LogFiles {
+/**
+ * All that the program does with files. Methods whose names end in `Now` do it before they return: for exits, and where a thread a call
+ * would cost more than the call.
+ */
+export interface Files {
+  /** Makes a file that did not exist (else AlreadyExists), for its owner alone, and locks it. */
+  create(path: string): Promise<LockedFile>;
+  /**
+   * Opens and locks a file, and makes sure that `path` still leads to it. A symbolic link is not followed.
+   * @throws {FileLockedError} when somebody else has it, {NotFound} when there is none
+   */
+  open(path: string): Promise<LockedFile>;
+  /** Gives a file a second name and returns true; false when that name is taken. It never replaces a file. */
+  link(existingPath: string, newPath: string): Promise<boolean>;
+  remove(path: string): Promise<void>;
+  syncDirectory(path: string): Promise<void>;
+  /** Makes a directory, for its owner alone, and those above it, so that they survive a power cut. An existing one is left as it is. */
+  makeDirectory(path: string): Promise<void>;
+
   /** Follows symbolic links. */
   openForReading(path: string): Promise<ReadableFile>;
   /** `permissions` are for a file that is made. */

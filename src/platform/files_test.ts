@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FileLock } from "./file_lock.ts";
-import { fileName, isNoSpaceError, parentDirectory, writeAll } from "./files.ts";
+import { fileName, isNoSpaceError, parentDirectory } from "./files.ts";
 import { openLocked, systemFiles } from "./system_files.ts";
 
 async function inDirectory(act: (directory: string) => Promise<void>): Promise<void> {
@@ -11,38 +11,6 @@ async function inDirectory(act: (directory: string) => Promise<void>): Promise<v
     Deno.removeSync(directory, { recursive: true });
   }
 }
-
-Deno.test("file appends wherever it was read, and after a truncation", async () => {
-  await inDirectory(async (directory) => {
-    const file = await systemFiles.create(`${directory}/a`);
-    await writeAll(file, new Uint8Array([1, 2, 3, 4]));
-    const into = new Uint8Array(2);
-    assert.equal(await file.read(into, 1), 2);
-    assert.deepEqual(into, new Uint8Array([2, 3]));
-    await writeAll(file, new Uint8Array(100_000).fill(5));
-    await file.truncate(3);
-    await writeAll(file, new Uint8Array([9]));
-    await file.syncData();
-    await file.sync();
-    assert.equal(await file.size(), 4);
-    assert.equal(await file.read(into, 4), 0);
-    file.close();
-    assert.deepEqual(Deno.readFileSync(`${directory}/a`), new Uint8Array([1, 2, 3, 9]));
-  });
-});
-
-Deno.test("link never replaces a file", async () => {
-  await inDirectory(async (directory) => {
-    Deno.writeTextFileSync(`${directory}/a`, "a");
-    Deno.writeTextFileSync(`${directory}/b`, "b");
-    assert.equal(await systemFiles.link(`${directory}/a`, `${directory}/b`), false);
-    assert.equal(await systemFiles.link(`${directory}/a`, `${directory}/c`), true);
-    await systemFiles.remove(`${directory}/a`);
-    await systemFiles.syncDirectory(directory);
-    assert.equal(Deno.readTextFileSync(`${directory}/b`) + Deno.readTextFileSync(`${directory}/c`), "ba");
-    await assert.rejects(systemFiles.link(`${directory}/a`, `${directory}/d`), Deno.errors.NotFound);
-  });
-});
 
 Deno.test("file that was renamed or removed while it was being locked is not taken for the one at its path", async () => {
   await inDirectory(async (directory) => {
@@ -57,16 +25,6 @@ Deno.test("file that was renamed or removed while it was being locked is not tak
       Deno.removeSync(`${directory}/moved`);
       if (replacement !== undefined) Deno.removeSync(path);
     }
-  });
-});
-
-Deno.test("directories are made down from the first that is there", async () => {
-  await inDirectory(async (directory) => {
-    await systemFiles.makeDirectory(`${directory}/a/b/c/`);
-    await systemFiles.makeDirectory(`${directory}/a/b`);
-    assert.equal((Deno.statSync(`${directory}/a/b/c`).mode ?? 0) & 0o777, 0o700);
-    Deno.writeTextFileSync(`${directory}/file`, "");
-    await assert.rejects(systemFiles.makeDirectory(`${directory}/file`), Deno.errors.NotADirectory);
   });
 });
 

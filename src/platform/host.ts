@@ -14,6 +14,6 @@ export interface Host extends Environment {
   readonly clock: Clock;
   readonly random: Random;
   readonly randomId: RandomId;
-  readonly network: Network;
   readonly processes: Processes;
+  readonly network: Network;
 }

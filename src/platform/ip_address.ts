@@ -1,8 +1,8 @@
 /**
  * IP addresses and ranges of them. Pure.
  *
- * An address is a number of 128 bits; an IPv4 address is the IPv6 address that stands for it (::ffff:0:0/96), because a socket
- * that listens to both names it so.
+ * An address is a number of 128 bits; an IPv4 address is the IPv6 address that stands for it (::ffff:0:0/96),
+ * because a socket that listens to both names it so.
  */
 
 export type IpAddress = bigint;

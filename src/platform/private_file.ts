@@ -23,7 +23,10 @@ export function readHead(path: string, bytes: number): Uint8Array | undefined {
   }
 }
 
-/** Makes a file, and its directory, for their owner alone; what exists is left as it is. Fails when it cannot be written. */
+/**
+ * Makes a file, and its directory, for their owner alone; what exists is left as it is. Fails when it cannot
+ * be written.
+ */
 export function createPrivateFile(directory: string, path: string): void {
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
   Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();

@@ -11,7 +11,7 @@
  * The lock is held from 1 to 5, so whoever finds a hidden name whose lock is free knows that its maker is gone, and may remove
  * it: what it leads to either has its own name as well, or was never finished.
  */
-import type { LockedFile, LogFiles } from "./files.ts";
+import type { Files, LockedFile } from "./files.ts";
 
 /** What lies under a name that the new file might take. */
 export type Occupant =
@@ -21,7 +21,7 @@ export type Occupant =
   | "different";
 
 export interface Publication {
-  files: LogFiles;
+  files: Files;
   /** Exists. */
   directory: string;
   /** File names, tried in turn. */

@@ -1,23 +1,30 @@
 import assert from "node:assert/strict";
-import { FaultyFiles, inputOutputError, noSpaceError } from "../../tests/support/faulty_files.ts";
+import { inputOutputError, noSpaceError } from "../../tests/support/disk_errors.ts";
+import { type Faults, MemoryFiles } from "../../tests/support/memory_files.ts";
 import { writeAll } from "./files.ts";
 import { hiddenName, nameToBe, type Occupant, type Publication, publishFile } from "./publish_file.ts";
 import { AlreadyExists } from "./system_errors.ts";
 
 const BYTES = new Uint8Array(9000).fill(7);
 
-function publication(files: FaultyFiles, more: Partial<Publication> = {}): Publication {
+function newDisk(): MemoryFiles {
+  const files = new MemoryFiles();
+  files.putDirectory("/d");
+  return files;
+}
+
+function publication(files: MemoryFiles, more: Partial<Publication> = {}): Publication {
   return { files, directory: "/d", names: ["a", "b"], write: (file) => writeAll(file, BYTES), ...more };
 }
 
-async function publish(files: FaultyFiles, more: Partial<Publication> = {}) {
+async function publish(files: MemoryFiles, more: Partial<Publication> = {}) {
   const published = await publishFile(publication(files, more));
   if (published.isNew) published.file.close();
   return published;
 }
 
 Deno.test("a published file survives a power cut, whole and under its name alone", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   assert.equal((await publish(files)).path, "/d/a");
   const found = files.crash(() => false);
   assert.deepEqual(found.paths(), ["/d/a"]);
@@ -28,9 +35,9 @@ Deno.test("after a power cut at any call the name leads to the whole file or to 
   let cuts = 0;
   for (let callAt = 0;; callAt++) {
     for (const keep of [false, true]) {
-      const files = new FaultyFiles();
+      const files = newDisk();
       let calls = 0;
-      let found: FaultyFiles | undefined;
+      let found: MemoryFiles | undefined;
       const call = () => {
         if (calls++ === callAt) found = files.crash(() => keep);
       };
@@ -62,14 +69,14 @@ Deno.test("whatever fails, no file and no hidden name is left, and the error is 
       { write: fail(noSpaceError()) },
       { sync: fail(inputOutputError()) },
       { link: fail(inputOutputError()) },
-    ] as FaultyFiles["faults"][]
+    ] as Faults[]
   ) {
-    const files = new FaultyFiles();
+    const files = newDisk();
     files.faults = faults;
     await assert.rejects(publish(files), /os error (5|28)/);
     assert.deepEqual(files.paths(), []);
   }
-  const files = new FaultyFiles();
+  const files = newDisk();
   await assert.rejects(
     publish(files, { check: () => Promise.reject(new Error("not the same")) }),
     /not the same/,
@@ -78,7 +85,7 @@ Deno.test("whatever fails, no file and no hidden name is left, and the error is 
 });
 
 Deno.test("no file is ever replaced: the first free name is taken, written once, or what is there is enough", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   files.put("/d/a", new Uint8Array(3));
   let writes = 0;
   const write: Publication["write"] = (file) => (writes++, writeAll(file, BYTES));
@@ -93,7 +100,7 @@ Deno.test("no file is ever replaced: the first free name is taken, written once,
 });
 
 Deno.test("a name that is taken between looking and linking is passed over", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   files.faults.link = (path) => {
     if (path === "/d/a") files.put("/d/a", new Uint8Array(1));
   };
@@ -108,7 +115,7 @@ Deno.test("a name that is taken between looking and linking is passed over", asy
 });
 
 Deno.test("a hidden name that cannot be removed is told, and the file is published all the same", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const remove = files.remove.bind(files);
   files.remove = () => Promise.reject(inputOutputError());
   const left: string[] = [];
@@ -120,7 +127,7 @@ Deno.test("a hidden name that cannot be removed is told, and the file is publish
 
 Deno.test("names that are hidden or lead elsewhere are refused", async () => {
   for (const name of ["", ".a", "a/b", "/a"]) {
-    await assert.rejects(publish(new FaultyFiles(), { names: [name] }), RangeError);
+    await assert.rejects(publish(newDisk(), { names: [name] }), RangeError);
   }
   assert.equal(nameToBe(hiddenName("a.wal")), "a.wal");
   for (const name of ["a", ".a", ".a.tmp-1", hiddenName("a").slice(1)]) {

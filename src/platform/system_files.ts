@@ -27,6 +27,7 @@ class SystemLockedFile implements LockedFile {
   #writer: Deno.FsFile;
   /** Its own descriptor, because reading moves the position and would have to wait for a sync under way. */
   #reader: Deno.FsFile;
+  #isOpen = true;
 
   constructor(lock: FileLock, writer: Deno.FsFile, reader: Deno.FsFile) {
     this.#lock = lock;
@@ -62,6 +63,8 @@ class SystemLockedFile implements LockedFile {
   }
 
   close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#reader.close();
     this.#writer.close();
     this.#lock.release();
@@ -163,8 +166,8 @@ export const systemFiles: Files = {
       try {
         await Deno.mkdir(directory, { mode: 0o700 });
       } catch (error) {
-        // Somebody else made it in the meantime; its name may still have to be synced.
-        if (!(error instanceof AlreadyExists)) throw error;
+        // Somebody else made it in the meantime; its name may still have to be synced. A link that leads nowhere is no directory.
+        if (!(error instanceof AlreadyExists) || !await isDirectory(directory)) throw error;
       }
       await this.syncDirectory(parentDirectory(directory));
     }

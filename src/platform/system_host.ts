@@ -15,6 +15,6 @@ export const systemHost: Host = {
   clock: systemClock,
   random: systemRandom,
   randomId: systemRandomId,
-  network: systemNetwork,
   processes: systemProcesses,
+  network: systemNetwork,
 };

@@ -1,5 +1,6 @@
 /**
- * What the HTTP layer tells a call about its answer's way to the client, and a call tells it about its client.
+ * What the HTTP layer tells a call about its answer's way to the client, and a call tells it about its
+ * client.
  */
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 

@@ -35,7 +35,8 @@ export function createHttpHandler(
     const url = urlOf(request);
     if (url === undefined) return new Response("The header Host names no host\n", { status: 400 });
     const { pathname } = url;
-    // For everybody: it tells that the server runs, which its listening port does too, and who watches over it has no key.
+    // For everybody: it tells that the server runs, which its listening port does too, and who watches over
+    // it has no key.
     if (pathname === "/healthz" || pathname === "/health") return new Response("ok\n");
     if (pathname === "/metrics" && showMetrics !== undefined) return showMetrics(request, exchange);
     const raw = request.headers.get("Content-Type") === "application/connect+proto"
@@ -51,8 +52,8 @@ export function createHttpHandler(
 }
 
 /**
- * What the client asked for; undefined when its Host is none. The runtime puts the header into the request's URL as it
- * came, behind a scheme that stands for its socket, so that this is no URL until it was looked at.
+ * What the client asked for; undefined when its Host is none. The runtime puts the header into the request's
+ * URL as it came, behind a scheme that stands for its socket, so that this is no URL until it was looked at.
  */
 function urlOf(request: Request): URL | undefined {
   const host = request.headers.get("Host") ?? "localhost";
@@ -62,8 +63,8 @@ function urlOf(request: Request): URL | undefined {
 }
 
 /**
- * Only browsers send an Origin. One that is not ours is a page that uses its visitor's browser to reach this server,
- * by a name that it lets point here (DNS rebinding), and could otherwise enqueue commands.
+ * Only browsers send an Origin. One that is not ours is a page that uses its visitor's browser to reach this
+ * server, by a name that it lets point here (DNS rebinding), and could otherwise enqueue commands.
  */
 function isOwnOrigin(origin: string | null, ownUrls: readonly string[]): boolean {
   if (origin === null) return true;
@@ -100,7 +101,8 @@ async function call(
     signal: request.signal,
     contextValues,
   });
-  // A client that went away before there was a response: Deno reports that as completed, since nothing was cut short.
+  // A client that went away before there was a response: Deno reports that as completed, since nothing was
+  // cut short.
   wasGone = request.signal.aborted;
   answered.resolve();
   return toResponse(answer, clientGone);
@@ -128,7 +130,10 @@ async function* bodyOf(exchange: Exchange, clientGone: ClientGone): AsyncGenerat
   }
 }
 
-/** The answer as the runtime takes it. When its client takes no more of it, the call hears that and not the socket's error. */
+/**
+ * The answer as the runtime takes it. When its client takes no more of it, the call hears that and not the
+ * socket's error.
+ */
 function toResponse({ status, header, body }: UniversalServerResponse, clientGone: ClientGone): Response {
   const messages = body?.[Symbol.asyncIterator]();
   const stream = messages && new ReadableStream<Uint8Array>({

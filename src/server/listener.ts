@@ -35,7 +35,10 @@ export interface ConnectionLimits {
 /** Four thousand idle ones take some 400 MB. */
 export const DEFAULT_CONNECTIONS_MAX = 4_000;
 
-/** For the database and its journal, keys, log files, libraries, and those who are being told that there is no room. */
+/**
+ * For the database and its journal, keys, log files, libraries, and those who are being told that there is no
+ * room.
+ */
 const DESCRIPTORS_RESERVED = 64;
 
 /** For servers that nobody gave other limits; the settings' defaults are the same. */
@@ -55,7 +58,9 @@ export interface Listener {
   /** How many are open. */
   readonly connections: number;
   readonly finished: Promise<void>;
-  /** Refuses new requests, waits for the answers under way, at most `deadlineMs`, and closes every connection. */
+  /**
+   * Refuses new requests, waits for the answers under way, at most `deadlineMs`, and closes every connection.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -101,7 +106,10 @@ export function listen(options: ListenOptions): Listener {
   };
 }
 
-/** How many connections there may be: never more than there are descriptors for. @throws ServerStartError when that is none */
+/**
+ * How many connections there may be: never more than there are descriptors for. @throws ServerStartError when
+ * that is none
+ */
 function connectionsThatFit(wanted: number | undefined, logger: Logger): number {
   const descriptors = raiseDescriptorLimit();
   const fit = Math.floor((descriptors - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION);

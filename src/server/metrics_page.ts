@@ -1,9 +1,10 @@
 /**
- * Who may read /metrics of a server: never decided by where a request comes from, since whoever comes through a proxy on this
- * machine comes from this machine.
+ * Who may read /metrics of a server: never decided by where a request comes from, since whoever comes through
+ * a proxy on this machine comes from this machine.
  *
- * The page holds counts only, and no names; but a server that asks who calls it tells strangers nothing at all, unless it was
- * told to. Prometheus cannot sign its requests anew each hour, so it may have a token of its own.
+ * The page holds counts only, and no names; but a server that asks who calls it tells strangers nothing at
+ * all, unless it was told to. Prometheus cannot sign its requests anew each hour, so it may have a token of
+ * its own.
  */
 import type { HttpHandler } from "../platform/door/exchange.ts";
 
@@ -15,7 +16,10 @@ export interface MetricsPage {
 export type MetricsAccess =
   /** Whoever reaches the server. */
   | { for: "everybody" }
-  /** Who may call, and who sends the token, if there is one. It is read anew each time, so that it can be changed. */
+  /**
+   * Who may call, and who sends the token, if there is one. It is read anew each time, so that it can be
+   * changed.
+   */
   | { for: "callers"; mayCall(authorization: string | null): Promise<boolean>; token?(): Promise<string> };
 
 export const metricsPage = ({ render, access }: MetricsPage): HttpHandler => async (request) => {

@@ -29,7 +29,10 @@ export interface ServerState {
   countConnections(): number;
 }
 
-/** Tells of every call that gets past authentication. To be the outermost interceptor, so that it sees errors as clients do. */
+/**
+ * Tells of every call that gets past authentication. To be the outermost interceptor, so that it sees errors
+ * as clients do.
+ */
 export function callObserver({ called }: ServerObserver): Interceptor {
   return (next) => async (request) => {
     const { name } = request.method;

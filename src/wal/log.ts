@@ -10,7 +10,7 @@
  *     await log.close();
  */
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { type LogFiles } from "../platform/files.ts";
+import { type Files } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
@@ -32,7 +32,7 @@ export interface LogOptions {
   logger?: Logger;
   /** Default: `always`. */
   sync?: SyncMode;
-  files?: LogFiles;
+  files?: Files;
   clock?: Clock;
   observe?: LogObserver;
 }

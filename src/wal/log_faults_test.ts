@@ -1,24 +1,27 @@
 import assert from "node:assert/strict";
-import { FaultyFiles, inputOutputError, noSpaceError } from "../../tests/support/faulty_files.ts";
+import { inputOutputError, noSpaceError } from "../../tests/support/disk_errors.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
+import { type Faults, type MemoryFiles } from "../../tests/support/memory_files.ts";
 import {
   ALL,
   createLog,
   errorOf,
   event,
   eventsIn,
+  newDisk,
+  openLog,
   PATH,
   sequences,
 } from "../../tests/support/wal_fixture.ts";
 import { Ledger } from "./ledger.ts";
-import { Log, LogReadError, LogSealedError, LogWriteError } from "./log.ts";
+import { LogReadError, LogSealedError, LogWriteError } from "./log.ts";
 import { Scanner } from "./scanner.ts";
 
 /** A promise for a test to settle. */
 const gate = () => Promise.withResolvers<void>();
 
 Deno.test("append resolves only after its own sync, and what waits meanwhile shares the next one", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   const held = gate();
   const syncing = gate();
@@ -42,20 +45,23 @@ Deno.test("append resolves only after its own sync, and what waits meanwhile sha
 });
 
 Deno.test("log has a name only when header and execution record are stable", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   const named = files.calls.indexOf(`link ${PATH}`);
-  const temporary = files.calls[0].replace("write ", "");
-  assert.deepEqual(files.calls.slice(0, named), [`write ${temporary}`, `sync ${temporary}`]);
-  assert.deepEqual(files.calls.slice(named + 1), ["sync /wal"]);
-  assert.match(temporary, /^\/wal\/\.job-1\.wal\.tmp-/);
+  const temporary = files.calls[0].replace("create ", "");
+  assert.deepEqual(files.calls.slice(0, named), [
+    `create ${temporary}`,
+    `write ${temporary}`,
+    `sync ${temporary}`,
+  ]);
+  assert.deepEqual(files.calls.slice(named + 1), [`remove ${temporary}`, "sync /wal"]);
   const found = files.crash(() => false);
   assert.deepEqual(found.paths(), [PATH]);
   await log.close();
 });
 
 Deno.test("acknowledgements are written but cost no sync", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   const events = await log.pending(ALL);
@@ -66,7 +72,7 @@ Deno.test("acknowledgements are written but cost no sync", async () => {
 });
 
 Deno.test("short writes are continued", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   files.faults.write = (_path, bytes) => Math.min(bytes, 7);
   await Promise.all([log.append(event(1)), log.append(event(2, 5000))]);
@@ -75,7 +81,7 @@ Deno.test("short writes are continued", async () => {
 });
 
 Deno.test("full disk rolls back the group and all that waits, and the log works again when there is room", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const failed: boolean[] = [];
   const log = await createLog(files, { observe: { writeFailed: (noSpace) => failed.push(noSpace) } });
   await log.append(event(1));
@@ -102,7 +108,7 @@ Deno.test("full disk rolls back the group and all that waits, and the log works 
 });
 
 Deno.test("appends that gather behind a failing group are turned away with it, so that none overtakes another", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   let later: Promise<unknown> | undefined;
   files.faults.write = () => {
@@ -119,7 +125,7 @@ Deno.test("appends that gather behind a failing group are turned away with it, s
 });
 
 Deno.test("a disk that takes nothing without an error is an error", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   files.faults.write = () => 0;
   assert.ok(await errorOf(log.append(event(1))) instanceof LogWriteError);
@@ -128,7 +134,7 @@ Deno.test("a disk that takes nothing without an error is an error", async () => 
 });
 
 Deno.test("acknowledgement that finds no room is written with the next record", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   files.faults.write = () => {
@@ -145,7 +151,7 @@ Deno.test("acknowledgement that finds no room is written with the next record", 
 });
 
 Deno.test("event whose failure finds no room stays pending", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   const [first] = await log.pending(ALL);
@@ -161,7 +167,7 @@ Deno.test("event whose failure finds no room stays pending", async () => {
 });
 
 Deno.test("failed sync seals the log for ever: that group, what waits, and all that comes", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   const durable = await log.pending(ALL);
@@ -183,13 +189,13 @@ Deno.test("failed sync seals the log for ever: that group, what waits, and all t
   );
   assert.deepEqual(sequences(await log.pending(ALL)), [1], "what was durable before can still be read");
   await log.close();
-  const again = await Log.open(PATH, { files: files.crash(() => false) });
+  const again = await openLog(files.crash(() => false));
   assert.deepEqual(sequences(await again.pending(ALL)), [1]);
   await again.close();
 });
 
 Deno.test("rollback that fails seals the log, and opening cuts what is left of the group", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   let calls = 0;
@@ -206,14 +212,14 @@ Deno.test("rollback that fails seals the log, and opening cuts what is left of t
   assert.ok(error instanceof LogSealedError && error.cause instanceof AggregateError);
   assert.ok(await errorOf(log.append(event(2))) instanceof LogSealedError);
   await log.close();
-  const again = await Log.open(PATH, { files: files.restart() });
+  const again = await openLog(files.restart());
   assert.equal(again.lastSequence, 1n);
   await again.append(event(2));
   await again.close();
 });
 
 Deno.test("interval mode answers after the write, and syncs and gives out when the time has come", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const clock = new ManualClock();
   const log = await createLog(files, { clock, sync: { mode: "interval", intervalMs: 100 } });
   files.calls.length = 0;
@@ -233,7 +239,7 @@ Deno.test("interval mode answers after the write, and syncs and gives out when t
 });
 
 Deno.test("interval mode syncs and gives out at once when it is asked to, also what gathers meanwhile", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files, {
     clock: new ManualClock(),
     sync: { mode: "interval", intervalMs: 100 },
@@ -252,7 +258,7 @@ Deno.test("interval mode syncs and gives out at once when it is asked to, also w
 });
 
 Deno.test("interval mode is sealed by a sync that fails behind its back", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const clock = new ManualClock();
   const log = await createLog(files, { clock, sync: { mode: "interval", intervalMs: 100 } });
   await log.append(event(1));
@@ -268,7 +274,7 @@ Deno.test("interval mode is sealed by a sync that fails behind its back", async 
 });
 
 Deno.test("creating a log leaves nothing behind when it fails", async () => {
-  const faults: FaultyFiles["faults"][] = [
+  const faults: Faults[] = [
     {
       write: () => {
         throw noSpaceError();
@@ -286,7 +292,7 @@ Deno.test("creating a log leaves nothing behind when it fails", async () => {
     },
   ];
   for (const fault of faults) {
-    const files = new FaultyFiles();
+    const files = newDisk();
     files.faults = fault;
     assert.ok(await errorOf(createLog(files)) instanceof LogWriteError);
     assert.deepEqual(files.paths(), []);
@@ -294,7 +300,7 @@ Deno.test("creating a log leaves nothing behind when it fails", async () => {
 });
 
 Deno.test("tail that cannot be saved is not cut", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   await log.close();
@@ -303,13 +309,13 @@ Deno.test("tail that cannot be saved is not cut", async () => {
   files.faults.write = () => {
     throw noSpaceError();
   };
-  assert.ok(await errorOf(Log.open(PATH, { files })) instanceof LogWriteError);
+  assert.ok(await errorOf(openLog(files)) instanceof LogWriteError);
   assert.deepEqual(files.paths(), [PATH]);
   assert.deepEqual(files.content(PATH), torn);
 });
 
 Deno.test("tail is saved and stable before it is cut", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   const end = log.counts.bytes;
@@ -317,11 +323,11 @@ Deno.test("tail is saved and stable before it is cut", async () => {
   await log.close();
   const torn = files.content(PATH).subarray(0, -1);
   files.put(PATH, torn);
-  const powerCut = Promise.withResolvers<FaultyFiles>();
+  const powerCut = Promise.withResolvers<MemoryFiles>();
   files.faults.truncate = (path) => {
     if (path === PATH) powerCut.resolve(files.crash(() => false));
   };
-  await (await Log.open(PATH, { files })).close();
+  await (await openLog(files)).close();
   const found = await powerCut.promise;
   assert.deepEqual(found.content(`${PATH}.cut-${end}`), torn.subarray(end));
   assert.deepEqual(found.content(PATH), torn);
@@ -329,16 +335,16 @@ Deno.test("tail is saved and stable before it is cut", async () => {
 });
 
 Deno.test("opening makes stable what a killed writer left unsynced, before any of it is given out", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.close();
   files.calls.length = 0;
-  await (await Log.open(PATH, { files })).close();
+  await (await openLog(files)).close();
   assert.deepEqual(files.calls, [`sync ${PATH}`, "sync /wal"]);
 });
 
 Deno.test("events that do not read back as written are an error, not something to send", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   await log.append(event(1));
   files.faults.read = () => {
@@ -351,7 +357,7 @@ Deno.test("events that do not read back as written are an error, not something t
 });
 
 Deno.test("reading ahead never holds more than a few events' places", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   const appended = [];
   for (let sequence = 1; sequence <= 5000; sequence++) appended.push(log.append(event(sequence)));

@@ -4,9 +4,9 @@
  */
 import {
   fileName,
+  type Files,
   isNoSpaceError,
   type LockedFile,
-  type LogFiles,
   parentDirectory,
   writeAll,
 } from "../platform/files.ts";
@@ -42,7 +42,7 @@ export interface ReadyFile {
 }
 
 export interface FileContext {
-  files: LogFiles;
+  files: Files;
   logger: Logger;
 }
 
@@ -82,7 +82,7 @@ interface NewFile {
   write(file: LockedFile): Promise<void>;
 }
 
-async function publishNew(files: LogFiles, what: NewFile): Promise<Published & { isNew: true }> {
+async function publishNew(files: Files, what: NewFile): Promise<Published & { isNew: true }> {
   const published = await publishFile({ files, ...what });
   if (!published.isNew) throw new Error("a file was found where none was looked for");
   return published;
@@ -117,7 +117,7 @@ export async function openLogFile(
   }
 }
 
-async function lock(files: LogFiles, path: string): Promise<LockedFile> {
+async function lock(files: Files, path: string): Promise<LockedFile> {
   try {
     return await files.open(path);
   } catch (cause) {
@@ -179,7 +179,7 @@ async function cutTail(
   }
 }
 
-async function saveTail(files: LogFiles, path: string, file: LockedFile, offset: number): Promise<void> {
+async function saveTail(files: Files, path: string, file: LockedFile, offset: number): Promise<void> {
   const saved = await publishNew(files, {
     directory: parentDirectory(path),
     names: cutNames(fileName(path), offset),
@@ -197,7 +197,7 @@ async function saveTail(files: LogFiles, path: string, file: LockedFile, offset:
 }
 
 /** Renames in two steps, because a rename would replace an earlier file of that name. A crash in between leaves both names. */
-async function quarantine(files: LogFiles, path: string): Promise<string> {
+async function quarantine(files: Files, path: string): Promise<string> {
   const directory = parentDirectory(path);
   for (const name of quarantineNames(fileName(path))) {
     if (!await files.link(path, `${directory}/${name}`)) continue;

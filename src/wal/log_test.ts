@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
-import { FaultyFiles } from "../../tests/support/faulty_files.ts";
-import { ALL, createLog, event, EXECUTION, PATH, sequences } from "../../tests/support/wal_fixture.ts";
+import {
+  ALL,
+  createLog,
+  event,
+  EXECUTION,
+  newDisk,
+  openLog,
+  PATH,
+  sequences,
+} from "../../tests/support/wal_fixture.ts";
 import { decodeFailure } from "./execution.ts";
 import { encodeHeader, encodeRecord, type RecordFields } from "./format.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
@@ -34,7 +42,7 @@ const record = (sequence: bigint | number, status = 1, payload = new Uint8Array(
 });
 
 Deno.test("log gives out what was appended, oldest first, until it is acknowledged", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   assert.deepEqual([log.path, log.execution, log.lastSequence], [PATH, EXECUTION, 0n]);
   await Promise.all([1, 2, 4, 6].map((sequence) => log.append(event(sequence))));
@@ -63,12 +71,12 @@ Deno.test("log gives out what was appended, oldest first, until it is acknowledg
 });
 
 Deno.test("log that is opened again goes on where it was", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   for (const sequence of [1, 2, 3]) await log.append(event(sequence));
   await log.acknowledge(await log.pending({ events: 1, bytes: 1 }));
   await log.close();
-  const again = await Log.open(PATH, { files });
+  const again = await openLog(files);
   assert.deepEqual([again.execution, again.lastSequence, again.counts.pending], [EXECUTION, 3n, 2]);
   assert.equal(again.oldestPendingTimestampMs, 1002);
   await again.append(event(4));
@@ -80,7 +88,7 @@ Deno.test("log that is opened again goes on where it was", async () => {
 });
 
 Deno.test("limit of bytes is kept, but one event is always given", async () => {
-  const log = await createLog(new FaultyFiles());
+  const log = await createLog(newDisk());
   for (const sequence of [1, 2, 3]) await log.append(event(sequence, 100));
   assert.deepEqual(sequences(await log.pending({ events: 9, bytes: 5 })), [1]);
   assert.deepEqual(sequences(await log.pending({ events: 9, bytes: 299 })), [1, 2]);
@@ -89,7 +97,7 @@ Deno.test("limit of bytes is kept, but one event is always given", async () => {
 });
 
 Deno.test("sequences must rise, and a refused one changes nothing", async () => {
-  const log = await createLog(new FaultyFiles());
+  const log = await createLog(newDisk());
   const first = log.append(event(5));
   for (const sequence of [5, 4, 0, -1]) await assert.rejects(log.append(event(sequence)), RangeError);
   await assert.rejects(log.append({ ...event(6), timestampMs: 0.5 }), RangeError);
@@ -101,7 +109,7 @@ Deno.test("sequences must rise, and a refused one changes nothing", async () => 
 });
 
 Deno.test("append copies its payload at once", async () => {
-  const log = await createLog(new FaultyFiles());
+  const log = await createLog(newDisk());
   const payload = new Uint8Array([1, 2, 3]);
   const appended = log.append({ sequence: 1n, timestampMs: 0, payload });
   payload.fill(9);
@@ -111,7 +119,7 @@ Deno.test("append copies its payload at once", async () => {
 });
 
 Deno.test("event that was given up says why, and the others go on", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   for (const sequence of [1, 2, 3]) await log.append(event(sequence));
   const [first, second, third] = await log.pending(ALL);
@@ -135,7 +143,7 @@ Deno.test("event that was given up says why, and the others go on", async () => 
 });
 
 Deno.test("what was not given out cannot be settled", async () => {
-  const log = await createLog(new FaultyFiles());
+  const log = await createLog(newDisk());
   await log.append(event(1));
   const stranger: PendingEvent = { ...event(2), timestampMs: 0n, offset: 99_999, length: 40 };
   await assert.rejects(log.acknowledge([stranger]), RangeError);
@@ -145,7 +153,7 @@ Deno.test("what was not given out cannot be settled", async () => {
 });
 
 Deno.test("stored events behind one that is pending are not acknowledged in the file until it is settled", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   for (const sequence of [1, 2, 3]) await log.append(event(sequence));
   const [first, second, third] = await log.pending(ALL);
@@ -159,7 +167,7 @@ Deno.test("stored events behind one that is pending are not acknowledged in the 
 });
 
 Deno.test("waitForPending resolves when something is durable, when its signal aborts, and when the log is closed", async () => {
-  const log = await createLog(new FaultyFiles());
+  const log = await createLog(newDisk());
   const woken = log.waitForPending();
   await log.append(event(1));
   await woken;
@@ -178,21 +186,21 @@ Deno.test("waitForPending resolves when something is durable, when its signal ab
 });
 
 Deno.test("closed log takes nothing and lets go of its lock", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   const last = log.append(event(1));
-  await assert.rejects(Log.open(PATH, { files }), LogLockedError);
+  await assert.rejects(openLog(files), LogLockedError);
   await log.close();
   await last;
   await log.close();
   await assert.rejects(log.append(event(2)), LogSealedError);
-  const again = await Log.open(PATH, { files });
+  const again = await openLog(files);
   assert.equal(again.counts.pending, 1);
   await again.close();
 });
 
 Deno.test("log takes the next name when one is taken, and never replaces a file", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const [first, second] = [await createLog(files), await createLog(files)];
   assert.deepEqual([first.path, second.path], [PATH, "/wal/job-1.2.wal"]);
   await first.close();
@@ -205,7 +213,7 @@ Deno.test("log takes the next name when one is taken, and never replaces a file"
 });
 
 Deno.test("story: a log is written, damaged, proved broken and set aside; a torn one is cut, appended to and read again", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   for (const sequence of [1, 2, 3]) await log.append(event(sequence));
   const [, second] = await log.pending(ALL);
@@ -215,17 +223,17 @@ Deno.test("story: a log is written, damaged, proved broken and set aside; a torn
   const flipped = good.slice();
   flipped[second.offset + 30] ^= 1;
   files.put(PATH, flipped);
-  await assert.rejects(Log.open(PATH, { files }), (error: LogQuarantinedError) => {
+  await assert.rejects(openLog(files), (error: LogQuarantinedError) => {
     assert.deepEqual(error.damage, { problem: "crc_mismatch", offset: second.offset });
     assert.deepEqual([error.counts.records, error.counts.pending, error.counts.salvageable], [2, 1, 1]);
     return error instanceof LogQuarantinedError;
   });
   assert.deepEqual(files.paths(), [`${PATH}.corrupt`]);
   assert.deepEqual(files.content(`${PATH}.corrupt`), flipped);
-  await assert.rejects(Log.open(PATH, { files }), Deno.errors.NotFound);
+  await assert.rejects(openLog(files), Deno.errors.NotFound);
 
   files.put(PATH, good.subarray(0, good.length - 3));
-  const recovered = await Log.open(PATH, { files });
+  const recovered = await openLog(files);
   const cut = recovered.counts.bytes;
   assert.deepEqual(files.content(`${PATH}.cut-${cut}`), good.subarray(cut, good.length - 3));
   assert.equal(recovered.lastSequence, 2n);
@@ -235,18 +243,18 @@ Deno.test("story: a log is written, damaged, proved broken and set aside; a torn
   assert.deepEqual(records, [["execution", 0], ["event", 1], ["event", 2], ["event", 3]]);
 
   files.put(PATH, flipped);
-  await assert.rejects(Log.open(PATH, { files }), /job-1\.wal\.corrupt-2/);
+  await assert.rejects(openLog(files), /job-1\.wal\.corrupt-2/);
 });
 
 Deno.test("a last record whose length alone rotted is never cut", async () => {
   const whole = fileOf([record(1), record(2, 1, new Uint8Array(100).fill(5))]);
   const at = whole.length - 132;
   for (let bit = 0; bit < 32; bit++) {
-    const files = new FaultyFiles();
+    const files = newDisk();
     const damaged = whole.slice();
     damaged[at + (bit >> 3)] ^= 1 << (bit & 7);
     files.put(PATH, damaged);
-    await assert.rejects(Log.open(PATH, { files }), LogQuarantinedError, `bit ${bit}`);
+    await assert.rejects(openLog(files), LogQuarantinedError, `bit ${bit}`);
     assert.deepEqual(files.paths(), [`${PATH}.corrupt`]);
     assert.deepEqual(files.content(`${PATH}.corrupt`), damaged);
   }
@@ -255,11 +263,11 @@ Deno.test("a last record whose length alone rotted is never cut", async () => {
 Deno.test("a record whose checksum was never written is cut, and one with another checksum is not", async () => {
   const whole = fileOf([record(1), record(2, 1, new Uint8Array(100).fill(5))]);
   for (const [zeros, expected] of [[8, "cut"], [60, "cut"], [7, "quarantined"]] as const) {
-    const files = new FaultyFiles();
+    const files = newDisk();
     const damaged = new Uint8Array(whole.length + 50);
     damaged.set(whole.subarray(0, whole.length - zeros));
     files.put(PATH, damaged);
-    const opened = await Log.open(PATH, { files }).then((log) => log.close().then(() => "cut"), (error) => {
+    const opened = await openLog(files).then((log) => log.close().then(() => "cut"), (error) => {
       assert.ok(error instanceof LogQuarantinedError);
       return "quarantined";
     });
@@ -268,13 +276,13 @@ Deno.test("a record whose checksum was never written is cut, and one with anothe
 });
 
 Deno.test("a cut never replaces bytes that an earlier cut saved, and gigabytes of zeros are saved as a hole", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const good = fileOf([record(1)]);
   for (const name of [`${PATH}.cut-${good.length}`, `${PATH}.cut-${good.length}-2`]) {
     const torn = new Uint8Array(good.length + 3_000_000);
     torn.set(good);
     files.put(PATH, torn);
-    await (await Log.open(PATH, { files })).close();
+    await (await openLog(files)).close();
     const saved = files.content(name);
     assert.ok(saved.length === 3_000_000 && isAllZeros(saved));
     assert.deepEqual(files.content(PATH), good);

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FaultyFiles, inputOutputError, noSpaceError } from "../../tests/support/faulty_files.ts";
+import { inputOutputError, noSpaceError } from "../../tests/support/disk_errors.ts";
 import {
   ALL,
   createLog,
   errorOf,
   event,
   eventsIn,
+  newDisk,
+  openLog,
   PATH,
   sequences,
 } from "../../tests/support/wal_fixture.ts";
 import { RECORD_OVERHEAD_BYTES } from "./format.ts";
-import { Log, LogQuarantinedError } from "./log.ts";
+import { LogQuarantinedError } from "./log.ts";
 
 Deno.test("no power cut loses a durable event, whatever part of the rest survives", async () => {
   const step = fc.oneof(
@@ -39,7 +41,7 @@ Deno.test("no power cut loses a durable event, whatever part of the rest survive
   });
   await fc.assert(
     fc.asyncProperty(fc.array(cut, { minLength: 1, maxLength: 3 }), async (cuts) => {
-      let files = new FaultyFiles();
+      let files = newDisk();
       let log = await createLog(files);
       const durable: number[] = [];
       const stored = new Set<number>();
@@ -88,7 +90,7 @@ Deno.test("no power cut loses a durable event, whatever part of the rest survive
         await log.close();
         files = after;
         try {
-          log = await Log.open(PATH, { files });
+          log = await openLog(files);
         } catch (error) {
           // Pages that survived behind one that did not look like damage: set aside, with every durable event in the good part.
           assert.ok(error instanceof LogQuarantinedError);
@@ -111,7 +113,7 @@ Deno.test("no power cut loses a durable event, whatever part of the rest survive
 });
 
 Deno.test("every prefix of a log's file is recovered to a prefix of its records", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   const log = await createLog(files);
   const ends = [log.counts.bytes];
   for (let sequence = 1; sequence <= 4; sequence++) {
@@ -121,9 +123,9 @@ Deno.test("every prefix of a log's file is recovered to a prefix of its records"
   await log.close();
   const whole = files.content(PATH);
   for (let length = 0; length <= whole.length; length++) {
-    const cut = new FaultyFiles();
+    const cut = newDisk();
     cut.put(PATH, whole.subarray(0, length));
-    const again = await Log.open(PATH, { files: cut });
+    const again = await openLog(cut);
     const count = ends.filter((end) => end <= length).length - 1;
     assert.equal(again.lastSequence, BigInt(Math.max(0, count)), `prefix of ${length}`);
     await again.append(event(9));

@@ -3,11 +3,9 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FaultyFiles } from "../../tests/support/faulty_files.ts";
-import { ALL, event, PATH, sequences } from "../../tests/support/wal_fixture.ts";
+import { ALL, event, newDisk, openLog, PATH, sequences } from "../../tests/support/wal_fixture.ts";
 import { encodeHeader, encodeRecord, type RecordFields } from "./format.ts";
 import { Ledger } from "./ledger.ts";
-import { Log } from "./log.ts";
 import { Scanner } from "./scanner.ts";
 
 /** What a file's ledger says. */
@@ -32,7 +30,7 @@ const record = (sequence: bigint | number, status = 1, payload = new Uint8Array(
 const acknowledgement = (sequence: number) => record(sequence, 2, new Uint8Array());
 
 Deno.test("log of another writer is resumed whatever its order: nothing is covered before it is stored", async () => {
-  const files = new FaultyFiles();
+  const files = newDisk();
   files.put(
     PATH,
     fileOf([
@@ -45,7 +43,7 @@ Deno.test("log of another writer is resumed whatever its order: nothing is cover
       record(40, 9),
     ]),
   );
-  const log = await Log.open(PATH, { files });
+  const log = await openLog(files);
   const { bytes: _, ...counts } = log.counts;
   assert.deepEqual(counts, { pending: 4, sent: 1, failed: 1, events: 6 });
   assert.deepEqual([log.execution, log.lastSequence], [undefined, 40n]);
@@ -80,12 +78,12 @@ Deno.test("at every moment a crash would find only stored events acknowledged, w
       fc.array(anyRecord, { maxLength: 14 }),
       fc.array(step, { maxLength: 12 }),
       async (records, steps) => {
-        let files = new FaultyFiles();
+        let files = newDisk();
         files.put(PATH, fileOf(records));
         const before = readLedger(files.content(PATH));
         const initial = Array.from({ length: before.events }, (_, i) => before.statusAt(i));
         const settled = new Map<number, string>();
-        let log = await Log.open(PATH, { files });
+        let log = await openLog(files);
         for (const { take, skip, act } of steps) {
           const events = (await log.pending({ events: take + skip, bytes: 1e6 })).slice(skip);
           if (act === "store") {
@@ -99,7 +97,7 @@ Deno.test("at every moment a crash would find only stored events acknowledged, w
           } else if (act === "reopen") {
             await log.close();
             files = files.restart();
-            log = await Log.open(PATH, { files });
+            log = await openLog(files);
           }
           checkSettled(files.content(PATH), settled, initial);
         }

@@ -2,13 +2,13 @@
  * Writes a log that appears whole or not at all, and is read back before it appears; what a crash leaves behind is told in
  * `publish_file.ts`.
  */
-import { type LockedFile, type LogFiles, writeAll } from "../platform/files.ts";
+import { type Files, type LockedFile, writeAll } from "../platform/files.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { Crc64 } from "./crc64.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "./reader.ts";
 
 export interface WholeFileOptions {
-  files: LogFiles;
+  files: Files;
   directory: string;
   /** File names, tried in turn. */
   names: Iterable<string>;

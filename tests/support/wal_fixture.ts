@@ -3,9 +3,10 @@
  */
 import type { Execution } from "../../src/wal/execution.ts";
 import { Ledger } from "../../src/wal/ledger.ts";
-import { Log, type LogOptions, type NewEvent } from "../../src/wal/log.ts";
+import { Log, type LogOptions, type NewEvent, type OpenOptions } from "../../src/wal/log.ts";
 import { Scanner } from "../../src/wal/scanner.ts";
-import type { FaultyFiles } from "./faulty_files.ts";
+import { ManualClock } from "./manual_clock.ts";
+import { MemoryFiles } from "./memory_files.ts";
 
 export const EXECUTION: Execution = {
   job_id: "job-1",
@@ -23,8 +24,23 @@ export const PATH = "/wal/job-1.wal";
 /** A limit for `pending` that nothing here reaches. */
 export const ALL = { events: 1_000_000, bytes: 1e9 };
 
-export function createLog(files: FaultyFiles, options: LogOptions = {}): Promise<Log> {
-  return Log.create("/wal", ["job-1.wal", "job-1.2.wal"], EXECUTION, { files, ...options });
+/** A disk with an empty directory for `PATH`. */
+export function newDisk(): MemoryFiles {
+  const files = new MemoryFiles();
+  files.putDirectory("/wal");
+  return files;
+}
+
+export function createLog(files: MemoryFiles, options: Partial<LogOptions> = {}): Promise<Log> {
+  return Log.create("/wal", ["job-1.wal", "job-1.2.wal"], EXECUTION, {
+    files,
+    clock: new ManualClock(),
+    ...options,
+  });
+}
+
+export function openLog(files: MemoryFiles, options: Partial<OpenOptions> = {}): Promise<Log> {
+  return Log.open(PATH, { files, clock: new ManualClock(), ...options });
 }
 
 export function event(sequence: bigint | number, bytes = 20): NewEvent {

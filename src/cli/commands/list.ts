@@ -22,7 +22,10 @@ type List = Call<
 
 const STATES = oneOf(["scheduled", "running", "completed", "failed", "cancelled"]);
 const LIMITS = integer(1, 100_000);
-/** Servers have limits of their own for a page; this is below all that we know. A power of two, so that pages can be halved. */
+/**
+ * Servers have limits of their own for a page; this is below all that we know. A power of two, so that pages
+ * can be halved.
+ */
 const PAGE_SIZE_MAX = 64;
 
 export async function run({ context, options, settings, style }: List): Promise<number> {
@@ -50,8 +53,9 @@ function wrong(flag: string, expected: string, found: string): UsageError {
 }
 
 /**
- * Pages are put together without repeating a job: a new job moves the older ones down to the next page. A page that is too
- * large for the server or for us, because its jobs have megabytes of parameters, is asked for again in halves.
+ * Pages are put together without repeating a job: a new job moves the older ones down to the next page. A
+ * page that is too large for the server or for us, because its jobs have megabytes of parameters, is asked
+ * for again in halves.
  */
 async function fetchJobs(client: ServerClient, queue: string, state: JobState, limit: number) {
   let pageSize = PAGE_SIZE_MAX;

@@ -81,7 +81,10 @@ function connectionLimits(settings: Server["settings"]): ConnectionLimits {
   };
 }
 
-/** Reads the token at each request, so that it can be changed. @throws CommandError when there is none to begin with */
+/**
+ * Reads the token at each request, so that it can be changed. @throws CommandError when there is none to
+ * begin with
+ */
 async function tokenReader(
   path: string | undefined,
   logger: Logger,

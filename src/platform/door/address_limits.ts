@@ -1,8 +1,9 @@
 /**
  * How many connections one address may have, and whom a proxy speaks for.
  *
- * A proxy that is trusted has as many connections as it likes: its requests are counted instead, each for the address that it
- * names in X-Forwarded-For. Whoever is not trusted is counted by its own address, whatever it says.
+ * A proxy that is trusted has as many connections as it likes: its requests are counted instead, each for the
+ * address that it names in X-Forwarded-For. Whoever is not trusted is counted by its own address, whatever it
+ * says.
  */
 import { type AddressRange, isWithin, parseAddress, sourceKey } from "../ip_address.ts";
 
@@ -23,7 +24,10 @@ export class AddressLimits {
     this.#limit = limit;
   }
 
-  /** Counts a connection until the returned function is called; undefined, and not counted, when there are too many. */
+  /**
+   * Counts a connection until the returned function is called; undefined, and not counted, when there are too
+   * many.
+   */
   enter(peer: string): Leave | undefined {
     return this.#limit === undefined || this.#isTrusted(peer) ? NOTHING : this.#count(peer, this.#limit.max);
   }
@@ -35,7 +39,10 @@ export class AddressLimits {
     return source === undefined ? NOTHING : this.#count(source, this.#limit.max);
   }
 
-  /** The last address in the header that is not itself a trusted proxy: what stands before it, anybody may have written. */
+  /**
+   * The last address in the header that is not itself a trusted proxy: what stands before it, anybody may
+   * have written.
+   */
   #sourceOf(forwardedFor: string | null): string | undefined {
     const addresses = (forwardedFor ?? "").split(",").map((address) => address.trim()).reverse();
     return addresses.find((address) => address !== "" && !this.#isTrusted(address));

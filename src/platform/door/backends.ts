@@ -1,11 +1,14 @@
 /**
- * The runtime's HTTP servers behind the front door: one for each connection that is open at a time, on a Unix socket of its own.
+ * The runtime's HTTP servers behind the front door: one for each connection that is open at a time, on a Unix
+ * socket of its own.
  *
- * The runtime's server cannot be told whose connection a request came by, and ends when it cannot accept one. With one server a
- * connection, whatever is asked on it is known to be that connection's, in HTTP/1.1 and HTTP/2 alike, without looking into its
- * bytes, and no outsider reaches a server directly: the sockets lie in a directory that only this user may enter.
+ * The runtime's server cannot be told whose connection a request came by, and ends when it cannot accept one.
+ * With one server a connection, whatever is asked on it is known to be that connection's, in HTTP/1.1 and
+ * HTTP/2 alike, without looking into its bytes, and no outsider reaches a server directly: the sockets lie in
+ * a directory that only this user may enter.
  *
- * A server is used again for the next connection when its own has ended: making one takes half a millisecond and 20 kB.
+ * A server is used again for the next connection when its own has ended: making one takes half a millisecond
+ * and 20 kB.
  */
 import { dirname } from "node:path";
 import { FileLock, FileLockedError } from "../file_lock.ts";
@@ -33,7 +36,10 @@ export class Backends {
   readonly #parent: string | undefined;
   #directory: string | undefined;
   #lock: FileLock | undefined;
-  /** The one that has rested longest comes first, so that nothing of its last connection can still be on its way. */
+  /**
+   * The one that has rested longest comes first, so that nothing of its last connection can still be on its
+   * way.
+   */
   readonly #free: Slot[] = [];
   readonly #ended = new AbortController();
   readonly #servers = new Set<Promise<void>>();
@@ -89,7 +95,8 @@ export class Backends {
       }
       throw error;
     }
-    // It ends by itself when it cannot accept the door's connection; then that one ends too, and a new server is made for the next.
+    // It ends by itself when it cannot accept the door's connection; then that one ends too, and a new server
+    // is made for the next.
     const ended = server.finished.catch(() => {}).then(() => {
       slot.isDead = true;
       this.#servers.delete(ended);
@@ -101,7 +108,8 @@ export class Backends {
   #makeDirectory(): string {
     const path = Deno.makeTempDirSync({ dir: this.#parent, prefix: PREFIX });
     removeStale(path);
-    // Held for as long as the directory is used: whoever finds one that is not locked knows that its process was killed.
+    // Held for as long as the directory is used: whoever finds one that is not locked knows that its process
+    // was killed.
     this.#lock = FileLock.acquireDirectory(path, "exclusive");
     return path;
   }
@@ -117,7 +125,9 @@ export class Backends {
 /** How young a directory may be that is not locked because its process is just about to. */
 const YOUNG_MS = 60_000;
 
-/** Removes what killed processes left behind beside `ownPath`. What is not ours, or cannot be removed, stays. */
+/**
+ * Removes what killed processes left behind beside `ownPath`. What is not ours, or cannot be removed, stays.
+ */
 function removeStale(ownPath: string): void {
   const parent = dirname(ownPath);
   const bornBefore = Date.now() - YOUNG_MS;

@@ -1,5 +1,6 @@
 /**
- * One client of the front door: its socket, the server of its own behind it, and what it keeps us waiting for.
+ * One client of the front door: its socket, the server of its own behind it, and what it keeps us waiting
+ * for.
  */
 import type { Clock } from "../clock.ts";
 import type { Backend, BackendHandler } from "./backends.ts";
@@ -108,7 +109,8 @@ export class Connection {
     const upEnded = up.finished.then(
       () => socket.closeWrite().catch(() => {}),
       (error) => {
-        // A client that broke takes its requests with it; a server that reads no more may still have an answer to send.
+        // A client that broke takes its requests with it; a server that reads no more may still have an
+        // answer to send.
         if (!(error instanceof PumpError)) throw error;
         if (error.side === "from") this.close();
       },
@@ -123,7 +125,10 @@ export class Connection {
     await this.#linger(client, upEnded);
   }
 
-  /** Takes, for a moment, what the client still sends: closing with bytes unread makes the kernel throw away what it has not sent. */
+  /**
+   * Takes, for a moment, what the client still sends: closing with bytes unread makes the kernel throw away
+   * what it has not sent.
+   */
   async #linger(client: ClientSocket, upEnded: Promise<void>): Promise<void> {
     const over = new AbortController();
     const rest = upEnded.then(async () => {
@@ -169,8 +174,8 @@ export class Connection {
   }
 
   /**
-   * Whether what the server has sent was passed on to the client. The server's last bytes are in its socket already; the pump
-   * sees them in the next turn of the event loop.
+   * Whether what the server has sent was passed on to the client. The server's last bytes are in its socket
+   * already; the pump sees them in the next turn of the event loop.
    */
   async #passedOn(): Promise<boolean> {
     let before: number | undefined;

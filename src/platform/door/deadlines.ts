@@ -1,8 +1,9 @@
 /**
  * How long the front door waits for a client, as a function of what the client has done so far. Pure.
  *
- * What may be quiet for as long as it likes is an answer: a worker that waits for a job and a reader that waits for the next
- * event have said all that they have to say. What has to come is a request, once somebody has connected.
+ * What may be quiet for as long as it likes is an answer: a worker that waits for a job and a reader that
+ * waits for the next event have said all that they have to say. What has to come is a request, once somebody
+ * has connected.
  */
 
 export interface Deadlines {
@@ -12,7 +13,10 @@ export interface Deadlines {
   idleMs: number;
   /** For a request's whole body, and a second more for each 1,000 bytes of it. */
   bodyMs: number;
-  /** For the next byte of a call that stays open, once its client has shown that it may make it; and for taking an answer. */
+  /**
+   * For the next byte of a call that stays open, once its client has shown that it may make it; and for
+   * taking an answer.
+   */
   streamMs: number;
 }
 
@@ -42,7 +46,10 @@ export function connectionExpiry(waiting: Waiting, deadlines: Deadlines, nowMs: 
 
 /** What there is to know about a request's body while its next bytes are waited for. */
 export interface BodyWait {
-  /** Time spent waiting for its bytes before now. Time in which nobody wanted any is the server's, not the client's. */
+  /**
+   * Time spent waiting for its bytes before now. Time in which nobody wanted any is the server's, not the
+   * client's.
+   */
   waitedMs: number;
   sinceMs: number;
   bytes: number;

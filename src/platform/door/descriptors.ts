@@ -10,12 +10,16 @@ const SYMBOLS = {
 /** From Linux's asm-generic/resource.h; the same on x86-64 and aarch64. */
 const RLIMIT_NOFILE = 7;
 
-/** Enough for any number of connections that one process can serve; some systems allow a thousand million, by name. */
+/**
+ * Enough for any number of connections that one process can serve; some systems allow a thousand million, by
+ * name.
+ */
 const WANTED = 65_536n;
 
 /**
- * Raises the limit as far as the system lets this process go, and returns it. Programs get a low one (1,024) for the sake of
- * those that use select(2), which we do not; but a child inherits it, so this is for a process that starts no programs.
+ * Raises the limit as far as the system lets this process go, and returns it. Programs get a low one (1,024)
+ * for the sake of those that use select(2), which we do not; but a child inherits it, so this is for a
+ * process that starts no programs.
  */
 export function raiseDescriptorLimit(): number {
   return withLimits((libc) => {
@@ -43,7 +47,9 @@ function withLimits(use: (libc: Library) => number): number {
   }
 }
 
-/** struct rlimit: two unsigned 64-bit numbers, the limit in force and the highest that it may be raised to. */
+/**
+ * struct rlimit: two unsigned 64-bit numbers, the limit in force and the highest that it may be raised to.
+ */
 function read(libc: Library): { current: bigint; hard: bigint } {
   const limits = new BigUint64Array(2);
   // It fails for a bad argument only.

@@ -1,10 +1,13 @@
 /**
- * The front door of an HTTP server: takes connections, limits and times them, and carries their bytes to the runtime's servers.
+ * The front door of an HTTP server: takes connections, limits and times them, and carries their bytes to the
+ * runtime's servers.
  *
- * The runtime's own listener ends for good when the process runs out of descriptors, has no limits, and waits for ever for
- * requests that never come. This one goes on. Bytes pass through as they are, so whatever the servers behind speak is spoken.
+ * The runtime's own listener ends for good when the process runs out of descriptors, has no limits, and waits
+ * for ever for requests that never come. This one goes on. Bytes pass through as they are, so whatever the
+ * servers behind speak is spoken.
  *
- * When there are as many connections as may be, the one that has waited longest for its client's next request makes room.
+ * When there are as many connections as may be, the one that has waited longest for its client's next request
+ * makes room.
  */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -51,8 +54,8 @@ const REPEAT_MS = 60_000;
 const TOLD_MAX = 8;
 const TOLD_MS = 1_000;
 /**
- * The runtime calls a response completed when its last bytes were offered to the socket; this is for what the socket did not
- * take at once.
+ * The runtime calls a response completed when its last bytes were offered to the socket; this is for what the
+ * socket did not take at once.
  */
 const FLUSH_MS = 20;
 
@@ -62,7 +65,10 @@ export interface Door {
   readonly connections: number;
   /** Resolves when it was closed. */
   readonly finished: Promise<void>;
-  /** Takes no more connections and requests, waits at most `deadlineMs` for the answers under way, and closes every connection. */
+  /**
+   * Takes no more connections and requests, waits at most `deadlineMs` for the answers under way, and closes
+   * every connection.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -189,7 +195,10 @@ class OpenDoor implements Door {
     );
   }
 
-  /** Closes the connection that has waited longest for its next request; false when none has waited long enough. */
+  /**
+   * Closes the connection that has waited longest for its next request; false when none has waited long
+   * enough.
+   */
   #makeRoom(): boolean {
     const [longest] = this.#idle;
     const sinceMs = longest?.idleSinceMs;
@@ -258,7 +267,9 @@ class OpenDoor implements Door {
     }
   }
 
-  /** Looks for what is overdue, as long as there are connections: a process that nobody calls stays asleep. */
+  /**
+   * Looks for what is overdue, as long as there are connections: a process that nobody calls stays asleep.
+   */
   async #sweep(): Promise<void> {
     const { deadlines, clock, logger, observe } = this.#options;
     const everyMs = sweepMs(deadlines);
@@ -298,7 +309,8 @@ class OpenDoor implements Door {
     }
     await new Promise((resolve) => setTimeout(resolve, FLUSH_MS));
     this.#closed.abort();
-    // Their servers' graceful shutdown would wait for clients that never finish their requests, and cannot be cut short.
+    // Their servers' graceful shutdown would wait for clients that never finish their requests, and cannot be
+    // cut short.
     for (const connection of this.#connections) connection.close();
     await this.#backends.close();
     await Promise.all([...this.#connections].map(({ finished }) => finished.catch(() => {})));

@@ -39,14 +39,17 @@ export class Exchange {
   }
 
   /**
-   * Resolves when the answer was handed to the kernel, all of it: true; or when the connection broke first: false. More is not
-   * known before the client speaks again.
+   * Resolves when the answer was handed to the kernel, all of it: true; or when the connection broke first:
+   * false. More is not known before the client speaks again.
    */
   sent(): Promise<boolean> {
     return this.#sent();
   }
 
-  /** From now on the client may be silent between the parts of its body: it has shown that it may make this call. */
+  /**
+   * From now on the client may be silent between the parts of its body: it has shown that it may make this
+   * call.
+   */
   allowSilence(): void {
     this.#isStream = true;
   }

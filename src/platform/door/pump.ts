@@ -70,7 +70,9 @@ export function startPump(options: PumpOptions): Pump {
   };
 }
 
-/** Grows when it was filled and shrinks when little came, so that thousands of quiet connections cost little. */
+/**
+ * Grows when it was filled and shrinks when little came, so that thousands of quiet connections cost little.
+ */
 function nextBuffer(buffer: Uint8Array<ArrayBuffer>, count: number): Uint8Array<ArrayBuffer> {
   if (count === buffer.length && count < LARGE_BYTES) return new Uint8Array(LARGE_BYTES);
   if (count < SMALL_BYTES / 2 && buffer.length > SMALL_BYTES) return new Uint8Array(SMALL_BYTES);

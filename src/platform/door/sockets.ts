@@ -1,6 +1,6 @@
 /**
- * Sockets as the front door sees them: a seam, so that a system without descriptors can be played in tests, and the one
- * implementation for real sockets.
+ * Sockets as the front door sees them: a seam, so that a system without descriptors can be played in tests,
+ * and the one implementation for real sockets.
  */
 
 export interface Socket {
@@ -22,7 +22,8 @@ export interface Acceptor {
   readonly port: number;
   /**
    * The next connection; undefined once the acceptor is closed.
-   * @throws {NoDescriptorsError} when the system has no descriptor or no memory for it: try again a little later
+   * @throws {NoDescriptorsError} when the system has no descriptor or no memory for it: try again a little
+   * later
    */
   accept(): Promise<ClientSocket | undefined>;
   close(): void;

@@ -20,8 +20,9 @@ export function isForeign(path: string, ownTables: readonly string[]): boolean {
 }
 
 /**
- * The names of its tables; none when they cannot be seen, as while another process writes: then opening it says what is wrong.
- * Read as a file that never changes, because otherwise SQLite would make files beside it, or play back a journal.
+ * The names of its tables; none when they cannot be seen, as while another process writes: then opening it
+ * says what is wrong. Read as a file that never changes, because otherwise SQLite would make files beside it,
+ * or play back a journal.
  */
 function tablesOf(path: string): Set<string> {
   let database: DatabaseSync | undefined;
@@ -37,8 +38,8 @@ function tablesOf(path: string): Set<string> {
 }
 
 /**
- * Makes the file before SQLite does, because SQLite would make it readable for everybody; the journal gets the
- * mode of the file. The database holds environment values and the secret that signs task tokens.
+ * Makes the file before SQLite does, because SQLite would make it readable for everybody; the journal gets
+ * the mode of the file. The database holds environment values and the secret that signs task tokens.
  */
 export function prepareFile(path: string): void {
   createPrivateFile(dirname(path), path);
