@@ -1,7 +1,7 @@
 /**
  * What a worker removes of its archives: those past their retention, and what crashes left half written.
  */
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
 import { removeStaleFiles } from "../archive/stale_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";

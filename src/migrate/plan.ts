@@ -4,7 +4,8 @@
 import { statfs } from "node:fs";
 import { promisify } from "node:util";
 import { FileLock, FileLockedError } from "../platform/file_lock.ts";
-import { type Files, parentDirectory } from "../platform/files.ts";
+import type { Files } from "../platform/files.ts";
+import { parentDirectory } from "../platform/path_names.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { isCopyingName } from "./copy_file.ts";
 import { type DirectoryName, type MigrationState, readState } from "./state.ts";

@@ -2,7 +2,8 @@
  * What a migration has done so far, in a file at the new place, so that a run that was killed is gone on with and originals are
  * removed only on the word that their copies were verified.
  */
-import { parentDirectory, writeAll } from "../platform/files.ts";
+import { writeAll } from "../platform/files.ts";
+import { parentDirectory } from "../platform/path_names.ts";
 import type { FileContent } from "./copy_file.ts";
 
 export type DirectoryName = "wal" | "archive";
