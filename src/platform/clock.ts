@@ -2,8 +2,6 @@
  * Time as the rest of the program sees it: a seam, so that the core can be tested without waiting.
  */
 
-export const DAY_MS = 86_400_000;
-
 export interface Clock {
   /** Wall clock, Unix milliseconds. For timestamps that people and other machines read. */
   nowMs(): number;

@@ -8,7 +8,7 @@ export const systemNetwork: Network = {
     // The runtime's HTTP/2 client needs 44 ms a call.
     const client = Deno.createHttpClient({ http2: false });
     return {
-      fetch: (url, request) => fetch(url, { ...request, client }),
+      request: (url, request) => fetch(url, { ...request, client }),
       close: () => client.close(),
       [Symbol.dispose]: () => client.close(),
     };

@@ -12,7 +12,7 @@ import { messageOf } from "../../platform/error_text.ts";
 import { nextStep } from "../next_step.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { isUncompleted } from "../../survey/facts.ts";
+import { isUncompleted } from "../../wal/completion.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { summarizeLog } from "../../survey/summary.ts";
 import { quietLogger } from "../../platform/logging/quiet.ts";
