@@ -13,3 +13,9 @@ export interface Clock {
    */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
+
+/**
+ * Calls an action in the next turn of the event loop, and not of the microtasks: that is when what other connections have sent was
+ * read too.
+ */
+export type NextTurn = (action: () => void) => void;

@@ -7,3 +7,6 @@ export type Random = () => number;
 
 /** A UUID that nobody can guess (version 4). */
 export type RandomId = () => string;
+
+/** Bytes that nobody can guess. */
+export type RandomBytes = (length: number) => Uint8Array;

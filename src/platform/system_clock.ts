@@ -1,7 +1,8 @@
 /**
  * The machine's time.
  */
-import type { Clock } from "./clock.ts";
+import { setImmediate } from "node:timers";
+import type { Clock, NextTurn } from "./clock.ts";
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
@@ -19,3 +20,5 @@ export const systemClock: Clock = {
     });
   },
 };
+
+export const systemNextTurn: NextTurn = (action) => void setImmediate(action);

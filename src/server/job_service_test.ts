@@ -6,6 +6,7 @@ import { type JobParamsSchema, JobState, type ProcessType } from "../events/gen/
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { collect, outputEvent, publishRequests } from "../../tests/support/server_client.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 /** What a program is told of a refusal. */
 async function reasonOf(call: Promise<unknown>): Promise<string | undefined> {
@@ -164,7 +165,7 @@ Deno.test("a job whose worker's connection broke before the answer goes to the n
 
 Deno.test("a job that is not updated goes back, and its old token can no longer update or complete it", async () => {
   const clock = new ManualClock();
-  await using server = await TestServer.start({ clock });
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
   const jobId = await server.enqueue();
   const { taskToken: first } = await server.claim(10);
   const second = server.claim(10);
@@ -192,7 +193,7 @@ Deno.test("a job that is not updated goes back, and its old token can no longer 
 
 Deno.test("a job is kept by updates and released early by a short one", async () => {
   const clock = new ManualClock();
-  await using server = await TestServer.start({ clock });
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
   await server.enqueue();
   const { taskToken } = await server.claim(10);
   clock.advance(9_000);

@@ -20,6 +20,7 @@ import { connect, type ServerClient } from "./server_client.ts";
 import { within } from "./within.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
+import { systemHost } from "../../src/platform/system_host.ts";
 
 /** The library with which files are locked stays loaded, so it is loaded before a test begins and not as a leak in one. */
 function loadFileLock(): void {
@@ -66,7 +67,7 @@ export class WorkerFixture implements AsyncDisposable {
 
   async bringUp(): Promise<void> {
     const listen = { hostname: "127.0.0.1", port: this.#port };
-    this.#server = await startServer({ listen, dataFile: `${this.directory}/server.db` });
+    this.#server = await startServer({ host: systemHost, listen, dataFile: `${this.directory}/server.db` });
     this.#port = this.#server.port;
     this.#client = connect(this.url);
   }

@@ -106,7 +106,7 @@ export async function run(call: Worker): Promise<number> {
 /** Undefined when they are switched off; then nothing is counted either. */
 async function workerMetrics(
   settings: Worker["settings"],
-  { files, clock }: Context,
+  { files, processes, network, clock }: Context,
   logger: Logger,
 ): Promise<WorkerMetrics | undefined> {
   const { metricsListen: listen, walDir, archiveDir } = settings;
@@ -124,6 +124,8 @@ async function workerMetrics(
     },
     version: VERSION,
     files,
+    processes,
+    network,
     clock,
     logger,
   });
