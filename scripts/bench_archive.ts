@@ -7,6 +7,7 @@ import { readLogBytes } from "../src/archive/log_bytes.ts";
 import { silentLogger } from "../src/platform/logging/logger.ts";
 import { encodeHeader, encodeRecord, Status } from "../src/wal/format.ts";
 import type { Row } from "./bench_table.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
 
 const LOG_BYTES = 300 * 1024 * 1024;
 const EVENT_BYTES = 64 * 1024;
@@ -25,7 +26,13 @@ export async function benchArchive(): Promise<Row[]> {
     try {
       rows.push(
         await speed("archive a log: scan, compress, read back, compare", async () => {
-          await archiveLog({ logPath, archiveDir: directory, level: 3, logger: silentLogger });
+          await archiveLog({
+            files: systemFiles,
+            logPath,
+            archiveDir: directory,
+            level: 3,
+            logger: silentLogger,
+          });
         }),
       );
       rows.push(await speed("read our archive", () => readAll(`${logPath}.zst`)));
@@ -59,7 +66,7 @@ async function speed(name: string, body: () => Promise<void>): Promise<Row> {
 }
 
 async function readAll(path: string): Promise<void> {
-  for await (const _ of await readLogBytes(path));
+  for await (const _ of await readLogBytes(systemFiles, path));
 }
 
 /** Samples resident memory until it is stopped. */

@@ -11,6 +11,8 @@ import { Log } from "../src/wal/log.ts";
 import { logNames } from "../src/wal/file_names.ts";
 import { readLogFile, salvageLog, scanLog } from "../src/wal/reader.ts";
 import type { Row } from "./bench_table.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
+import { systemHost } from "../src/platform/system_host.ts";
 
 const PAYLOAD_BYTES = 2048;
 const EXECUTION = {
@@ -42,7 +44,7 @@ async function benchAppends(directory: string, durationMs: number): Promise<Row[
   const payload = new Uint8Array(PAYLOAD_BYTES).fill(0x61);
   const record = encodeRecord({ sequence: 1n, status: Status.PENDING, timestampMs: 0n, payload });
   using bare = await Deno.open(`${directory}/bare`, { create: true, append: true });
-  const log = await Log.create(directory, logNames("bench"), EXECUTION);
+  const log = await Log.create(directory, logNames("bench"), EXECUTION, systemHost);
   let sequence = 0n;
   const append = () => log.append({ sequence: ++sequence, timestampMs: 0, payload });
   const bareLoop = async () => {
@@ -103,13 +105,13 @@ async function benchScan(directory: string, megabytes: number): Promise<Row[]> {
   }
   file.close();
   // Once to warm up: the first second of a process belongs to the compiler.
-  await scanLog(readLogFile(path), () => {});
+  await scanLog(readLogFile(systemFiles, path), () => {});
   let startMs = performance.now();
-  const end = await scanLog(readLogFile(path), () => {});
+  const end = await scanLog(readLogFile(systemFiles, path), () => {});
   const scanMs = performance.now() - startMs;
   if (end.damage !== undefined) throw new Error(`The log of the benchmark is damaged: ${end.damage.problem}`);
   startMs = performance.now();
-  await salvageLog(readLogFile(path), 17, () => {});
+  await salvageLog(readLogFile(systemFiles, path), 17, () => {});
   const salvageMs = performance.now() - startMs;
   return [
     {

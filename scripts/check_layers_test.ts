@@ -1,19 +1,8 @@
 import assert from "node:assert/strict";
 import { findViolations } from "./check_layers.ts";
 
-/** The files that the check insists on, empty, and those of the test. */
 function project(files: Record<string, string>): Map<string, string> {
-  const pure = [
-    "src/wal/format.ts",
-    "src/wal/crc64.ts",
-    "src/wal/scanner.ts",
-    "src/wal/ledger.ts",
-    "src/wal/recovery.ts",
-    "src/archive/frames.ts",
-    "src/client/backoff.ts",
-    "src/job/batcher.ts",
-  ];
-  return new Map([...pure.map((path) => [path, ""] as const), ...Object.entries(files)]);
+  return new Map(Object.entries(files));
 }
 
 Deno.test("layer check accepts arrows that point down", () => {
@@ -56,12 +45,58 @@ Deno.test("layer check finds a cycle inside one layer", () => {
   assert.deepEqual(findViolations(sources), ["cycle: src/wal/log.ts -> src/wal/reader.ts -> src/wal/log.ts"]);
 });
 
-Deno.test("layer check refuses a pure file that touches the runtime, but not one that mentions it", () => {
-  const sources = project({
-    "src/wal/format.ts": `export const now = () => Deno.env.get("NOW");`,
-    "src/wal/scanner.ts": `// Never calls Deno.anything.`,
+Deno.test("layer check lets platform and tests touch the outside world, and nobody else", () => {
+  const ways = [
+    `Deno.env.get("NOW")`,
+    `Date.now()`,
+    `crypto.randomUUID()`,
+    `Math.random()`,
+    `setTimeout(() => {}, 1)`,
+    `await fetch("http://x")`,
+    `await import("node:fs")`,
+  ];
+  for (const way of ways) {
+    const text = `export const now = () => ${way};`;
+    assert.deepEqual(findViolations(project({ "src/platform/a.ts": text, "src/wal/a_test.ts": text })), []);
+    assert.match(
+      findViolations(project({ "src/wal/a.ts": text }))[0],
+      /touches the outside world by itself/,
+      way,
+    );
+  }
+  assert.deepEqual(findViolations(project({ "src/wal/a.ts": `// Never calls Deno.anything.` })), []);
+});
+
+Deno.test("layer check takes a file that says it is pure at its word, with all that it runs", () => {
+  const clock = { "src/platform/clock.ts": "export const now = () => Date.now();" };
+  const pure = (imports: string) => `/**\n * The bytes of a log. Pure.\n */\n${imports}`;
+  const type = project({
+    ...clock,
+    "src/wal/a.ts": pure(`import type { Clock } from "../platform/clock.ts";`),
   });
-  assert.deepEqual(findViolations(sources), ["src/wal/format.ts: is listed as pure but touches Deno.*"]);
+  assert.deepEqual(findViolations(type), []);
+  const value = project({
+    ...clock,
+    "src/wal/a.ts": pure(`import { b } from "./b.ts";`),
+    "src/wal/b.ts": `import { now } from "../platform/clock.ts";`,
+  });
+  assert.deepEqual(findViolations(value), [
+    "src/wal/a.ts: says that it is pure, but touches the outside world: " +
+    "src/wal/a.ts -> src/wal/b.ts -> src/platform/clock.ts",
+  ]);
+});
+
+Deno.test("layer check counts the files of a folder, tests left out, and the lines of the command line", () => {
+  const files = (count: number, name: string) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`src/wal/${name.replace("N", String(i))}`, ""]),
+    );
+  assert.deepEqual(findViolations(project({ ...files(40, "aN.ts"), ...files(9, "aN_test.ts") })), []);
+  assert.deepEqual(findViolations(project(files(41, "aN.ts"))), [
+    "src/wal: has 41 files, and at most 40 are allowed",
+  ]);
+  const long = project({ "src/cli/run.ts": "f();\n".repeat(7501) });
+  assert.deepEqual(findViolations(long), ["src/cli: has 7501 lines, and at most 7500 are allowed"]);
 });
 
 Deno.test("layer check refuses a folder that the layout does not know", () => {

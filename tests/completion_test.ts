@@ -8,6 +8,7 @@ import { readSummary } from "../src/archive/summary.ts";
 import { type Program, Sandbox } from "./support/airunner.ts";
 import { FakeQueue, tokenOf } from "./support/fake_queue.ts";
 import { FakeServer } from "./support/fake_server.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const names = (directory: string) => [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
@@ -188,7 +189,7 @@ Deno.test("archiving by hand keeps what it takes to complete the job, and says s
   queue.refuseCompletion = () => undefined;
   assert.equal((await story.wal("replay", "--all")).code, 0);
   assert.equal(queue.completed.length, 1);
-  assert.equal((await readSummary(`${story.archiveDir}/job.wal.zst`))?.completion, "completed");
+  assert.equal((await readSummary(systemFiles, `${story.archiveDir}/job.wal.zst`))?.completion, "completed");
 });
 
 Deno.test("a server that sends fifty jobs for one slot gets all but one back at once", async () => {

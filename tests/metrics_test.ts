@@ -3,6 +3,7 @@
  * disks and damage.
  */
 import assert from "node:assert/strict";
+import { systemFiles } from "../src/platform/system_files.ts";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { JobEventsService, JobService } from "../src/events/gen/job/v1/job_pb.ts";
 import { type Metric, seriesOf, SERVER_METRICS, WORKER_METRICS } from "../src/metrics/table.ts";
@@ -12,7 +13,6 @@ import { type Program, Sandbox } from "./support/airunner.ts";
 import { FakeServer, type Fault } from "./support/fake_server.ts";
 import { type Scrape, Scraper } from "./support/scraper.ts";
 import { SmallDisk } from "./support/small_disk.ts";
-import { systemFiles } from "../src/platform/system_files.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 

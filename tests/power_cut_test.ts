@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Log } from "../src/wal/log.ts";
+import { systemHost } from "../src/platform/system_host.ts";
 
 const WRITER = new URL("support/wal_writer.ts", import.meta.url).pathname;
 const CUTS = 5;
@@ -102,6 +103,7 @@ Deno.test("a power cut loses no event whose append had resolved, nor the log's n
     await disk.mount();
     const found = new Set<bigint>();
     const log = await Log.open(`${disk.path}/crash.wal`, {
+      ...systemHost,
       onRecord: ({ sequence }, kind) => kind === "event" && found.add(sequence),
     });
     await log.close();

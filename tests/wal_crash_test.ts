@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { Log, LogLockedError, LogWriteError } from "../src/wal/log.ts";
 import { readLogFile, scanLog } from "../src/wal/reader.ts";
 import { SmallDisk } from "./support/small_disk.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
+import { systemHost } from "../src/platform/system_host.ts";
 
 const WRITER = new URL("support/wal_writer.ts", import.meta.url).pathname;
 const ALL = { events: 1_000_000, bytes: 1e9 };
@@ -48,7 +50,7 @@ function lineSplitter(): TransformStream<string, string> {
 /** The sequences and texts of a log's events; the log must be whole up to a torn end. */
 async function readEvents(path: string): Promise<Map<number, string>> {
   const events = new Map<number, string>();
-  const { damage } = await scanLog(readLogFile(path), (record, kind) => {
+  const { damage } = await scanLog(readLogFile(systemFiles, path), (record, kind) => {
     if (kind === "event") {
       events.set(Number(record.sequence), new TextDecoder().decode(record.payload).trimEnd());
     }
@@ -78,7 +80,7 @@ Deno.test("kill -9 at any moment loses no event whose append had resolved", asyn
     }
     assert.ok(durable.length > 0);
     assert.equal(new Set(durable).size, durable.length, "no sequence is given twice");
-    const log = await Log.open(`${directory}/crash.wal`);
+    const log = await Log.open(`${directory}/crash.wal`, systemHost);
     assert.ok(log.lastSequence >= BigInt(Math.max(...durable)));
     assert.equal((await log.pending(ALL)).length, log.counts.events);
     await log.close();
@@ -92,7 +94,7 @@ Deno.test("log that another process writes is refused, with that process named, 
     let seen = 0;
     for await (const line of lines) {
       if (line.startsWith("durable") && ++seen === 3) {
-        await assert.rejects(Log.open(path), (error: LogLockedError) => {
+        await assert.rejects(Log.open(path, systemHost), (error: LogLockedError) => {
           assert.ok(error instanceof LogLockedError);
           assert.deepEqual([error.path, error.ownerPid], [path, child.pid]);
           assert.match(error.message, new RegExp(`process ${child.pid}`));
@@ -104,8 +106,8 @@ Deno.test("log that another process writes is refused, with that process named, 
     }
     await child.status;
     await child.stdin.abort().catch(() => {});
-    const log = await Log.open(path);
-    await assert.rejects(Log.open(path), (error: LogLockedError) => error.ownerPid === Deno.pid);
+    const log = await Log.open(path, systemHost);
+    await assert.rejects(Log.open(path, systemHost), (error: LogLockedError) => error.ownerPid === Deno.pid);
     assert.equal(log.counts.pending, 3);
     await log.close();
   });
@@ -113,10 +115,10 @@ Deno.test("log that another process writes is refused, with that process named, 
 
 Deno.test("a job's process neither keeps the lock nor inherits the file", async () => {
   await inDirectory(async (directory) => {
-    const log = await Log.create(directory, ["crash.wal"], EXECUTION);
+    const log = await Log.create(directory, ["crash.wal"], EXECUTION, systemHost);
     const child = new Deno.Command("cat", { stdin: "piped", stdout: "piped" }).spawn();
     await log.close();
-    await (await Log.open(log.path)).close();
+    await (await Log.open(log.path, systemHost)).close();
     // It runs its own program for certain once it has answered.
     const writer = child.stdin.getWriter();
     await writer.write(new Uint8Array([65]));
@@ -134,7 +136,7 @@ Deno.test("a job's process neither keeps the lock nor inherits the file", async 
 
 Deno.test("log and directory are their owner's alone", async () => {
   await inDirectory(async (directory) => {
-    const log = await Log.create(`${directory}/a/wal`, ["crash.wal"], EXECUTION);
+    const log = await Log.create(`${directory}/a/wal`, ["crash.wal"], EXECUTION, systemHost);
     const mode = (path: string) => ((Deno.statSync(path).mode ?? 0) & 0o777).toString(8);
     assert.deepEqual([mode(log.path), mode(`${directory}/a/wal`), mode(`${directory}/a`)], [
       "600",
@@ -148,7 +150,7 @@ Deno.test("log and directory are their owner's alone", async () => {
 
 Deno.test("disk that is really full turns appends away, keeps what was durable, and takes them again", async () => {
   await using disk = await SmallDisk.mount("256k");
-  const log = await Log.create(disk.path, ["crash.wal"], EXECUTION);
+  const log = await Log.create(disk.path, ["crash.wal"], EXECUTION, systemHost);
   try {
     disk.fill(100_000);
     let failed: LogWriteError | undefined;
@@ -197,7 +199,7 @@ Deno.test("system calls show: an event is said to be durable only after it was w
 
 Deno.test("disk that really fails to sync has nothing called durable", async () => {
   await inDirectory(async (directory) => {
-    const log = await Log.create(directory, ["crash.wal"], EXECUTION);
+    const log = await Log.create(directory, ["crash.wal"], EXECUTION, systemHost);
     await log.close();
     const tracer = [
       "strace",

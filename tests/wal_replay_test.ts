@@ -7,6 +7,7 @@ import { readSummary } from "../src/archive/summary.ts";
 import { Sandbox } from "./support/airunner.ts";
 import { connect } from "./support/server_client.ts";
 import { assertDelivered, countsOf, leaveUnsentJob } from "./support/unsent_job.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const names = (directory: string) => [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
@@ -74,7 +75,7 @@ Deno.test("events that were given up are sent with --failed, from a log and from
     names(`${sandbox.dataDir}/archive`),
     [job, other].map(({ jobId }) => `${jobId}.wal.zst`).sort(),
   );
-  const summaries = await Promise.all(archives.map(readSummary));
+  const summaries = await Promise.all(archives.map((path) => readSummary(systemFiles, path)));
   assert.deepEqual(summaries.map((summary) => [summary?.pending, summary?.failed]), [[0, 2], [0, 10]]);
   const plain = await sandbox.run(["wal", "replay", "--all"]);
   assert.match(text(plain.stdout), /airunner wal replay --failed --all/);

@@ -14,6 +14,7 @@ import {
   inPieces,
   withDirectory,
 } from "../../tests/support/archive_logs.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 /** Archives `log` and hands over the archive's bytes, what they decompress to, and a path to write to. */
 function withArchive(
@@ -23,9 +24,9 @@ function withArchive(
   return withDirectory(async (directory) => {
     const logPath = `${directory}/job-1.wal`;
     Deno.writeFileSync(logPath, log);
-    await archiveLog({ logPath, archiveDir: directory, level: 3, logger: silentLogger });
+    await archiveLog({ files: systemFiles, logPath, archiveDir: directory, level: 3, logger: silentLogger });
     const path = `${logPath}.zst`;
-    await body(Deno.readFileSync(path), await collect(await readLogBytes(path)), path);
+    await body(Deno.readFileSync(path), await collect(await readLogBytes(systemFiles, path)), path);
   });
 }
 
@@ -73,7 +74,8 @@ Deno.test("every flipped bit of an archive is noticed, unless it changes nothing
     for (let bit = 0; bit < 32; bit++) {
       archive[bit >> 3] ^= 1 << (bit & 7);
       Deno.writeFileSync(path, archive);
-      const read = async () => (await scanLog(await readLogBytes(path), () => {})).damage?.problem;
+      const read = async () =>
+        (await scanLog(await readLogBytes(systemFiles, path), () => {})).damage?.problem;
       const found = await read().catch((error) => error.name);
       ok(found === "bad_magic" || found === "ArchiveDamagedError", `bit ${bit}: ${found}`);
       archive[bit >> 3] ^= 1 << (bit & 7);

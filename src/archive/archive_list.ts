@@ -1,6 +1,7 @@
 /**
  * Which archives there are.
  */
+import { type Files, isMissing } from "../platform/files.ts";
 import { readFileName } from "../wal/file_names.ts";
 
 const ARCHIVE_SUFFIX = ".wal.zst";
@@ -15,26 +16,26 @@ export interface ArchiveEntry {
 }
 
 /** The archives in `directory`, in no order, one at a time. A directory that does not exist has none. */
-export async function* listArchives(directory: string): AsyncGenerator<ArchiveEntry> {
+export async function* listArchives(files: Files, directory: string): AsyncGenerator<ArchiveEntry> {
   try {
-    for await (const { name, isFile } of Deno.readDir(directory)) {
+    for (const { name, isFile } of await files.list(directory)) {
       if (!isFile || readFileName(name)?.kind !== "archive") continue;
-      const entry = await describe(`${directory}/${name}`, name);
+      const entry = await describe(files, `${directory}/${name}`, name);
       if (entry !== undefined) yield entry;
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 
-async function describe(path: string, name: string): Promise<ArchiveEntry | undefined> {
+async function describe(files: Files, path: string, name: string): Promise<ArchiveEntry | undefined> {
   try {
-    const { size, mtime } = await Deno.lstat(path);
+    const { size, mtime } = await files.lstat(path);
     const jobId = readFileName(name)?.job?.jobId ?? name.slice(0, -ARCHIVE_SUFFIX.length);
     return { name, path, jobId, bytes: size, mtimeMs: mtime?.getTime() ?? 0 };
   } catch (error) {
     // Removed since the directory was read.
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

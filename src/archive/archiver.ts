@@ -27,15 +27,8 @@
  * no longer leads to the file.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import {
-  fileName,
-  type Files,
-  isNoSpaceError,
-  type LockedFile,
-  parentDirectory,
-  writeAll,
-} from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import { type Files, isMissing, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
@@ -58,6 +51,7 @@ import {
 } from "./log_content.ts";
 
 export interface ArchiveOptions {
+  files: Files;
   /** The log, named as `file_names.ts` names them. The caller has closed it: the lock is taken here. */
   logPath: string;
   archiveDir: string;
@@ -67,8 +61,6 @@ export interface ArchiveOptions {
   /** Whether the job ended, and with which code, if the caller knows. For the summary. */
   ended?: boolean;
   exitCode?: number;
-  /** A seam for tests. */
-  files?: Files;
 }
 
 export type ArchiveResult =
@@ -89,15 +81,14 @@ export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult
   if (name === undefined || !isOwnLog(logFile)) {
     throw new RangeError(`Cannot archive ${options.logPath}: it is not named as a log, <job-id>.wal`);
   }
-  const files = options.files ?? systemFiles;
   let log: LockedFile | undefined;
   try {
-    log = await files.open(options.logPath);
-    return await new Archiving(options, files, log, name).run();
+    log = await options.files.open(options.logPath);
+    return await new Archiving(options, log, name).run();
   } catch (error) {
     if (error instanceof RangeError || error instanceof ArchiveError) throw error;
     if (error instanceof FileLockedError && error.path === options.logPath) {
-      throw new LogLockedError(options.logPath, error.ownerPid, { cause: error });
+      throw new LogLockedError(options.logPath, error);
     }
     throw new ArchiveError(options.logPath, isNoSpaceError(error), { cause: error });
   } finally {
@@ -106,15 +97,17 @@ export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult
 }
 
 class Archiving {
+  readonly files: Files;
   #logBytes = 0;
   #replacement: Replacement | undefined;
 
   constructor(
     readonly options: ArchiveOptions,
-    readonly files: Files,
     readonly log: LockedFile,
     readonly name: { jobId: string; copy: number },
-  ) {}
+  ) {
+    this.files = options.files;
+  }
 
   async run(): Promise<ArchiveResult> {
     this.#logBytes = await this.log.size();
@@ -190,12 +183,14 @@ class Archiving {
 
   async #compareExisting(path: string, summary: ArchiveSummary): Promise<Occupant> {
     try {
-      const theirs = await readSummary(path);
+      const theirs = await readSummary(this.files, path);
       if (theirs !== undefined && theirs.raw_crc64 !== summary.raw_crc64) return "different";
       // A checksum that agrees is no proof, and on this answer a log is removed.
-      return await haveSameBytes(await readLogBytes(path), this.#content()) ? "same" : "different";
+      return await haveSameBytes(await readLogBytes(this.files, path), this.#content())
+        ? "same"
+        : "different";
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return "nothing";
+      if (isMissing(error)) return "nothing";
       // Whatever it is, it is not a copy of this log.
       if (error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError) {
         return "different";
@@ -252,14 +247,15 @@ class Archiving {
   /** Whether an archive holds the beginning of this log, its token included, and is not told to be sent already. */
   async #isEarlierState(path: string): Promise<boolean> {
     try {
-      const theirs = await readSummary(path);
+      const theirs = await readSummary(this.files, path);
       if (theirs !== undefined && isSettled(theirs)) return false;
       const log = readLockedFile(this.log, this.#logBytes);
       // An archive of no record is the beginning of every log.
-      return await hasRecords(path) && await compareBytes(await readLogBytes(path), log) === "right_goes_on";
+      return await hasRecords(this.files, path) &&
+        await compareBytes(await readLogBytes(this.files, path), log) === "right_goes_on";
     } catch (error) {
       if (
-        error instanceof Deno.errors.NotFound || error instanceof ArchiveDamagedError ||
+        isMissing(error) || error instanceof ArchiveDamagedError ||
         error instanceof ArchiveUnsupportedError
       ) return false;
       throw error;
@@ -279,9 +275,9 @@ function isSettled({ pending, failed, completion }: ArchiveSummary): boolean {
   return pending + failed === 0 && completion !== "due" && completion !== "refused";
 }
 
-async function hasRecords(path: string): Promise<boolean> {
+async function hasRecords(files: Files, path: string): Promise<boolean> {
   let bytes = 0;
-  for await (const chunk of await readLogBytes(path)) {
+  for await (const chunk of await readLogBytes(files, path)) {
     bytes += chunk.length;
     if (bytes > HEADER_BYTES) return true;
   }

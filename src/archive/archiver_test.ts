@@ -35,6 +35,7 @@ class Place {
 
   archive(options: Partial<ArchiveOptions> = {}): Promise<ArchiveResult> {
     return archiveLog({
+      files: systemFiles,
       logPath: this.logPath,
       archiveDir: this.archiveDir,
       level: 3,
@@ -52,7 +53,7 @@ class Place {
   }
 
   async content(name = "job-1.wal.zst"): Promise<Uint8Array> {
-    return await collect(await readLogBytes(`${this.archiveDir}/${name}`));
+    return await collect(await readLogBytes(systemFiles, `${this.archiveDir}/${name}`));
   }
 }
 
@@ -91,7 +92,7 @@ Deno.test("a delivered log is archived without its token, and everything else by
 Deno.test("the summary says what is in the archive", async () => {
   await withPlace(buildLog({ events: 20, failLast: true, completion: "completed" }), async (place) => {
     await place.archive({ ended: true, exitCode: 3 });
-    const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
+    const summary = await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`);
     const content = await place.content();
     ok(summary !== undefined);
     const { raw_crc64, ...rest } = summary;
@@ -125,7 +126,7 @@ Deno.test("the token of a delivered log is kept until its job is completed, and 
     const log = buildLog({ events: 4, completion });
     await withPlace(log, async (place) => {
       await place.archive({ ended: true, exitCode: 0 });
-      const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
+      const summary = await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`);
       strictEqual(summary?.completion, inSummary);
       strictEqual(new TextDecoder().decode(await place.content()).includes(TOKEN), hasToken, inSummary);
     });
@@ -133,7 +134,7 @@ Deno.test("the token of a delivered log is kept until its job is completed, and 
   // A job that had not ended is nothing to complete: it runs again, with another token.
   await withPlace(buildLog({ events: 4 }), async (place) => {
     await place.archive({ ended: false });
-    strictEqual((await readSummary(`${place.archiveDir}/job-1.wal.zst`))?.completion, undefined);
+    strictEqual((await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`))?.completion, undefined);
     ok(!new TextDecoder().decode(await place.content()).includes(TOKEN));
   });
 });
@@ -143,14 +144,14 @@ Deno.test("with something unsent the token is kept, and every byte of the log", 
   await withPlace(log, async (place) => {
     await place.archive();
     assertSameBytes(await place.content(), log);
-    strictEqual((await readSummary(`${place.archiveDir}/job-1.wal.zst`))?.pending, 1);
+    strictEqual((await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`))?.pending, 1);
   });
 });
 
 Deno.test("a log without an execution record is named after its file", async () => {
   await withPlace(buildLog({ execution: false, events: 0 }), async (place) => {
     await place.archive();
-    const summary = await readSummary(`${place.archiveDir}/job-1.wal.zst`);
+    const summary = await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`);
     deepStrictEqual([summary?.job_id, summary?.execution, summary?.first_ms], [
       "job-1",
       undefined,
@@ -210,7 +211,11 @@ Deno.test("after a crash at any operation nothing is lost, and the next run fini
         const { outcome } = await place.archive();
         ok(outcome === "archived" || outcome === "already_archived");
       }
-      await removeStaleFiles(place.archiveDir, { logger: silentLogger, nowMs: Date.now() + STALE_AFTER_MS });
+      await removeStaleFiles(place.archiveDir, {
+        files: systemFiles,
+        logger: silentLogger,
+        nowMs: Date.now() + STALE_AFTER_MS,
+      });
       deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]], `crash at ${crashAt}`);
       expected ??= await place.content();
       assertSameBytes(await place.content(), expected);
@@ -302,7 +307,7 @@ Deno.test("the archive of an earlier state of the log goes when the log is archi
     const files = new FailingFiles(systemFiles);
     strictEqual((await place.archive({ files })).outcome, "archived");
     deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.2.wal.zst"]]);
-    strictEqual((await readSummary(`${place.archiveDir}/job-1.2.wal.zst`))?.pending, 0);
+    strictEqual((await readSummary(systemFiles, `${place.archiveDir}/job-1.2.wal.zst`))?.pending, 0);
     deepStrictEqual(files.trace.slice(-6), [
       "syncDirectory archive",
       "open job-1.wal.zst",

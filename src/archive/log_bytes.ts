@@ -2,7 +2,7 @@
  * A log's bytes, whether they lie in a log or in an archive: everything that reads logs starts here.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import type { Files } from "../platform/files.ts";
 import { type LogBytes, readLogFile } from "../wal/reader.ts";
 import { decompressStream } from "./decompress.ts";
 import { startsLikeZstd } from "./frames.ts";
@@ -10,11 +10,11 @@ import { startsLikeZstd } from "./frames.ts";
 /**
  * The bytes of the log at `path`. What kind of file it is, its first four bytes say, not its name. Chunks are
  * valid until the next is asked for.
- * @throws {Deno.errors.NotFound} and the like, before anything is read
+ * @throws {NotFound} and the like, before anything is read
  */
-export async function readLogBytes(path: string): Promise<LogBytes> {
-  const isArchive = startsLikeZstd(await readFirstBytes(path, 4));
-  const bytes = readLogFile(path);
+export async function readLogBytes(files: Files, path: string): Promise<LogBytes> {
+  const isArchive = startsLikeZstd(await readFirstBytes(files, path, 4));
+  const bytes = readLogFile(files, path);
   return isArchive ? decompressStream(bytes, path) : bytes;
 }
 
@@ -48,8 +48,8 @@ async function* prepend(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): 
   }
 }
 
-async function readFirstBytes(path: string, count: number): Promise<Uint8Array> {
-  using file = await openRegularFile(systemFiles, path);
+async function readFirstBytes(files: Files, path: string, count: number): Promise<Uint8Array> {
+  using file = await openRegularFile(files, path);
   const bytes = new Uint8Array(count);
   let filled = 0;
   for (let read; filled < count && (read = await file.read(bytes.subarray(filled))) > 0;) filled += read;

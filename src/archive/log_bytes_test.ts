@@ -9,15 +9,16 @@ import {
   runZstd,
   withDirectory,
 } from "../../tests/support/archive_logs.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 Deno.test("logs and archives are told apart by their first bytes, not by their names", async () => {
   const log = buildLog();
   await withDirectory(async (directory) => {
     const path = `${directory}/wrong-name.wal`;
     Deno.writeFileSync(path, log);
-    assertSameBytes(await collect(await readLogBytes(path)), log);
+    assertSameBytes(await collect(await readLogBytes(systemFiles, path)), log);
     Deno.writeFileSync(path, (await runZstd(["-c"], log)).stdout);
-    assertSameBytes(await collect(await readLogBytes(path)), log);
+    assertSameBytes(await collect(await readLogBytes(systemFiles, path)), log);
   });
 });
 
@@ -39,5 +40,5 @@ Deno.test("an archive scans as its log does", async () => {
 });
 
 Deno.test("a file that is not there is an error before anything is read", async () => {
-  await rejects(() => readLogBytes("/nonexistent/a.wal"), Deno.errors.NotFound);
+  await rejects(() => readLogBytes(systemFiles, "/nonexistent/a.wal"), Deno.errors.NotFound);
 });

@@ -17,15 +17,8 @@
  * at once cannot both make a log of it, nor can the second remove an archive of the same name that the first one's log became.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import {
-  fileName,
-  type Files,
-  isMissing,
-  isNoSpaceError,
-  type LockedFile,
-  parentDirectory,
-} from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import { type Files, isMissing, isNoSpaceError, type LockedFile } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 import type { Occupant } from "../platform/publish_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { decodeExecution } from "../wal/execution.ts";
@@ -38,13 +31,12 @@ import { readLogBytes } from "./log_bytes.ts";
 import { compareBytes } from "./log_content.ts";
 
 export interface RestoreOptions {
+  files: Files;
   /** Made by us or by the zstd program; a log that was never compressed will do as well. */
   archivePath: string;
   walDir: string;
   /** Remove the archive once the log is on stable storage. */
   removeArchive: boolean;
-  /** A seam for tests. */
-  files?: Files;
 }
 
 /** What is in the log that came back. */
@@ -85,21 +77,21 @@ export class RestoreError extends Error {
  * @throws {RestoreError} when it cannot be read, named or written
  */
 export async function restoreArchive(options: RestoreOptions): Promise<RestoreResult> {
-  const { archivePath, walDir, removeArchive, files = systemFiles } = options;
+  const { archivePath, walDir, removeArchive, files } = options;
   let archive: LockedFile | undefined;
   try {
     if (removeArchive) archive = await files.open(archivePath);
-    const survey = await surveyArchive(archivePath);
+    const survey = await surveyArchive(files, archivePath);
     if ("reason" in survey) return { outcome: "damaged", ...survey };
     const written = await writeWholeFile({
       files,
       directory: walDir,
       names: logNames(survey.counts.jobId, survey.copy),
-      bytes: await readLogBytes(archivePath),
-      look: (path) => lookAt(path, archivePath),
+      bytes: await readLogBytes(files, archivePath),
+      look: (path) => lookAt(files, path, archivePath),
     });
     // Somebody else's copy may not be on stable storage yet, and the archive is removed on the word that it is.
-    if (!written.isNew && removeArchive) await makeDurable(written.path, files);
+    if (!written.isNew && removeArchive) await makeDurable(files, written.path);
     if (removeArchive) {
       await files.remove(archivePath);
       await files.syncDirectory(parentDirectory(archivePath));
@@ -109,7 +101,7 @@ export async function restoreArchive(options: RestoreOptions): Promise<RestoreRe
   } catch (error) {
     if (error instanceof RestoreError) throw error;
     if (error instanceof FileLockedError) {
-      throw new LogLockedError(error.path, error.ownerPid, { cause: error });
+      throw new LogLockedError(error.path, error);
     }
     throw new RestoreError(archivePath, isNoSpaceError(error), reason(error), { cause: error });
   } finally {
@@ -117,9 +109,9 @@ export async function restoreArchive(options: RestoreOptions): Promise<RestoreRe
   }
 }
 
-async function lookAt(path: string, archivePath: string): Promise<Occupant> {
+async function lookAt(files: Files, path: string, archivePath: string): Promise<Occupant> {
   try {
-    const found = await compareBytes(readLogFile(path), await readLogBytes(archivePath));
+    const found = await compareBytes(readLogFile(files, path), await readLogBytes(files, archivePath));
     return found === "same" || found === "left_goes_on" ? "same" : "different";
   } catch (error) {
     if (isMissing(error)) return "nothing";
@@ -135,12 +127,13 @@ interface Survey {
 
 /** Reads all of it before anything is written, so that a damaged archive costs no disk space. */
 async function surveyArchive(
+  files: Files,
   archivePath: string,
 ): Promise<Survey | { damage: Damage | undefined; reason: string }> {
   let jobId: string | undefined;
   let rawBytes = 0;
   const counted = async function* () {
-    for await (const chunk of await readLogBytes(archivePath)) {
+    for await (const chunk of await readLogBytes(files, archivePath)) {
       rawBytes += chunk.length;
       yield chunk;
     }
@@ -181,7 +174,7 @@ function safeId(jobId: string | undefined, path: string): string {
   );
 }
 
-async function makeDurable(path: string, files: Files): Promise<void> {
+async function makeDurable(files: Files, path: string): Promise<void> {
   const log = await files.open(path);
   try {
     await log.sync();

@@ -8,6 +8,7 @@ import { silentLogger } from "../platform/logging/logger.ts";
 import { archiveLog } from "./archiver.ts";
 import { restoreArchive, RestoreError } from "./restore.ts";
 import { assertSameBytes, buildLog, runZstd, withDirectory } from "../../tests/support/archive_logs.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 async function withArchive(
   log: Uint8Array,
@@ -18,6 +19,7 @@ async function withArchive(
     Deno.mkdirSync(walDir);
     Deno.writeFileSync(`${walDir}/job-1.wal`, log);
     const result = await archiveLog({
+      files: systemFiles,
       logPath: `${walDir}/job-1.wal`,
       archiveDir: `${directory}/archive`,
       level: 3,
@@ -33,7 +35,7 @@ const names = (directory: string) => [...Deno.readDirSync(directory)].map(({ nam
 Deno.test("restoring brings the log back byte for byte, for its owner alone, and keeps the archive", async () => {
   const log = buildLog({ events: 40, acknowledged: 10 });
   await withArchive(log, async ({ archivePath, walDir }) => {
-    const result = await restoreArchive({ archivePath, walDir, removeArchive: false });
+    const result = await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: false });
     assert.equal(result.outcome, "restored");
     assertSameBytes(Deno.readFileSync(`${walDir}/job-1.wal`), log);
     assert.equal(Deno.statSync(`${walDir}/job-1.wal`).mode! & 0o777, 0o600);
@@ -45,14 +47,14 @@ Deno.test("restoring brings the log back byte for byte, for its owner alone, and
 Deno.test("restoring twice finds the log of the first time; other content of that name is never replaced", async () => {
   const log = buildLog({ events: 40, acknowledged: 10 });
   await withArchive(log, async ({ archivePath, walDir }) => {
-    await restoreArchive({ archivePath, walDir, removeArchive: false });
-    const again = await restoreArchive({ archivePath, walDir, removeArchive: false });
+    await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: false });
+    const again = await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: false });
     assert.equal(again.outcome, "already_restored");
     assert.deepEqual(names(walDir), ["job-1.wal"]);
 
     const other = buildLog({ events: 3 });
     Deno.writeFileSync(`${walDir}/job-1.wal`, other);
-    const third = await restoreArchive({ archivePath, walDir, removeArchive: true });
+    const third = await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: true });
     assert.equal(third.outcome === "restored" && third.logPath, `${walDir}/job-1.2.wal`);
     assertSameBytes(Deno.readFileSync(`${walDir}/job-1.wal`), other);
     assertSameBytes(Deno.readFileSync(`${walDir}/job-1.2.wal`), log);
@@ -63,13 +65,13 @@ Deno.test("restoring twice finds the log of the first time; other content of tha
 Deno.test("a log that went on where the archive ends is that archive's log: nothing is restored beside it", async () => {
   const archived = buildLog({ events: 40, acknowledged: 10 });
   await withArchive(archived, async ({ archivePath, walDir }) => {
-    await restoreArchive({ archivePath, walDir, removeArchive: false });
-    const log = await Log.open(`${walDir}/job-1.wal`);
+    await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: false });
+    const log = await Log.open(`${walDir}/job-1.wal`, systemHost);
     await log.acknowledge(await log.pending({ events: 7, bytes: 1e6 }));
     await log.close();
     const gone = Deno.readFileSync(`${walDir}/job-1.wal`);
     assert.ok(gone.length > archived.length);
-    const again = await restoreArchive({ archivePath, walDir, removeArchive: true });
+    const again = await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: true });
     assert.equal(again.outcome === "already_restored" && again.logPath, `${walDir}/job-1.wal`);
     assert.deepEqual(names(walDir), ["job-1.wal"]);
     assertSameBytes(Deno.readFileSync(`${walDir}/job-1.wal`), gone);
@@ -82,14 +84,16 @@ Deno.test("of two that restore and remove one archive, one waits for the other a
   await withArchive(log, async ({ archivePath, walDir }) => {
     let second: unknown;
     const race = async () => {
-      second = await restoreArchive({ archivePath, walDir, removeArchive: true }).catch((error) => error);
+      second = await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: true }).catch((
+        error,
+      ) => error);
     };
     const files = new FailingFiles(systemFiles, { before: { line: "link", run: race } });
     const first = await restoreArchive({ archivePath, walDir, removeArchive: true, files });
     assert.equal(first.outcome, "restored");
     assert.ok(second instanceof LogLockedError && second.path === archivePath);
     assert.deepEqual(names(walDir), ["job-1.wal"]);
-    const late = restoreArchive({ archivePath, walDir, removeArchive: true });
+    const late = restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: true });
     await assert.rejects(late, (error) => error instanceof RestoreError && isMissing(error.cause));
     assert.deepEqual(names(walDir), ["job-1.wal"]);
   });
@@ -101,14 +105,19 @@ Deno.test("an archive made by the zstd program under another name is restored by
     const { stdout } = await runZstd(["-q", "-19", "-c"], log);
     const archivePath = `${directory}/backup of monday.zst`;
     Deno.writeFileSync(archivePath, stdout);
-    const result = await restoreArchive({ archivePath, walDir: `${directory}/wal`, removeArchive: false });
+    const result = await restoreArchive({
+      files: systemFiles,
+      archivePath,
+      walDir: `${directory}/wal`,
+      removeArchive: false,
+    });
     assert.equal(result.outcome === "restored" && result.logPath, `${directory}/wal/job-7.wal`);
     assertSameBytes(Deno.readFileSync(`${directory}/wal/job-7.wal`), log);
 
     const nameless = buildLog({ execution: false });
     Deno.writeFileSync(archivePath, (await runZstd(["-q", "-c"], nameless)).stdout);
     await assert.rejects(
-      restoreArchive({ archivePath, walDir: `${directory}/wal`, removeArchive: true }),
+      restoreArchive({ files: systemFiles, archivePath, walDir: `${directory}/wal`, removeArchive: true }),
       (error) => error instanceof RestoreError && /name it JOB-ID/.test(error.message),
     );
     assert.ok(Deno.statSync(archivePath).isFile);
@@ -120,12 +129,12 @@ Deno.test("a damaged archive, and a whole one of a damaged log, are not restored
     const bytes = Deno.readFileSync(archivePath);
     bytes[bytes.length - 60] ^= 4;
     Deno.writeFileSync(archivePath, bytes);
-    const result = await restoreArchive({ archivePath, walDir, removeArchive: true });
+    const result = await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: true });
     assert.equal(result.outcome, "damaged");
 
     const torn = buildLog({ events: 4 }).subarray(0, 700);
     Deno.writeFileSync(archivePath, (await runZstd(["-q", "-c"], torn)).stdout);
-    const second = await restoreArchive({ archivePath, walDir, removeArchive: true });
+    const second = await restoreArchive({ files: systemFiles, archivePath, walDir, removeArchive: true });
     assert.equal(second.outcome === "damaged" && second.damage?.problem, "torn_record");
     assert.deepEqual(names(walDir), []);
     assert.ok(Deno.statSync(archivePath).isFile);

@@ -2,8 +2,7 @@
  * Decides which archives are old enough to go, and removes them. The decision is pure and comes first:
  * what the server may lack is never deleted, whatever its age, and neither is what cannot be read.
  */
-import { type Files } from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import { type Files, isMissing } from "../platform/files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { reason } from "../wal/errors.ts";
 import { scanLog } from "../wal/reader.ts";
@@ -93,39 +92,44 @@ function hindranceOf({ pending, failed }: RetentionEntry): Hindrance | undefined
  * others are read to their end, but only when `policy` could otherwise ask for their removal.
  */
 export async function* readRetentionEntries(
+  files: Files,
   directory: string,
   policy: RetentionPolicy,
   nowMs: number,
 ): AsyncGenerator<RetentionEntry> {
-  for await (const entry of listArchives(directory)) {
+  for await (const entry of listArchives(files, directory)) {
     try {
-      yield await lookInto(entry, policy, nowMs);
+      yield await lookInto(files, entry, policy, nowMs);
     } catch (error) {
       // Removed since it was listed.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!isMissing(error)) throw error;
     }
   }
 }
 
 async function lookInto(
+  files: Files,
   entry: ArchiveEntry,
   policy: RetentionPolicy,
   nowMs: number,
 ): Promise<RetentionEntry> {
-  const summary = await readSummary(entry.path);
+  const summary = await readSummary(files, entry.path);
   if (summary !== undefined) {
     const { pending, failed, last_ms } = summary;
     return { ...entry, ageBasisMs: last_ms ?? entry.mtimeMs, pending, failed };
   }
   const isCandidate = policy.bytesMax !== undefined || nowMs - entry.mtimeMs >= policy.olderThanMs;
-  const counts = isCandidate ? await countUnsent(entry.path) : undefined;
+  const counts = isCandidate ? await countUnsent(files, entry.path) : undefined;
   return { ...entry, ageBasisMs: entry.mtimeMs, pending: counts?.pending, failed: counts?.failed };
 }
 
 /** Undefined when not every byte of it can be accounted for. */
-async function countUnsent(path: string): Promise<{ pending: number; failed: number } | undefined> {
+async function countUnsent(
+  files: Files,
+  path: string,
+): Promise<{ pending: number; failed: number } | undefined> {
   try {
-    const { damage, ledger } = await scanLog(await readLogBytes(path), () => {});
+    const { damage, ledger } = await scanLog(await readLogBytes(files, path), () => {});
     return damage === undefined ? { pending: ledger.pending, failed: ledger.failed } : undefined;
   } catch (error) {
     if (error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError) return undefined;
@@ -143,14 +147,14 @@ export interface RetentionResult {
 /** Removes what `plan` says, or with `dryRun` only counts it. One that cannot be removed does not keep the others. */
 export async function applyRetention(
   plan: RetentionPlan,
-  { dryRun = false, logger, files = systemFiles }: { dryRun?: boolean; logger: Logger; files?: Files },
+  { files, dryRun = false, logger }: { files: Files; dryRun?: boolean; logger: Logger },
 ): Promise<RetentionResult> {
   const result: RetentionResult = { deleted: 0, deletedBytes: 0, failures: [] };
   const directories = new Set<string>();
   for (const { entry, reason: why } of plan.delete) {
     try {
       if (!dryRun) {
-        await removeUnchanged(entry, files);
+        await removeUnchanged(files, entry);
         directories.add(entry.path.slice(0, -entry.name.length - 1));
       }
       result.deleted++;
@@ -169,8 +173,8 @@ export async function applyRetention(
 }
 
 /** The plan is about the file that was looked at: one that has taken its name since is left alone. */
-async function removeUnchanged(entry: RetentionEntry, files: Files): Promise<void> {
-  const { size, mtime } = await Deno.lstat(entry.path);
+async function removeUnchanged(files: Files, entry: RetentionEntry): Promise<void> {
+  const { size, mtime } = await files.lstat(entry.path);
   if (size !== entry.bytes || (mtime?.getTime() ?? 0) !== entry.mtimeMs) {
     throw new Error("it has changed since it was looked at");
   }

@@ -98,7 +98,7 @@ async function fill(directory: string): Promise<string> {
   const archive = async (jobId: string, log: Uint8Array) => {
     const logPath = `${directory}/${jobId}.wal`;
     Deno.writeFileSync(logPath, log);
-    await archiveLog({ logPath, archiveDir, level: 3, logger: silentLogger });
+    await archiveLog({ files: systemFiles, logPath, archiveDir, level: 3, logger: silentLogger });
   };
   await archive("sent", buildLog({ jobId: "sent", firstMs: 5000 }));
   await archive("pending", buildLog({ jobId: "pending", acknowledged: 2 }));
@@ -120,14 +120,18 @@ async function planFor(
   policy: { olderThanMs: number },
   nowMs: number,
 ): Promise<RetentionPlan> {
-  return planRetention(await Array.fromAsync(readRetentionEntries(archiveDir, policy, nowMs)), policy, nowMs);
+  return planRetention(
+    await Array.fromAsync(readRetentionEntries(systemFiles, archiveDir, policy, nowMs)),
+    policy,
+    nowMs,
+  );
 }
 
 Deno.test("archives are listed by name, job and size, without hidden files and directories", async () => {
   await withDirectory(async (directory) => {
     const archiveDir = await fill(directory);
     Deno.utimeSync(`${archiveDir}/sent.wal.zst`, 5, 5);
-    const found = await Array.fromAsync(listArchives(archiveDir));
+    const found = await Array.fromAsync(listArchives(systemFiles, archiveDir));
     deepStrictEqual(found.map(({ name }) => name).sort(), [
       "cut.wal.zst",
       "failed.wal.zst",
@@ -146,7 +150,7 @@ Deno.test("archives are listed by name, job and size, without hidden files and d
       bytes: Deno.statSync(path).size,
       mtimeMs: 5000,
     });
-    deepStrictEqual(await Array.fromAsync(listArchives(`${directory}/none`)), []);
+    deepStrictEqual(await Array.fromAsync(listArchives(systemFiles, `${directory}/none`)), []);
   });
 });
 
@@ -171,24 +175,34 @@ Deno.test("retention looks into archives of any origin, and deletes what it may"
       deletedBytes: plan.delete.reduce((sum, { entry }) => sum + entry.bytes, 0),
       failures: [],
     };
-    deepStrictEqual(await applyRetention(plan, { dryRun: true, logger: silentLogger }), expected);
-    strictEqual((await Array.fromAsync(listArchives(archiveDir))).length, 8);
+    deepStrictEqual(
+      await applyRetention(plan, { files: systemFiles, dryRun: true, logger: silentLogger }),
+      expected,
+    );
+    strictEqual((await Array.fromAsync(listArchives(systemFiles, archiveDir))).length, 8);
     const synced: string[] = [];
     const files = {
       ...systemFiles,
       syncDirectory: (path: string) => Promise.resolve(void synced.push(path)),
     };
-    deepStrictEqual(await applyRetention(plan, { logger: silentLogger, files }), expected);
+    deepStrictEqual(
+      await applyRetention(plan, { files, logger: silentLogger }),
+      expected,
+    );
     deepStrictEqual(synced, [archiveDir]);
-    strictEqual((await Array.fromAsync(listArchives(archiveDir))).length, 6);
+    strictEqual((await Array.fromAsync(listArchives(systemFiles, archiveDir))).length, 6);
   });
 });
 
 Deno.test("the age is that of the last event where it is known, and of the file where it is not", async () => {
   await withDirectory(async (directory) => {
     const archiveDir = await fill(directory);
-    for (const { path } of await Array.fromAsync(listArchives(archiveDir))) Deno.utimeSync(path, 7, 7);
-    const entries = await Array.fromAsync(readRetentionEntries(archiveDir, { olderThanMs: 1e15 }, NOW));
+    for (const { path } of await Array.fromAsync(listArchives(systemFiles, archiveDir))) {
+      Deno.utimeSync(path, 7, 7);
+    }
+    const entries = await Array.fromAsync(
+      readRetentionEntries(systemFiles, archiveDir, { olderThanMs: 1e15 }, NOW),
+    );
     const basis = (name: string) => entries.find((entry) => entry.name === name)?.ageBasisMs;
     deepStrictEqual([basis("sent.wal.zst"), basis("foreign.wal.zst")], [5005, 7000]);
     // Too young to be deleted in any case, so it was not decompressed.
@@ -202,7 +216,7 @@ Deno.test("one archive that cannot be removed does not keep the others", async (
     const plan = await planFor(archiveDir, { olderThanMs: 0 }, Date.now() + 1000);
     // Somebody puts another file in its place.
     Deno.writeTextFileSync(`${archiveDir}/sent.wal.zst`, "something else");
-    const { deleted, failures } = await applyRetention(plan, { logger: silentLogger });
+    const { deleted, failures } = await applyRetention(plan, { files: systemFiles, logger: silentLogger });
     strictEqual(deleted, 1);
     deepStrictEqual(failures.map(({ entry, error }) => [entry.name, String(error)]), [
       ["sent.wal.zst", "Error: it has changed since it was looked at"],

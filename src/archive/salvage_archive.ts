@@ -6,7 +6,7 @@
  * and for nothing else.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import type { Files } from "../platform/files.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { ArchiveDamagedError } from "./archive_errors.ts";
 import { decompressStream } from "./decompress.ts";
@@ -22,13 +22,14 @@ const READ_BYTES = 256 * 1024;
  * @throws {ArchiveUnsupportedError} as from `decompressStream`
  */
 export async function* salvageArchive(
+  files: Files,
   path: string,
   onDamage: (error: ArchiveDamagedError) => void,
 ): LogBytes {
   for (let from: number | undefined = 0; from !== undefined;) {
     const start: number = from;
     try {
-      yield* decompressStream(readFrom(path, start), path);
+      yield* decompressStream(readFrom(files, path, start), path);
       return;
     } catch (error) {
       if (!(error instanceof ArchiveDamagedError)) throw error;
@@ -37,37 +38,37 @@ export async function* salvageArchive(
       onDamage(new ArchiveDamagedError(path, offset, reason, { cause: error }));
       // Reported when everything was read: the summary is not what the log is made of.
       if (reason.startsWith("its summary")) return;
-      from = await findFrame(path, offset + 1);
+      from = await findFrame(files, path, offset + 1);
     }
   }
 }
 
-async function* readFrom(path: string, offset: number): AsyncGenerator<Uint8Array> {
-  using file = await openRegularFile(systemFiles, path);
+async function* readFrom(files: Files, path: string, offset: number): AsyncGenerator<Uint8Array> {
+  using file = await openRegularFile(files, path);
   await file.seek(offset);
   const block = new Uint8Array(READ_BYTES);
   for (let count; (count = await file.read(block)) > 0;) yield block.subarray(0, count);
 }
 
 /** Where the next frame may begin, from `offset` on. */
-async function findFrame(path: string, offset: number): Promise<number | undefined> {
+async function findFrame(files: Files, path: string, offset: number): Promise<number | undefined> {
   let position = offset;
   let matched = 0;
-  for await (const block of readFrom(path, offset)) {
+  for await (const block of readFrom(files, path, offset)) {
     for (let i = 0; i < block.length; i++) {
       if (block[i] === FRAME_MAGIC[matched]) matched++;
       else matched = block[i] === FRAME_MAGIC[0] ? 1 : 0;
       if (matched < FRAME_MAGIC.length) continue;
       matched = 0;
       const at = position + i + 1 - FRAME_MAGIC.length;
-      if (await isFrameHeader(path, at)) return at;
+      if (await isFrameHeader(files, path, at)) return at;
     }
     position += block.length;
   }
   return undefined;
 }
 
-async function isFrameHeader(path: string, offset: number): Promise<boolean> {
-  for await (const block of readFrom(path, offset)) return typeof parseFrameHeader(block) !== "string";
+async function isFrameHeader(files: Files, path: string, offset: number): Promise<boolean> {
+  for await (const block of readFrom(files, path, offset)) return typeof parseFrameHeader(block) !== "string";
   return false;
 }

@@ -4,7 +4,6 @@
  */
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type Files, isMissing } from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { readFileName } from "../wal/file_names.ts";
 
@@ -20,13 +19,13 @@ export const STALE_AFTER_MS = 60_000;
  */
 export async function removeStaleFiles(
   directory: string,
-  { logger, nowMs, files = systemFiles }: { logger: Logger; nowMs: number; files?: Files },
+  { files, logger, nowMs }: { files: Files; logger: Logger; nowMs: number },
 ): Promise<number> {
   let removed = 0;
-  for (const name of await listTemporaryNames(directory)) {
+  for (const name of await listTemporaryNames(files, directory)) {
     const path = `${directory}/${name}`;
     try {
-      if (nowMs - await modifiedMs(path) < STALE_AFTER_MS) continue;
+      if (nowMs - await modifiedMs(files, path) < STALE_AFTER_MS) continue;
       const file = await files.open(path);
       try {
         await files.remove(path);
@@ -44,14 +43,14 @@ export async function removeStaleFiles(
   return removed;
 }
 
-async function modifiedMs(path: string): Promise<number> {
-  return (await Deno.lstat(path)).mtime?.getTime() ?? 0;
+async function modifiedMs(files: Files, path: string): Promise<number> {
+  return (await files.lstat(path)).mtime?.getTime() ?? 0;
 }
 
-async function listTemporaryNames(directory: string): Promise<string[]> {
+async function listTemporaryNames(files: Files, directory: string): Promise<string[]> {
   const names: string[] = [];
   try {
-    for await (const { name, isFile } of Deno.readDir(directory)) {
+    for (const { name, isFile } of await files.list(directory)) {
       if (isFile && readFileName(name)?.kind === "temporary") names.push(name);
     }
   } catch (error) {

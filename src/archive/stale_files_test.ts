@@ -5,7 +5,7 @@ import { removeStaleFiles, STALE_AFTER_MS } from "./stale_files.ts";
 import { withDirectory } from "../../tests/support/archive_logs.ts";
 
 const MADE_MS = 1_700_000_000_000;
-const options = { logger: silentLogger, nowMs: MADE_MS + STALE_AFTER_MS };
+const options = { files: systemFiles, logger: silentLogger, nowMs: MADE_MS + STALE_AFTER_MS };
 const uuid = "0190a1b2-0000-4000-8000-00000000000";
 
 function make(path: string, madeMs = MADE_MS): void {

@@ -7,7 +7,7 @@
  * somebody else's frame that may be ignored.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import type { Files } from "../platform/files.ts";
 import { COMPLETION_MARKS, type CompletionState } from "../wal/completion.ts";
 import { crc64 } from "../wal/crc64.ts";
 import { encodeSkippableFrame, FRAME_HEADER_BYTES_MAX, parseFrameHeader } from "./frames.ts";
@@ -100,8 +100,8 @@ export function formatCrc64(value: bigint): string {
  * The summary of the archive at `path`, from its first bytes alone. Undefined when there is none to rely on:
  * then the archive was made by another program, or is damaged, and only reading it tells more.
  */
-export async function readSummary(path: string): Promise<ArchiveSummary | undefined> {
-  using file = await openRegularFile(systemFiles, path);
+export async function readSummary(files: Files, path: string): Promise<ArchiveSummary | undefined> {
+  using file = await openRegularFile(files, path);
   const bytes = new Uint8Array(FRAME_HEADER_BYTES_MAX + SUMMARY_BYTES_MAX);
   let filled = 0;
   for (let count; filled < bytes.length && (count = await file.read(bytes.subarray(filled))) > 0;) {

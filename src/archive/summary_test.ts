@@ -8,6 +8,7 @@ import {
   SUMMARY_VARIANT,
 } from "./summary.ts";
 import { concat, noise, withDirectory } from "../../tests/support/archive_logs.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 const SUMMARY: ArchiveSummary = {
   schema_version: 1,
@@ -61,7 +62,7 @@ Deno.test("a summary is read from the beginning of a file, and a file without on
     const path = `${directory}/a`;
     const read = (bytes: Uint8Array) => {
       Deno.writeFileSync(path, bytes);
-      return readSummary(path);
+      return readSummary(systemFiles, path);
     };
     strictEqual((await read(concat([encodeSummary(SUMMARY), noise(100_000)])))?.job_id, "job-ä");
     strictEqual(await read(new Uint8Array(0)), undefined);

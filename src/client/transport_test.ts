@@ -1,9 +1,9 @@
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { FakeServer, type FakeServerOptions } from "../../tests/support/fake_server.ts";
 import { JobEventsService } from "../events/gen/job/v1/job_pb.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import type { Credentials } from "./credentials.ts";
 import { httpStatusOf } from "./http_answer.ts";
 import { createServerTransport, parseServerUrl } from "./transport.ts";

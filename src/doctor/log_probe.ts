@@ -2,12 +2,14 @@
  * Looks through the logs and archives for `airunner doctor`, within bounds: what was not reached is counted, not guessed.
  */
 import { readSummary } from "../archive/summary.ts";
-import { type Clock, DAY_MS } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import type { Host } from "../platform/host.ts";
 import { readLogFacts } from "../survey/facts.ts";
 import { isGone } from "../survey/inventory.ts";
 import { reason } from "../wal/errors.ts";
 import { readFileName } from "../wal/file_names.ts";
+import type { Files } from "../platform/files.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import type { ArchiveDirectoryFacts, FileFacts, LogDirectoryFacts, ReadLog } from "./probe.ts";
 
@@ -82,17 +84,18 @@ const ARCHIVES_MS_MAX = 2000;
 
 /** Archives made by other programs say nothing about their events; their age is that of the file. */
 export async function lookThroughArchives(
-  files: readonly FileFacts[],
+  files: Files,
+  listed: readonly FileFacts[],
   { retentionDays, nowMs, clock }: { retentionDays: number; nowMs: number; clock: Clock },
 ): Promise<ArchiveDirectoryFacts> {
-  const archives = files.filter(({ name }) => readFileName(name)?.kind === "archive")
+  const archives = listed.filter(({ name }) => readFileName(name)?.kind === "archive")
     .sort((one, other) => one.mtimeMs - other.mtimeMs);
   const dueMs = nowMs - (retentionDays + OVERDUE_AFTER_DAYS) * DAY_MS;
   const totals = { overdue: 0, unsent: 0, pending: 0, failed: 0, oldestMs: undefined as number | undefined };
   const startedAtMs = clock.elapsedMs();
   for (const { path, mtimeMs } of archives) {
     const mayOpen = clock.elapsedMs() - startedAtMs < ARCHIVES_MS_MAX;
-    const summary = mayOpen ? await summaryOf(path) : undefined;
+    const summary = mayOpen ? await summaryOf(files, path) : undefined;
     const sinceMs = summary?.last_ms ?? mtimeMs;
     totals.oldestMs = Math.min(totals.oldestMs ?? sinceMs, sinceMs);
     const { pending = 0, failed = 0 } = summary ?? {};
@@ -105,9 +108,9 @@ export async function lookThroughArchives(
   return { files: archives.length, bytes, ...totals };
 }
 
-async function summaryOf(path: string) {
+async function summaryOf(files: Files, path: string) {
   try {
-    return await readSummary(path);
+    return await readSummary(files, path);
   } catch {
     // Gone, or not for us to read, which the check of owners and modes reports: an archive that says nothing.
     return undefined;

@@ -55,7 +55,7 @@ export function createSystemProbe(
     measureSync: (directory) => measureSync({ directory, clock, files, atExit: context.atExit }),
     logs: once(async () => await lookThroughLogs(context, await list(walDir))),
     archives: once(async () =>
-      await lookThroughArchives(await list(archiveDir), { retentionDays, nowMs, clock })
+      await lookThroughArchives(files, await list(archiveDir), { retentionDays, nowMs, clock })
     ),
     askServer: once((server: string) => askServer(server, { clock, network })),
     signIn: (server) => signIn({ ...settings, server }, context),

@@ -19,10 +19,11 @@ export async function archiveDelivered(
   end: JobEnd | undefined,
   logger: Logger,
 ): Promise<void> {
-  const { settings, archiveDir, observe, logsInHand, logsToArchive } = context;
+  const { files, settings, archiveDir, observe, logsInHand, logsToArchive } = context;
   if (!settings.archiveOnComplete) return;
   try {
     const result = await archiveLog({
+      files,
       logPath,
       archiveDir,
       level: settings.compressionLevel,

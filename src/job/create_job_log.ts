@@ -36,6 +36,7 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
         sync: settings.sync,
         observe: observe.log,
         files,
+        clock,
       });
     } catch (error) {
       // Another worker of this directory was faster; the number in the record has to be the name's.

@@ -243,6 +243,7 @@ export class LogDelivery {
     const [oldest] = await log.pending({ events: 1, bytes: 1 });
     if (oldest === undefined) return true;
     const rest = new SealedEvents({
+      files: this.#options.context.files,
       path: log.path,
       fromOffset: oldest.offset,
       lastSequence: this.#lastDurableSequence,

@@ -8,6 +8,7 @@ import { WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import { readLogBytes } from "../archive/log_bytes.ts";
 import { readSummary } from "../archive/summary.ts";
 import { collect } from "../../tests/support/archive_logs.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 const refuse = () => new ConnectError("no such token", Code.InvalidArgument);
 
@@ -27,8 +28,8 @@ Deno.test("a job that its server provably does not know is archived with its tok
   const { jobsCompleted, jobsLeft } = await worker.result;
   assert.deepEqual([jobsCompleted, jobsLeft], [1, 0]);
   const archive = `${fixture.archiveDir}/job.wal.zst`;
-  assert.equal((await readSummary(archive))?.completion, "refused");
-  const content = new TextDecoder().decode(await collect(await readLogBytes(archive)));
+  assert.equal((await readSummary(systemFiles, archive))?.completion, "refused");
+  const content = new TextDecoder().decode(await collect(await readLogBytes(systemFiles, archive)));
   assert.ok(content.includes(tokenOf("job")), "the token is what it takes to try again");
 });
 
@@ -69,5 +70,8 @@ Deno.test("a log that stays where it is says that its job is completed, and the 
   // And one that is to archive does just that.
   await fixture.runQueue({ ...options, settings: { archiveOnComplete: true } });
   assert.deepEqual([queue.completed.length, fixture.files(fixture.archiveDir)], [1, ["job.wal.zst"]]);
-  assert.equal((await readSummary(`${fixture.archiveDir}/job.wal.zst`))?.completion, "completed");
+  assert.equal(
+    (await readSummary(systemFiles, `${fixture.archiveDir}/job.wal.zst`))?.completion,
+    "completed",
+  );
 });

@@ -1,7 +1,7 @@
 /**
  * The pipeline of one job under bad conditions: failing and full disks, servers that refuse.
  */
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { SmallDisk } from "../../tests/support/small_disk.ts";
@@ -15,9 +15,10 @@ import {
   type PublishJobEventsRequest,
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Files } from "../platform/files.ts";
+import { systemFiles } from "../platform/system_files.ts";
 import { scanLog } from "../wal/reader.ts";
 import { createServerTransport } from "../client/transport.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { diskWithSync } from "../../tests/support/slow_sync.ts";
 
 /** A disk whose syncs fail from the `goodSyncs`-th data sync on. */
@@ -130,7 +131,10 @@ Deno.test("a job with an event that the server refuses for good is completed, an
     new TextDecoder().decode(bytes)
   );
   assert.equal(output.join(""), "one\nthree\n");
-  const { ledger } = await scanLog(await readLogBytes(`${fixture.archiveDir}/job-1.wal.zst`), () => {});
+  const { ledger } = await scanLog(
+    await readLogBytes(systemFiles, `${fixture.archiveDir}/job-1.wal.zst`),
+    () => {},
+  );
   assert.deepEqual([ledger.failed, ledger.pending], [1, 0]);
 });
 
@@ -183,9 +187,12 @@ Deno.test("a worker that is stopped while the disk is full ends, and keeps what 
   worker.drain.abort();
   assert.equal((await worker.ended()).jobsLeft, 1);
   const [name] = fixture.files(`${disk.path}/wal`);
-  const { damage, ledger } = await scanLog(await readLogBytes(`${disk.path}/wal/${name}`), (record, kind) => {
-    if (kind === "event") assert.ok(decodeEvent(record.payload));
-  });
+  const { damage, ledger } = await scanLog(
+    await readLogBytes(systemFiles, `${disk.path}/wal/${name}`),
+    (record, kind) => {
+      if (kind === "event") assert.ok(decodeEvent(record.payload));
+    },
+  );
   assert.equal(damage, undefined);
   assert.ok(ledger.events > 1);
 });

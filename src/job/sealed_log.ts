@@ -3,11 +3,13 @@
  * here, for as long as this run lasts; a later run may deliver it again, which a server takes for what it is.
  */
 import type { PendingEvent, PendingSource } from "../delivery/sender.ts";
+import type { Files } from "../platform/files.ts";
 import { Status } from "../wal/format.ts";
 import { readLogFile } from "../wal/reader.ts";
 import { Scanner } from "../wal/scanner.ts";
 
 export interface SealedEventsOptions {
+  files: Files;
   path: string;
   /** Events that begin before this are settled. */
   fromOffset: number;
@@ -66,10 +68,10 @@ export class SealedEvents implements PendingSource {
 }
 
 async function* durableEvents(
-  { path, fromOffset, lastSequence }: SealedEventsOptions,
+  { files, path, fromOffset, lastSequence }: SealedEventsOptions,
 ): AsyncGenerator<PendingEvent> {
   const scanner = new Scanner();
-  for await (const block of readLogFile(path)) {
+  for await (const block of readLogFile(files, path)) {
     for (const record of scanner.push(block)) {
       if (record.sequence > lastSequence) return;
       if (record.offset < fromOffset || record.status !== Status.PENDING) continue;

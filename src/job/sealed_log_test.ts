@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeHeader, encodeRecord, Status } from "../wal/format.ts";
 import { SealedEvents } from "./sealed_log.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 const EVENTS = 5000;
 
@@ -19,7 +20,12 @@ Deno.test("a sealed log gives what is durable and unsettled, in order and only o
       );
     }
     file.close();
-    const events = new SealedEvents({ path, fromOffset: offsets[99], lastSequence: 4900n });
+    const events = new SealedEvents({
+      files: systemFiles,
+      path,
+      fromOffset: offsets[99],
+      lastSequence: 4900n,
+    });
     let expected = 100n;
     for (;;) {
       const pending = await events.pending({ events: 64, bytes: 50_000 });
@@ -54,7 +60,7 @@ Deno.test("a sealed log gives one event however small the limit is", async () =>
     const payload = new Uint8Array(1000);
     const record = encodeRecord({ sequence: 1n, status: Status.PENDING, timestampMs: 7n, payload });
     Deno.writeFileSync(path, new Uint8Array([...encodeHeader(), ...record]));
-    const events = new SealedEvents({ path, fromOffset: 0, lastSequence: 1n });
+    const events = new SealedEvents({ files: systemFiles, path, fromOffset: 0, lastSequence: 1n });
     assert.equal((await events.pending({ events: 10, bytes: 1 })).length, 1);
     await events.close();
   } finally {

@@ -122,6 +122,7 @@ async function openAndFinish(context: JobContext, path: string): Promise<boolean
       sync: settings.sync,
       observe: observe.log,
       files: context.files,
+      clock: context.clock,
       onRecord(record, kind) {
         if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
         if (kind !== "event") return;

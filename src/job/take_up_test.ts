@@ -9,6 +9,8 @@ import { Log } from "../wal/log.ts";
 import { scanLog } from "../wal/reader.ts";
 import { resultOf } from "./complete_job.ts";
 import { Story } from "./take_up.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 const AT_MS = 1_700_000_000_000;
 const ended = (sequence: bigint, exitCode: number) =>
@@ -39,7 +41,7 @@ async function leaveLog(
     version: "0.0.0",
     started_at_ms: AT_MS,
     ...more,
-  });
+  }, systemHost);
   for (const event of events) {
     await log.append({ sequence: event.sequence, timestampMs: AT_MS, payload: encodeEvent(event) });
   }
@@ -72,7 +74,10 @@ Deno.test("a log of a job that had ended is delivered, completed and archived", 
   assert.deepEqual((await fixture.events(jobId)).map((event) => event.sequence), [1n, 2n, 3n]);
   assert.equal(await fixture.state(jobId), "FAILED");
   assert.deepEqual(fixture.files(fixture.walDir), []);
-  const { ledger } = await scanLog(await readLogBytes(`${fixture.archiveDir}/${jobId}.wal.zst`), () => {});
+  const { ledger } = await scanLog(
+    await readLogBytes(systemFiles, `${fixture.archiveDir}/${jobId}.wal.zst`),
+    () => {},
+  );
   assert.deepEqual([ledger.sent, ledger.pending], [3, 0]);
   assert.deepEqual(warnings(worker), []);
 });
@@ -131,7 +136,7 @@ Deno.test("a log without a token is left alone while it holds something unsent, 
 Deno.test("a log that somebody else is writing is left to them", async () => {
   await using fixture = await WorkerFixture.start();
   const { path, jobId } = await leaveLog(fixture, [outputEvent(1), ended(2n, 0)]);
-  const owner = await Log.open(path);
+  const owner = await Log.open(path, systemHost);
   const worker = fixture.startWorker({ settings: { takeUpIntervalMs: 20 } });
   await worker.waitFor(/Skipped a log that another process has open/);
   assert.deepEqual(warnings(worker), []);

@@ -3,6 +3,7 @@ import { readSummary } from "../archive/summary.ts";
 import { outputText, WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import { DEFAULT_SETTINGS } from "../../tests/support/worker_settings.ts";
 import type { WorkerChanges } from "./worker_options.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 /** Prints a line, and another one once somebody writes to the pipe `name`, which blocks until then. */
 function twoLines(fixture: WorkerFixture, name: string): { script: string; go(): void } {
@@ -61,7 +62,7 @@ Deno.test("a job that is unsynced when it ends is delivered whole before it is c
   // Longer than the test: only asking for a sync can bring the events out.
   await fixture.runQueue({ settings: { sync: { mode: "interval", intervalMs: 60_000 } } });
   // Looked at first: reading the events of a job whose end the server does not know would wait for it.
-  const summary = await readSummary(`${fixture.archiveDir}/${jobId}.wal.zst`);
+  const summary = await readSummary(systemFiles, `${fixture.archiveDir}/${jobId}.wal.zst`);
   assert.deepEqual([summary?.events, summary?.pending], [3, 0]);
   assert.equal(outputText(await fixture.events(jobId)), "hello\n");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { type MetricsListener, type MetricsListenerOptions, startMetricsListener } from "./listener.ts";
 
 class Listening implements AsyncDisposable {

@@ -14,7 +14,8 @@ import { MetricRegistry } from "./registry.ts";
 import { SharedRun } from "./shared_run.ts";
 import { WriteHealth } from "./write_health.ts";
 import type { Clock } from "../platform/clock.ts";
-import { fileName, type Files, type FileSystemSpace } from "../platform/files.ts";
+import type { Files, FileSystemSpace } from "../platform/files.ts";
+import { fileName } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { OpenLog } from "../wal/log.ts";
 import type { Pending } from "../survey/log_tally.ts";
@@ -76,7 +77,7 @@ export class WorkerMetrics {
     const archives = new ArchiveSurvey({
       host: options,
       directory: archiveDir,
-      readRawBytes: async (path) => (await readSummary(path))?.raw_bytes,
+      readRawBytes: async (path) => (await readSummary(files, path))?.raw_bytes,
     });
     this.#logs = new SharedRun({ run: () => logs.run(), clock, onError: this.#failed(walDir) });
     this.#archives = new SharedRun({

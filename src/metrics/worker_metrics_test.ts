@@ -7,6 +7,9 @@ import { systemFiles } from "../platform/system_files.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { Log, LogSealedError, LogWriteError } from "../wal/log.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
+import { systemHost } from "../platform/system_host.ts";
+import { systemClock } from "../platform/system_clock.ts";
+import type { Files } from "../platform/files.ts";
 
 /** The metrics of a worker that never starts, and logs that tell them what happens. */
 class Watched implements AsyncDisposable {
@@ -34,7 +37,7 @@ class Watched implements AsyncDisposable {
     return Object.assign(watched, { metrics });
   }
 
-  async createLog(metrics: WorkerMetrics, files?: MemoryFiles): Promise<Log> {
+  async createLog(metrics: WorkerMetrics, files: Files = systemFiles): Promise<Log> {
     const execution = {
       job_id: "job-1",
       execution: 1,
@@ -48,6 +51,7 @@ class Watched implements AsyncDisposable {
     const log = await Log.create(`${this.directory}/wal`, ["job-1.wal"], execution, {
       observe: metrics.observe.log,
       files,
+      clock: systemClock,
     });
     this.#logs.push(log);
     return log;
@@ -100,7 +104,7 @@ Deno.test("a log that was opened again counts its pending bytes down to nothing"
   const first = await watched.createLog(metrics);
   for (const sequence of [1, 2, 3]) await first.append(event(sequence));
   await first.close();
-  const log = await Log.open(first.path, { observe: metrics.observe.log });
+  const log = await Log.open(first.path, { ...systemHost, observe: metrics.observe.log });
   const bytes = async () => (await scrape(metrics))("wal_pending_bytes");
   assert.equal(await bytes(), 3 * 132);
   const [one, ...rest] = await log.pending({ events: 10, bytes: 10_000 });

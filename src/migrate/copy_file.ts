@@ -4,7 +4,8 @@
  */
 import { Crc64 } from "../wal/crc64.ts";
 import { type LogBytes, readLogFile } from "../wal/reader.ts";
-import { fileName, parentDirectory, writeAll } from "../platform/files.ts";
+import { type Files, isMissing, writeAll } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 
 /** What was copied, so that it can be known again. */
 export interface FileContent {
@@ -36,42 +37,51 @@ export function isCopyingName(name: string): boolean {
  * it is, one that is only the beginning of `from`, which has grown since, is replaced.
  * @throws {CopyConflictError} when something else has the name
  */
-export async function copyFile(from: string, to: string): Promise<FileContent & { isNew: boolean }> {
-  const { size, mtime } = await Deno.stat(from);
-  const existing = await comparePrefix(to, from);
+export async function copyFile(
+  files: Files,
+  from: string,
+  to: string,
+): Promise<FileContent & { isNew: boolean }> {
+  const { size, mtime } = await files.stat(from);
+  const existing = await comparePrefix(files, to, from);
   if (existing === "conflict") throw new CopyConflictError(from, to);
   if (existing !== undefined && existing.bytes === size) return { ...existing, isNew: false };
   const temporary = `${parentDirectory(to)}/${copyingName(fileName(to))}`;
-  const content = await writeCopy(from, temporary);
-  // The age of an archive without a summary is that of its file.
-  if (mtime !== null) await Deno.utime(temporary, mtime, mtime);
-  await Deno.rename(temporary, to);
+  const content = await writeCopy(files, from, temporary, mtime);
+  await files.rename(temporary, to);
   return { ...content, isNew: true };
 }
 
-async function writeCopy(from: string, temporary: string): Promise<FileContent> {
-  await removeIfThere(temporary);
-  using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
+async function writeCopy(
+  files: Files,
+  from: string,
+  temporary: string,
+  mtime: Date | null,
+): Promise<FileContent> {
+  await removeIfThere(files, temporary);
+  using file = await files.openForWriting(temporary, "new", 0o600);
   const checksum = new Crc64();
   let bytes = 0;
-  for await (const chunk of readLogFile(from)) {
+  for await (const chunk of readLogFile(files, from)) {
     checksum.update(chunk);
     bytes += chunk.length;
     await writeAll(file, chunk);
   }
+  // The age of an archive without a summary is that of its file; before the sync, so that it survives as the bytes do.
+  if (mtime !== null) await files.setModified(temporary, mtime);
   await file.sync();
   const crc64 = checksum.digest();
-  const written = await contentOf(temporary);
+  const written = await contentOf(files, temporary);
   if (written.bytes !== bytes || written.crc64 !== crc64) {
     throw new Error(`what was written to ${temporary} does not read back as it was; the disk may be failing`);
   }
   return { bytes, crc64 };
 }
 
-export async function contentOf(path: string): Promise<FileContent> {
+export async function contentOf(files: Files, path: string): Promise<FileContent> {
   const checksum = new Crc64();
   let bytes = 0;
-  for await (const chunk of readLogFile(path)) {
+  for await (const chunk of readLogFile(files, path)) {
     checksum.update(chunk);
     bytes += chunk.length;
   }
@@ -82,21 +92,22 @@ export async function contentOf(path: string): Promise<FileContent> {
  * Whether `longer` begins with all the bytes of `path`; then what is in `path`. Undefined when there is no such file.
  */
 export async function comparePrefix(
+  files: Files,
   path: string,
   longer: string,
 ): Promise<FileContent | "conflict" | undefined> {
-  const ahead = new BlockReader(readLogFile(longer));
+  const ahead = new BlockReader(readLogFile(files, longer));
   const checksum = new Crc64();
   let bytes = 0;
   try {
-    for await (const chunk of readLogFile(path)) {
+    for await (const chunk of readLogFile(files, path)) {
       checksum.update(chunk);
       bytes += chunk.length;
       if (!await ahead.startsWith(chunk)) return "conflict";
     }
     return { bytes, crc64: checksum.digest() };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   } finally {
     await ahead.close();
@@ -132,10 +143,10 @@ class BlockReader {
   }
 }
 
-async function removeIfThere(path: string): Promise<void> {
+async function removeIfThere(files: Files, path: string): Promise<void> {
   try {
-    await Deno.remove(path);
+    await files.remove(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }

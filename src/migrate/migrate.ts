@@ -14,8 +14,8 @@
  * the locks of the logs are checked again before and after the directory gets its new name, and what appears in the old directory
  * after 3 is copied before it is removed.
  */
-import { type Files, parentDirectory } from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import { type Files, isMissing } from "../platform/files.ts";
+import { parentDirectory } from "../platform/path_names.ts";
 import { comparePrefix, contentOf, copyFile, isCopyingName } from "./copy_file.ts";
 import {
   type DirectoryPlan,
@@ -62,30 +62,33 @@ export interface MigrationResult {
 
 /** @throws {MigrationError} when it cannot begin or go on, {CopyConflictError} when the new place has other files of these names */
 export async function migrate(options: MigrateOptions): Promise<MigrationResult> {
-  const { files = systemFiles, to } = options;
+  const { files, to } = options;
   const plan = await planMigration(options);
   if (plan.obstacles.length > 0) throw new MigrationError("it cannot begin", plan.obstacles);
   // Held to the end: a worker does not start in a directory that is being moved.
-  const lock = plan.directories.some(isMoving) ? await lockAgainstWorkers(options.sources.wal) : undefined;
+  const lock = plan.directories.some(isMoving)
+    ? await lockAgainstWorkers(files, options.sources.wal)
+    : undefined;
   try {
     await files.makeDirectory(to);
-    return await new Migration(options, files, plan, await readState(to)).run();
+    return await new Migration(options, plan, await readState(files, to)).run();
   } finally {
     lock?.release();
   }
 }
 
 class Migration {
+  readonly files: Files;
   readonly #result: MigrationResult;
   /** The name that each directory gets when a link takes its own. */
   readonly #retired = new Map<DirectoryName, string>();
 
   constructor(
     readonly options: MigrateOptions,
-    readonly files: Files,
     readonly plan: MigrationPlan,
     readonly state: MigrationState,
   ) {
+    this.files = options.files;
     this.#result = {
       plan,
       copiedFiles: 0,
@@ -115,21 +118,23 @@ class Migration {
     for (const directory of directories) {
       if (!this.#result.waiting.includes(directory.name)) await this.#removeOriginals(directory);
     }
-    for (const { target } of directories) await removeUnfinished(target);
-    if (this.#result.waiting.length === 0) await removeState(this.options.to);
+    for (const { target } of directories) await removeUnfinished(this.files, target);
+    if (this.#result.waiting.length === 0) await removeState(this.files, this.options.to);
     return this.#result;
   }
 
   async #copyDirectory(directory: DirectoryPlan): Promise<void> {
     await this.files.makeDirectory(directory.target);
-    for (const name of await filesIn(directory.source)) await this.#copy(directory, directory.source, name);
+    for (const name of await filesIn(this.files, directory.source)) {
+      await this.#copy(directory, directory.source, name);
+    }
     await this.files.syncDirectory(directory.target);
   }
 
   async #copy({ name: of, target }: DirectoryPlan, from: string, name: string): Promise<void> {
     const { signal, onProgress } = this.options;
     signal.throwIfAborted();
-    const { isNew, ...content } = await copyFile(`${from}/${name}`, `${target}/${name}`);
+    const { isNew, ...content } = await copyFile(this.files, `${from}/${name}`, `${target}/${name}`);
     this.state.verified.set(verifiedKey(of, name), content);
     if (isNew) this.#result.copiedFiles++;
     this.#result.copiedBytes += content.bytes;
@@ -143,12 +148,14 @@ class Migration {
   async #rememberOriginals(moving: readonly DirectoryPlan[]): Promise<void> {
     for (const { name, source } of moving) {
       const originals = this.state.originals[name];
-      const real = await Deno.realPath(source);
-      const retired = await this.#isLink(source) ? real : await freeName(`${source}${RETIRED_SUFFIX}`);
+      const real = await this.files.realPath(source);
+      const retired = await this.#isLink(source)
+        ? real
+        : await freeName(this.files, `${source}${RETIRED_SUFFIX}`);
       this.#retired.set(name, retired);
       for (const path of [real, retired]) if (!originals.includes(path)) originals.push(path);
     }
-    await writeState(this.options.to, this.state);
+    await writeState(this.files, this.options.to, this.state);
   }
 
   async #swap(directory: DirectoryPlan): Promise<void> {
@@ -157,14 +164,14 @@ class Migration {
     this.options.signal.throwIfAborted();
     // Always the same name, so that one which a killed run left is found here and taken away.
     const link = `${source}.link`;
-    await removeLink(link);
+    await removeLink(files, link);
     if (directory.where === "old") await this.#setAside(source, this.#retired.get(name)!);
     // Renamed into place: that also replaces an older link, and never a directory.
-    await Deno.symlink(await Deno.realPath(target), link);
+    await files.symlink(await files.realPath(target), link);
     try {
-      await Deno.rename(link, source);
+      await files.rename(link, source);
     } catch (error) {
-      await Deno.remove(link);
+      await files.remove(link);
       throw error;
     }
     await files.syncDirectory(parentDirectory(source));
@@ -176,12 +183,12 @@ class Migration {
     await this.#checkUnused(source);
     // A link is replaced in one step, and what it led to keeps its name.
     if (await this.#isLink(source)) return;
-    await Deno.rename(source, retired);
+    await this.files.rename(source, retired);
     await this.files.syncDirectory(parentDirectory(source));
     try {
       await this.#checkUnused(retired);
     } catch (error) {
-      await Deno.rename(retired, source);
+      await this.files.rename(retired, source);
       await this.files.syncDirectory(parentDirectory(source));
       throw error;
     }
@@ -189,16 +196,18 @@ class Migration {
 
   async #removeOriginals(directory: DirectoryPlan): Promise<void> {
     const { name, source, target } = directory;
-    const here = await realPath(source);
+    const here = await realPath(this.files, source);
     const seen = new Set<string>();
     for (const path of this.state.originals[name]) {
-      const real = await realPath(path);
-      if (real === undefined || real === here || real === await realPath(target) || seen.has(real)) continue;
+      const real = await realPath(this.files, path);
+      if (
+        real === undefined || real === here || real === await realPath(this.files, target) || seen.has(real)
+      ) continue;
       seen.add(real);
       await this.#checkUnused(real);
-      for (const file of await filesIn(real)) await this.#removeOriginal(directory, real, file);
-      await removeUnfinished(real);
-      await Deno.remove(real);
+      for (const file of await filesIn(this.files, real)) await this.#removeOriginal(directory, real, file);
+      await removeUnfinished(this.files, real);
+      await this.files.remove(real);
       await this.files.syncDirectory(parentDirectory(real));
     }
   }
@@ -206,58 +215,58 @@ class Migration {
   async #removeOriginal(directory: DirectoryPlan, from: string, name: string): Promise<void> {
     this.options.signal.throwIfAborted();
     const path = `${from}/${name}`;
-    const { size } = await Deno.lstat(path);
+    const { size } = await this.files.lstat(path);
     if (!await this.#isSafe(directory, path, name)) {
       await this.#copy(directory, from, name);
       await this.files.syncDirectory(directory.target);
     }
-    await Deno.remove(path);
+    await this.files.remove(path);
     this.#result.removedFiles++;
     this.#result.removedBytes += size;
   }
 
   async #isSafe({ name: of, target }: DirectoryPlan, path: string, name: string): Promise<boolean> {
-    if (await realPath(`${target}/${name}`) !== undefined) {
-      const found = await comparePrefix(path, `${target}/${name}`);
+    if (await realPath(this.files, `${target}/${name}`) !== undefined) {
+      const found = await comparePrefix(this.files, path, `${target}/${name}`);
       return found !== undefined && found !== "conflict";
     }
     const verified = this.state.verified.get(verifiedKey(of, name));
     if (verified === undefined) return false;
-    const { bytes, crc64 } = await contentOf(path);
+    const { bytes, crc64 } = await contentOf(this.files, path);
     return bytes === verified.bytes && crc64 === verified.crc64;
   }
 
   async #checkUnused(directory: string): Promise<void> {
-    const obstacles = await obstaclesIn(directory, this.files);
+    const obstacles = await obstaclesIn(this.files, directory);
     if (obstacles.length > 0) throw new MigrationError("it cannot go on", obstacles);
   }
 
   async #isLink(path: string): Promise<boolean> {
-    return (await Deno.lstat(path)).isSymlink;
+    return (await this.files.lstat(path)).isSymlink;
   }
 }
 
 /** Only a link: anything else of that name is somebody's, and keeps the new link from being made. */
-async function removeLink(path: string): Promise<void> {
+async function removeLink(files: Files, path: string): Promise<void> {
   try {
-    if ((await Deno.lstat(path)).isSymlink) await Deno.remove(path);
+    if ((await files.lstat(path)).isSymlink) await files.remove(path);
   } catch (error) {
     // The usual case: no run was killed at that very moment.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 
 /** What a killed run was copying; it has been copied since, or is gone from the old place. */
-async function removeUnfinished(directory: string): Promise<void> {
-  if (await realPath(directory) === undefined) return;
-  for await (const { name } of Deno.readDir(directory)) {
-    if (isCopyingName(name)) await Deno.remove(`${directory}/${name}`);
+async function removeUnfinished(files: Files, directory: string): Promise<void> {
+  if (await realPath(files, directory) === undefined) return;
+  for (const { name } of await files.list(directory)) {
+    if (isCopyingName(name)) await files.remove(`${directory}/${name}`);
   }
 }
 
-async function freeName(path: string): Promise<string> {
+async function freeName(files: Files, path: string): Promise<string> {
   for (let number = 1;; number++) {
     const name = number === 1 ? path : `${path}-${number}`;
-    if (await sizeOf(name) === undefined) return name;
+    if (await sizeOf(files, name) === undefined) return name;
   }
 }

@@ -4,6 +4,7 @@ import { CopyConflictError } from "./copy_file.ts";
 import { migrate, MigrationError } from "./migrate.ts";
 import { type MigrateOptions, planMigration } from "./plan.ts";
 import { buildLog, noise, withDirectory } from "../../tests/support/archive_logs.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 interface Place {
   options: (more?: Partial<MigrateOptions>) => MigrateOptions;
@@ -28,6 +29,7 @@ async function withPlace(body: (place: Place) => Promise<void>): Promise<void> {
     Deno.utimeSync(`${old}/archive/job-11.wal.zst`, new Date(1000), new Date(5_000_000));
     const sources = { wal: `${old}/wal`, archive: `${old}/archive` };
     const options = (more: Partial<MigrateOptions> = {}) => ({
+      files: systemFiles,
       sources,
       to,
       symlink: true,
@@ -97,7 +99,13 @@ Deno.test("a directory that is not there yet is linked as well, so that nothing 
   await withDirectory(async (directory) => {
     const sources = { wal: `${directory}/wal`, archive: `${directory}/archive` };
     const signal = new AbortController().signal;
-    const result = await migrate({ sources, to: `${directory}/new`, symlink: true, signal });
+    const result = await migrate({
+      files: systemFiles,
+      sources,
+      to: `${directory}/new`,
+      symlink: true,
+      signal,
+    });
     assert.deepEqual([result.linked, names(directory)], [[], ["new"]]);
   });
 });

@@ -2,7 +2,7 @@
  * What a migration has done so far, in a file at the new place, so that a run that was killed is gone on with and originals are
  * removed only on the word that their copies were verified.
  */
-import { parentDirectory, writeAll } from "../platform/files.ts";
+import { type Files, isMissing, writeAll } from "../platform/files.ts";
 import type { FileContent } from "./copy_file.ts";
 
 export type DirectoryName = "wal" | "archive";
@@ -22,13 +22,13 @@ function pathIn(to: string): string {
   return `${to}/.airunner-migration.json`;
 }
 
-export async function readState(to: string): Promise<MigrationState> {
+export async function readState(files: Files, to: string): Promise<MigrationState> {
   const state: MigrationState = { originals: { wal: [], archive: [] }, verified: new Map() };
   let text: string;
   try {
-    text = await Deno.readTextFile(pathIn(to));
+    text = await files.readText(pathIn(to));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return state;
+    if (isMissing(error)) return state;
     throw error;
   }
   // It was renamed into place whole, so what is not as expected was not written by us.
@@ -39,30 +39,29 @@ export async function readState(to: string): Promise<MigrationState> {
   return state;
 }
 
-export async function writeState(to: string, { originals, verified }: MigrationState): Promise<void> {
-  const files = [...verified].map((
+export async function writeState(
+  files: Files,
+  to: string,
+  { originals, verified }: MigrationState,
+): Promise<void> {
+  const entries = [...verified].map((
     [key, { bytes, crc64 }],
   ) => [key, bytes, crc64.toString(16).padStart(16, "0")]);
-  const text = JSON.stringify({ schema_version: 1, originals, verified: files }) + "\n";
+  const text = JSON.stringify({ schema_version: 1, originals, verified: entries }) + "\n";
   const temporary = `${pathIn(to)}.tmp`;
-  using file = await Deno.open(temporary, { write: true, create: true, truncate: true, mode: 0o600 });
+  using file = await files.openForWriting(temporary, "replaced", 0o600);
   await writeAll(file, new TextEncoder().encode(text));
   await file.sync();
-  await Deno.rename(temporary, pathIn(to));
-  await syncDirectory(parentDirectory(pathIn(to)));
+  await files.rename(temporary, pathIn(to));
+  await files.syncDirectory(to);
 }
 
 /** Everything is where it belongs. */
-export async function removeState(to: string): Promise<void> {
+export async function removeState(files: Files, to: string): Promise<void> {
   try {
-    await Deno.remove(pathIn(to));
+    await files.remove(pathIn(to));
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isMissing(error)) throw error;
   }
-  await syncDirectory(to);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  using directory = await Deno.open(path, { read: true });
-  await directory.sync();
+  await files.syncDirectory(to);
 }

@@ -2,8 +2,6 @@
  * Time as the rest of the program sees it: a seam, so that the core can be tested without waiting.
  */
 
-export const DAY_MS = 86_400_000;
-
 export interface Clock {
   /** Wall clock, Unix milliseconds. For timestamps that people and other machines read. */
   nowMs(): number;
@@ -15,20 +13,3 @@ export interface Clock {
    */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
-
-export const systemClock: Clock = {
-  nowMs: () => Date.now(),
-  elapsedMs: () => performance.now(),
-  sleep(durationMs, signal) {
-    if (signal?.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, durationMs);
-      signal?.addEventListener("abort", wake, { once: true });
-    });
-  },
-};

@@ -17,10 +17,10 @@ import {
   PermissionDenied,
 } from "./system_errors.ts";
 
-/** The lock is held by somebody else. `ownerPid` is undefined when the kernel does not show it. */
+/** The lock is held already, by another process or by this one (`isOwn`). `ownerPid` is undefined when the kernel does not show it. */
 export class FileLockedError extends Error {
   override name = "FileLockedError";
-  constructor(readonly path: string, readonly ownerPid: number | undefined) {
+  constructor(readonly path: string, readonly ownerPid: number | undefined, readonly isOwn: boolean) {
     super(`${path} is locked by ${ownerPid === undefined ? "another process" : `process ${ownerPid}`}`);
   }
 }
@@ -110,7 +110,7 @@ export class FileLock {
       if (libc.flock(fd, LOCK_EX | LOCK_NB) !== 0) {
         const code = errno(libc);
         if (code !== EWOULDBLOCK) throw new Error(`Cannot lock ${path}: flock failed (os error ${code})`);
-        throw new FileLockedError(path, findOwner(major, minor, ino));
+        throw lockedError(path, findOwner(major, minor, ino));
       }
       return new FileLock(libc, fd, { dev: deviceNumber(major, minor), ino: Number(ino) });
     } catch (error) {
@@ -136,7 +136,7 @@ export class FileLock {
       if (libc.flock(fd, (mode === "shared" ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) {
         return new FileLock(libc, fd, { dev: deviceNumber(major, minor), ino: Number(ino) });
       }
-      if (errno(libc) === EWOULDBLOCK) throw new FileLockedError(path, findOwner(major, minor, ino));
+      if (errno(libc) === EWOULDBLOCK) throw lockedError(path, findOwner(major, minor, ino));
       libc.close(fd);
       leaveLibrary();
       return undefined;
@@ -214,6 +214,10 @@ function openError(path: string, code: number): Error {
     default:
       return new Error(`Cannot open ${path}: open failed (os error ${code})`);
   }
+}
+
+function lockedError(path: string, ownerPid: number | undefined): FileLockedError {
+  return new FileLockedError(path, ownerPid, ownerPid === Deno.pid);
 }
 
 /** Who owns a lock is a courtesy: it may stay unknown. */

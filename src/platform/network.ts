@@ -5,7 +5,7 @@
 /** Requests that share connections, over HTTP/1.1. Proxies and certificate authorities are those of the environment. */
 export interface HttpClient extends Disposable {
   /** As the web's `fetch`. */
-  fetch(url: string, request: RequestInit): Promise<Response>;
+  request(url: string, request: RequestInit): Promise<Response>;
   /** Closes what is kept open for the next request. Requests under way are the caller's to abort first. */
   close(): void;
 }
@@ -13,15 +13,3 @@ export interface HttpClient extends Disposable {
 export interface Network {
   openHttpClient(): HttpClient;
 }
-
-export const systemNetwork: Network = {
-  openHttpClient() {
-    // The runtime's HTTP/2 client needs 44 ms a call.
-    const client = Deno.createHttpClient({ http2: false });
-    return {
-      fetch: (url, request) => fetch(url, { ...request, client }),
-      close: () => client.close(),
-      [Symbol.dispose]: () => client.close(),
-    };
-  },
-};

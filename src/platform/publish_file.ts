@@ -12,6 +12,7 @@
  * it: what it leads to either has its own name as well, or was never finished.
  */
 import type { Files, LockedFile } from "./files.ts";
+import { AlreadyExists } from "./system_errors.ts";
 
 /** What lies under a name that the new file might take. */
 export type Occupant =
@@ -44,8 +45,8 @@ export type Published =
 const HIDDEN_NAME = /^\.([^./][^/]*)\.tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The hidden name that a file has until it is whole. */
-export function hiddenName(name: string): string {
-  return `.${name}.tmp-${crypto.randomUUID()}`;
+export function hiddenName(name: string, files: Pick<Files, "uniqueName">): string {
+  return `.${name}.tmp-${files.uniqueName()}`;
 }
 
 /** The name that a file with this hidden name was to get; undefined for every other name. */
@@ -57,7 +58,7 @@ export function nameToBe(hidden: string): string | undefined {
  * Resolves when the file is on stable storage under its name. Rejects with what the disk or a callback threw; then nothing was left
  * behind but, where the disk fails that too, the hidden name.
  * @throws {RangeError} for a name that is hidden or none
- * @throws {Deno.errors.AlreadyExists} when `names` come to an end
+ * @throws {AlreadyExists} when `names` come to an end
  */
 export async function publishFile(publication: Publication): Promise<Published> {
   const { files, directory, look } = publication;
@@ -68,7 +69,7 @@ export async function publishFile(publication: Publication): Promise<Published> 
       const path = `${directory}/${name}`;
       let found = await look?.(path) ?? "nothing";
       if (found === "nothing") {
-        hidden ??= await writeHidden(publication, `${directory}/${hiddenName(name)}`);
+        hidden ??= await writeHidden(publication, `${directory}/${hiddenName(name, files)}`);
         if (await files.link(hidden.path, path)) {
           const linked = hidden;
           // The file is there now, and what goes wrong from here on must not take it away again.
@@ -80,7 +81,7 @@ export async function publishFile(publication: Publication): Promise<Published> 
       }
       if (found === "same") return { isNew: false, path };
     }
-    throw new Deno.errors.AlreadyExists("every name that it may have is taken");
+    throw new AlreadyExists("every name that it may have is taken");
   } finally {
     if (hidden !== undefined) await discard(publication, hidden);
   }

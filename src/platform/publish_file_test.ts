@@ -4,6 +4,7 @@ import { type Faults, MemoryFiles } from "../../tests/support/memory_files.ts";
 import { writeAll } from "./files.ts";
 import { hiddenName, nameToBe, type Occupant, type Publication, publishFile } from "./publish_file.ts";
 import { AlreadyExists } from "./system_errors.ts";
+import { systemFiles } from "./system_files.ts";
 
 const BYTES = new Uint8Array(9000).fill(7);
 
@@ -129,8 +130,8 @@ Deno.test("names that are hidden or lead elsewhere are refused", async () => {
   for (const name of ["", ".a", "a/b", "/a"]) {
     await assert.rejects(publish(newDisk(), { names: [name] }), RangeError);
   }
-  assert.equal(nameToBe(hiddenName("a.wal")), "a.wal");
-  for (const name of ["a", ".a", ".a.tmp-1", hiddenName("a").slice(1)]) {
+  assert.equal(nameToBe(hiddenName("a.wal", systemFiles)), "a.wal");
+  for (const name of ["a", ".a", ".a.tmp-1", hiddenName("a", systemFiles).slice(1)]) {
     assert.equal(nameToBe(name), undefined);
   }
 });

@@ -10,7 +10,7 @@ import { readLogFile } from "../wal/reader.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
 import type { Execution } from "../wal/execution.ts";
-import { isUncompleted } from "../survey/facts.ts";
+import { isUncompleted } from "../wal/completion.ts";
 import { LogTally } from "../survey/log_tally.ts";
 import { scanBytes } from "../survey/scan.ts";
 import { examineDamage } from "../survey/damage.ts";
@@ -72,7 +72,7 @@ export async function planReplay(
     execution: undefined,
   };
   try {
-    const settled = target.kind === "archive" ? await settledArchive(target, selection) : undefined;
+    const settled = target.kind === "archive" ? await settledArchive(files, target, selection) : undefined;
     if (settled !== undefined) return settled;
     return await scanTarget(files, target, selection);
   } catch (error) {
@@ -93,7 +93,7 @@ export async function planAgain(
   const { target } = plan;
   try {
     await checkRegularFile(files, target.path);
-    return target.kind === "archive" ? await settledArchive(target, selection) ?? plan : plan;
+    return target.kind === "archive" ? await settledArchive(files, target, selection) ?? plan : plan;
   } catch (error) {
     if (error instanceof NotFound) return { ...plan, wanted: 0, isCompletionDue: false };
     throw error;
@@ -137,17 +137,18 @@ async function isBeginningOf(
   log: PlannedReplay,
 ): Promise<boolean> {
   const { bytes } = await openLog(files, archive.target.path);
-  const found = await compareBytes(readLogFile(log.target.path), bytes);
+  const found = await compareBytes(readLogFile(files, log.target.path), bytes);
   return found === "same" || found === "left_goes_on";
 }
 
 /** An archive whose summary says that nothing in it is wanted need not be decompressed. */
 async function settledArchive(
+  files: Files,
   target: Target,
   { failed, resend }: ReplaySelection,
 ): Promise<PlannedReplay | undefined> {
   if (resend) return undefined;
-  const summary = await readSummary(target.path);
+  const summary = await readSummary(files, target.path);
   if (summary === undefined || summary.pending > 0 || (failed && summary.failed > 0)) return undefined;
   if (summary.completion === "due" || summary.completion === "refused") return undefined;
   return {

@@ -34,7 +34,7 @@ Deno.test("an archive that was restored and kept is not sent beside its log, how
   using data = new TestData({ "wal/job.wal": early.bytes() });
   const archivePath = data.path(await data.archive("wal/job.wal"));
   const path = data.path("wal/job.wal");
-  await restoreArchive({ archivePath, walDir: data.path("wal"), removeArchive: false });
+  await restoreArchive({ files: systemFiles, archivePath, walDir: data.path("wal"), removeArchive: false });
   const plans = async () => {
     const archive = await planReplay(
       systemFiles,

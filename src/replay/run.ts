@@ -152,7 +152,7 @@ export class ReplayRun {
     const { target, isCompressed } = plan;
     const { settings: { walDir }, context } = this.#options;
     if (target.kind === "archive") {
-      const logPath = await restored(target.path, walDir, true);
+      const logPath = await restored(context.files, target.path, walDir, true);
       return { plan, ...await this.#replayLog(plan, connection, logPath, true), logPath };
     }
     if (target.kind === "file" && (isCompressed || !await isWritable(context.files, target.path))) {
@@ -161,7 +161,12 @@ export class ReplayRun {
       try {
         return {
           plan,
-          ...await this.#replayLog(plan, connection, await restored(target.path, directory, false), false),
+          ...await this.#replayLog(
+            plan,
+            connection,
+            await restored(context.files, target.path, directory, false),
+            false,
+          ),
         };
       } finally {
         removeDirectory(context.files, directory);
@@ -180,6 +185,8 @@ export class ReplayRun {
     const { context, settings, selection, eventsPerSecondMax, logger, progress, signal } = this.#options;
     const story = new Story();
     const log = await Log.open(path, {
+      files: context.files,
+      clock: context.clock,
       logger: quietLogger(logger),
       isWanted: isWantedBy(selection),
       onRecord(record, kind) {
@@ -213,7 +220,7 @@ export class ReplayRun {
         { log, execution: whose, eventsPerSecondMax, onProgress },
         signal,
       );
-      const hasAll = result.end === "sent" && await isDelivered(path);
+      const hasAll = result.end === "sent" && await isDelivered(context.files, path);
       if (hasAll && story.end !== undefined) {
         completion = await this.#complete(replayContext, { execution: whose, log, end: story.end });
       }
@@ -250,10 +257,17 @@ export class ReplayRun {
 
   /** That it cannot be archived now, as on a full disk, takes nothing from what was sent: the log stays. */
   async #archive(logPath: string, end: JobEnd | undefined): Promise<string | undefined> {
-    const { settings: { archiveDir, compressionLevel: level }, logger } = this.#options;
+    const { context: { files }, settings: { archiveDir, compressionLevel: level }, logger } = this.#options;
     const how = { ended: end !== undefined, exitCode: end?.exitCode };
     try {
-      const result = await archiveLog({ logPath, archiveDir, level, logger: quietLogger(logger), ...how });
+      const result = await archiveLog({
+        files,
+        logPath,
+        archiveDir,
+        level,
+        logger: quietLogger(logger),
+        ...how,
+      });
       return result.outcome === "damaged" ? undefined : result.archivePath;
     } catch (error) {
       logger.warn("Could not archive the log; it stays where it is", {
@@ -266,15 +280,20 @@ export class ReplayRun {
 }
 
 /** The archive as a log. What does not come back whole is reported as any other damage. */
-async function restored(archivePath: string, walDir: string, removeArchive: boolean): Promise<string> {
-  const result = await restoreArchive({ archivePath, walDir, removeArchive });
+async function restored(
+  files: Files,
+  archivePath: string,
+  walDir: string,
+  removeArchive: boolean,
+): Promise<string> {
+  const result = await restoreArchive({ files, archivePath, walDir, removeArchive });
   if (result.outcome === "damaged") throw new Error(`it is damaged: ${result.reason}`);
   return result.logPath;
 }
 
 /** Read anew, because the file is what the next run goes by. */
-async function isDelivered(path: string): Promise<boolean> {
-  const { ledger, damage } = await scanLog(readLogFile(path), () => {});
+async function isDelivered(files: Files, path: string): Promise<boolean> {
+  const { ledger, damage } = await scanLog(readLogFile(files, path), () => {});
   return damage === undefined && ledger.pending === 0;
 }
 

@@ -1,4 +1,4 @@
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FakeServer, type FakeServerOptions } from "../../tests/support/fake_server.ts";
@@ -10,6 +10,7 @@ import { silentLogger } from "../platform/logging/logger.ts";
 import { Log } from "../wal/log.ts";
 import { logNames } from "../wal/file_names.ts";
 import { replayLog, type ReplayResult } from "./send.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 const EXECUTION = {
   job_id: "job",
@@ -50,7 +51,7 @@ async function replay(
   const directory = Deno.makeTempDirSync();
   const server = new FakeServer(options);
   const transport = createServerTransport({ network: systemNetwork, server: server.url, clock });
-  const log = await Log.create(directory, logNames("job"), EXECUTION);
+  const log = await Log.create(directory, logNames("job"), EXECUTION, systemHost);
   const progress: number[] = [];
   try {
     for (let n = 1; n <= events; n++) {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createLogger, silentLogger } from "../platform/logging/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { signToken } from "../client/jwt.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { authenticate } from "./auth.ts";

@@ -16,7 +16,7 @@ import type { Logger } from "../platform/logging/logger.ts";
 import { allowSilence } from "./delivery_context.ts";
 import { followEvents } from "./event_reader.ts";
 import type { EventFilter, EventStore, NewEvent } from "./store/sqlite/event_store.ts";
-import type { EventWriter } from "./event_writer.ts";
+import type { BatchWriter } from "./batch_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
 import { invalidArgument } from "./job_validation.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
@@ -33,7 +33,7 @@ const INT64_MAX = 2n ** 63n - 1n;
 export interface JobEventsServiceOptions {
   store: Store;
   events: EventStore;
-  writer: EventWriter;
+  writer: BatchWriter;
   wakeUps: WakeUps;
   tokens: TaskTokens;
   clock: Clock;

@@ -7,7 +7,7 @@ import {
   PublishJobEventsRequestSchema,
   type StreamJobEventsRequestSchema,
 } from "../events/gen/job/v1/job_pb.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { outputEvent, publishRequests, type ServerClient } from "../../tests/support/server_client.ts";

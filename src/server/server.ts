@@ -9,14 +9,15 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
-import { type Clock, systemClock } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
 import { Database } from "./store/sqlite/database.ts";
 import { EventStore } from "./store/sqlite/event_store.ts";
-import { EventWriter } from "./event_writer.ts";
+import { BatchWriter } from "./batch_writer.ts";
 import {
   addJobEventsService,
   addRawJobEventsService,
@@ -157,7 +158,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
   store.grantGrace(RESTART_GRACE_MS, clock.nowMs());
   const events = new EventStore(database);
   const wakeUps = new WakeUps();
-  const writer = new EventWriter(events, (jobId) => wakeUps.wake(jobId));
+  const writer = new BatchWriter(events, (jobId) => wakeUps.wake(jobId));
   const queue = new JobQueue({ store, wakeUps, clock, logger });
   const alarm = new VisibilityAlarm(queue, clock, logger);
   queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { spawnServer } from "../../tests/support/server_child.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { collect, connect, outputEvent, publishRequests } from "../../tests/support/server_client.ts";

@@ -46,7 +46,7 @@ export type Watch = (bytes: LogBytes) => LogBytes;
 /** @throws {NotFound} and the like, and what `watch` throws */
 export async function readLogFacts(files: Files, file: LogFile, watch?: Watch): Promise<LogFacts> {
   if (file.kind === "archive") {
-    const summary = await readSummary(file.path);
+    const summary = await readSummary(files, file.path);
     // Since when something is unsent the summary does not say.
     if (summary !== undefined && summary.pending === 0) return factsOfSummary(summary);
   }
@@ -107,19 +107,4 @@ async function bytesOf(files: Files, { path, kind, bytes }: LogFile): Promise<Lo
     await Promise.resolve();
     yield content;
   })();
-}
-
-interface HowFar {
-  readonly pending: number;
-  readonly completion?: CompletionState | null;
-}
-
-/** All of it is sent, and the server is not known to have heard how the job ended. */
-export function isCompletionDue(facts: HowFar): boolean {
-  return isUncompleted(facts) && facts.completion === "due";
-}
-
-/** Everything is on the server but how the job ended, which it refuses to hear or was not told yet. */
-export function isUncompleted({ pending, completion }: HowFar): boolean {
-  return pending === 0 && (completion === "due" || completion === "refused");
 }

@@ -19,9 +19,9 @@ export async function openLog(files: Files, path: string): Promise<OpenedLog> {
   // The decompressor is loaded by those who need it: verifying a plain log starts without it.
   if (archived) {
     const { readLogBytes } = await import("../archive/log_bytes.ts");
-    return { bytes: await readLogBytes(path), archived };
+    return { bytes: await readLogBytes(files, path), archived };
   }
-  return { bytes: readLogFile(path), archived };
+  return { bytes: readLogFile(files, path), archived };
 }
 
 /** The bytes of a log, or of an archive also those behind its damage: good for salvage, which believes checksums only. */
@@ -29,7 +29,7 @@ export async function openPastDamage(files: Files, path: string): Promise<LogByt
   const { bytes, archived } = await openLog(files, path);
   if (!archived) return bytes;
   const { salvageArchive } = await import("../archive/salvage_archive.ts");
-  return salvageArchive(path, () => {});
+  return salvageArchive(files, path, () => {});
 }
 
 async function readStart(files: Files, path: string): Promise<Uint8Array> {

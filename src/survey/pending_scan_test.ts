@@ -33,7 +33,10 @@ class GrowingLog implements Disposable {
   /** What a reader of the whole file says. */
   async whole(): Promise<Pending> {
     const tally = new PendingTally();
-    const { ledger } = await scanLog(readLogFile(this.path), (record, kind) => tally.add(record, kind));
+    const { ledger } = await scanLog(
+      readLogFile(systemFiles, this.path),
+      (record, kind) => tally.add(record, kind),
+    );
     const { bytes, oldestTimestampMs } = tally.sum(ledger);
     return { events: ledger.pending, bytes, oldestMs: oldestTimestampMs };
   }
@@ -71,7 +74,7 @@ Deno.test("scan of a log that grows goes on where it ended", async () => {
     oldestMs: 1001,
   });
   // What was read before is not read again: it may be anything now.
-  const { goodBytes } = await scanLog(readLogFile(log.path), () => {});
+  const { goodBytes } = await scanLog(readLogFile(systemFiles, log.path), () => {});
   const file = Deno.openSync(log.path, { write: true });
   file.writeSync(new Uint8Array(goodBytes));
   file.close();

@@ -1,6 +1,7 @@
 /**
  * The ways in which writing a log can fail, each with what a caller needs to decide what to do next.
  */
+import type { FileLockedError } from "../platform/file_lock.ts";
 import { isNoSpaceError } from "../platform/files.ts";
 import type { Damage, Problem } from "./scanner.ts";
 
@@ -10,15 +11,12 @@ export class LogLockedError extends Error {
   /** Undefined when the kernel does not show it. */
   readonly ownerPid: number | undefined;
 
-  constructor(readonly path: string, ownerPid: number | undefined, options?: ErrorOptions) {
-    const owner = ownerPid === undefined
-      ? "another process"
-      : ownerPid === Deno.pid
-      ? "this process"
-      : `process ${ownerPid}`;
+  constructor(readonly path: string, cause: FileLockedError) {
+    const { ownerPid, isOwn } = cause;
+    const owner = isOwn ? "this process" : ownerPid === undefined ? "another process" : `process ${ownerPid}`;
     super(
       `Cannot open ${path} for writing: ${owner} is writing it. Nothing was changed; try again when it has ended`,
-      options,
+      { cause },
     );
     this.ownerPid = ownerPid;
   }

@@ -11,6 +11,7 @@ import {
   quarantineNames,
   readFileName,
 } from "./file_names.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 Deno.test("log names count from the second on", () => {
   const names = logNames("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b");
@@ -91,7 +92,7 @@ Deno.test("names that are made are read as what they were made for", () => {
   for (const name of [cut, cutAgain]) assert.equal(readFileName(name)?.kind, "cut");
   assert.equal(readFileName(archiveName("a.wal"))?.kind, "archive");
   for (const name of ["a.wal", "a.wal.zst", cut]) {
-    const hidden = readFileName(hiddenName(name));
+    const hidden = readFileName(hiddenName(name, systemFiles));
     assert.deepEqual([hidden?.kind, hidden?.job?.jobId], ["temporary", "a"]);
   }
 });

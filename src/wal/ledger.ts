@@ -11,7 +11,8 @@
  * in the sequence's *slot*. While sequences rise, as in every log of ours, slots are sorted and an event's index is its
  * slot; the first one that does not rise brings in a `SequenceIndex`. A million events take 9 to 35 MB.
  */
-import { type Random, systemRandom } from "../platform/random.ts";
+import type { Random } from "../platform/random.ts";
+import { systemRandom } from "../platform/system_random.ts";
 import { type RecordFields, Status } from "./format.ts";
 import { SequenceIndex } from "./sequence_index.ts";
 

@@ -2,16 +2,15 @@
  * The write-ahead log of one execution, and the only thing that ever writes one. An event is on stable storage when `append`
  * resolves; it is pending until `acknowledge` says that the server has stored it, or `fail` that it was given up.
  *
- *     const log = await Log.create(directory, logNames(jobId), execution);
+ *     const log = await Log.create(directory, logNames(jobId), execution, { files, clock });
  *     await log.append({ sequence: 1n, timestampMs, payload });
  *     const events = await log.pending({ events: 100, bytes: 256 * 1024 });
  *     // … the server answers …
  *     await log.acknowledge(events);
  *     await log.close();
  */
-import { type Clock, systemClock } from "../platform/clock.ts";
-import { type Files } from "../platform/files.ts";
-import { systemFiles } from "../platform/system_files.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Files } from "../platform/files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
 import { type CompletionMark, completionRecord } from "./completion.ts";
@@ -29,11 +28,11 @@ export type { LogObserver, OpenLog, PendingEvent, PendingLimit, SyncMode };
 export * from "./errors.ts";
 
 export interface LogOptions {
+  files: Files;
+  clock: Clock;
   logger?: Logger;
   /** Default: `always`. */
   sync?: SyncMode;
-  files?: Files;
-  clock?: Clock;
   observe?: LogObserver;
 }
 
@@ -87,7 +86,7 @@ export class Log {
     { path, file, bytes, ledger, pendingBytes, execution }: ReadyFile,
     options: OpenOptions,
   ) {
-    const { logger = silentLogger, sync = { mode: "always" }, clock = systemClock, observe = {} } = options;
+    const { logger = silentLogger, sync = { mode: "always" }, clock, observe = {} } = options;
     this.path = path;
     this.execution = execution;
     this.#clock = clock;
@@ -126,9 +125,9 @@ export class Log {
     directory: string,
     names: Iterable<string>,
     execution: Execution,
-    options: LogOptions = {},
+    options: LogOptions,
   ): Promise<Log> {
-    const { files = systemFiles, logger = silentLogger, clock = systemClock, observe } = options;
+    const { files, logger = silentLogger, clock, observe } = options;
     try {
       const made = await createLogFile({ files, logger }, directory, names, execution, clock.nowMs());
       return new Log(made, options).#opened();
@@ -143,13 +142,13 @@ export class Log {
    * then found to be damaged; a payload is valid until it returns.
    * @throws {LogLockedError} when somebody else is writing it
    * @throws {LogQuarantinedError} when it is damaged in a way that is no crash's; it was renamed then
-   * @throws {Deno.errors.NotFound} and the like when it cannot be opened
+   * @throws {NotFound} and the like when it cannot be opened
    */
   static async open(
     path: string,
-    options: OpenOptions = {},
+    options: OpenOptions,
   ): Promise<Log> {
-    const { files = systemFiles, logger = silentLogger } = options;
+    const { files, logger = silentLogger } = options;
     const onRecord = options.onRecord?.bind(options);
     const log = new Log(await openLogFile({ files, logger }, path, onRecord), options);
     try {

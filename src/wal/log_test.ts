@@ -12,7 +12,7 @@ import {
 import { decodeFailure } from "./execution.ts";
 import { encodeHeader, encodeRecord, type RecordFields } from "./format.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
-import { Log, LogLockedError, LogQuarantinedError, LogSealedError, type PendingEvent } from "./log.ts";
+import { LogLockedError, LogQuarantinedError, LogSealedError, type PendingEvent } from "./log.ts";
 import { isAllZeros, Scanner } from "./scanner.ts";
 
 /** What a reader finds in a file: kinds and sequences of all records, and the ledger's verdict. */
@@ -205,9 +205,9 @@ Deno.test("log takes the next name when one is taken, and never replaces a file"
   assert.deepEqual([first.path, second.path], [PATH, "/wal/job-1.2.wal"]);
   await first.close();
   await second.close();
-  await assert.rejects(Log.create("/wal", ["job-1.wal"], EXECUTION, { files }), /taken/);
+  await assert.rejects(createLog(files, {}, ["job-1.wal"]), /taken/);
   for (const name of ["", "..", ".hidden", "a/b"]) {
-    await assert.rejects(Log.create("/wal", [name], EXECUTION, { files }), RangeError);
+    await assert.rejects(createLog(files, {}, [name]), RangeError);
   }
   assert.deepEqual(files.paths(), ["/wal/job-1.2.wal", PATH]);
 });

@@ -2,8 +2,8 @@
  * Reads a log from any source of bytes, in bounded memory. It can never modify one, and it reads a log that is being written:
  * a record that is half written just then looks torn.
  */
+import type { Files } from "../platform/files.ts";
 import { openRegularFile } from "../platform/regular_file.ts";
-import { systemFiles } from "../platform/system_files.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { type ScanEnd, Scanner } from "./scanner.ts";
 import { Salvager } from "./salvage.ts";
@@ -19,14 +19,10 @@ export const READ_BLOCK_BYTES = 1024 * 1024;
  * The bytes of a file in blocks of up to 1 MiB, each valid until the next is asked for.
  * @throws {NotRegularFileError}, {NotFound} and the like, when the first block is asked for
  */
-export async function* readLogFile(path: string): LogBytes {
-  const file = await openRegularFile(systemFiles, path);
-  try {
-    const block = new Uint8Array(READ_BLOCK_BYTES);
-    for (let count; (count = await file.read(block)) > 0;) yield block.subarray(0, count);
-  } finally {
-    file.close();
-  }
+export async function* readLogFile(files: Files, path: string): LogBytes {
+  using file = await openRegularFile(files, path);
+  const block = new Uint8Array(READ_BLOCK_BYTES);
+  for (let count; (count = await file.read(block)) > 0;) yield block.subarray(0, count);
 }
 
 /** What comes from `offset` on. */

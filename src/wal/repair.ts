@@ -15,11 +15,11 @@
 import { encodeHeader, HEADER_BYTES, LENGTH_BYTES, Status, type WalRecord } from "./format.ts";
 import { type LogBytes, salvageLog, scanLog } from "./reader.ts";
 import { layOut } from "./repair_layout.ts";
-import type { Found, OpenLog, RepairPlan, Stretch } from "./repair_plan.ts";
+import type { Found, OpenBytes, RepairPlan, Stretch } from "./repair_plan.ts";
 import { type LastSequenceOf, proveSent } from "./repair_proof.ts";
 import { readStarts } from "./repair_starts.ts";
 
-export type { DamagedStretch, OpenLog, RepairPlan } from "./repair_plan.ts";
+export type { DamagedStretch, OpenBytes, RepairPlan } from "./repair_plan.ts";
 
 export interface RepairOptions {
   /** The last of the sequences that an event's record uses up. Without it no damage is known to have held an event. */
@@ -29,7 +29,7 @@ export interface RepairOptions {
 }
 
 /** Reads the file a few times, in bounded memory but for 16 bytes for each record behind the damage. */
-export async function planRepair(open: OpenLog, options: RepairOptions = {}): Promise<RepairPlan> {
+export async function planRepair(open: OpenBytes, options: RepairOptions = {}): Promise<RepairPlan> {
   let fileBytes = 0;
   const { damage, goodBytes, records } = await scanLog(
     counted(await open(), (length) => fileBytes += length),
@@ -70,7 +70,7 @@ export async function planRepair(open: OpenLog, options: RepairOptions = {}): Pr
 }
 
 /** The new log's bytes. */
-export async function* repairedBytes(open: OpenLog, { kept }: Pick<RepairPlan, "kept">): LogBytes {
+export async function* repairedBytes(open: OpenBytes, { kept }: Pick<RepairPlan, "kept">): LogBytes {
   yield encodeHeader();
   let offset = 0;
   let at = 0;
@@ -96,7 +96,7 @@ function encodeLength(length: number): Uint8Array {
   return bytes;
 }
 
-async function findRecords(open: OpenLog, offset: number, isFirst: boolean): Promise<Found> {
+async function findRecords(open: OpenBytes, offset: number, isFirst: boolean): Promise<Found> {
   const found: Found = { offsets: [], lengths: [], forbiddenFirst: undefined };
   await salvageLog(await open(), offset, (record) => {
     if (isFirst && found.offsets.length === 0 && isMisplacedExecution(record)) {

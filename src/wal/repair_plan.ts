@@ -6,7 +6,7 @@ import type { Problem } from "./scanner.ts";
 import type { SequenceRange } from "./sequence_gaps.ts";
 
 /** Reads the damaged file from its beginning, as often as it is called. */
-export type OpenLog = () => LogBytes | Promise<LogBytes>;
+export type OpenBytes = () => LogBytes | Promise<LogBytes>;
 
 /** Bytes of the file, from `offset` on. */
 export interface Stretch {

@@ -4,7 +4,7 @@
  */
 import { LENGTH_BYTES, readLength, RECORD_BYTES_MAX } from "./format.ts";
 import { bytesFrom } from "./reader.ts";
-import type { Found, OpenLog, Start } from "./repair_plan.ts";
+import type { Found, OpenBytes, Start } from "./repair_plan.ts";
 import { isAllZeros } from "./scanner.ts";
 import { TrueLengthSearch } from "./true_length.ts";
 
@@ -22,7 +22,7 @@ const STEPS_MIN = 64 * 1024 * 1024;
 
 /** @param goodBytes where the first damage is */
 export async function readStarts(
-  open: OpenLog,
+  open: OpenBytes,
   goodBytes: number,
   known: KnownRecords,
 ): Promise<Map<number, Start>> {
@@ -81,7 +81,7 @@ class PlaceReader {
 
 /** @param places ascending */
 async function readPlaces(
-  open: OpenLog,
+  open: OpenBytes,
   places: readonly number[],
   { found, fileBytes }: KnownRecords,
 ): Promise<Map<number, Start>> {

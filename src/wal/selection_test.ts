@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { Log, type OpenOptions } from "./log.ts";
 import { logNames } from "./file_names.ts";
 import { readLogFile, scanLog } from "./reader.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 const EXECUTION = {
   job_id: "job",
@@ -19,7 +21,7 @@ type Status = "pending" | "sent" | "failed";
 async function withLog(statuses: readonly Status[], body: (path: string) => Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync();
   try {
-    const log = await Log.create(directory, logNames("job"), EXECUTION);
+    const log = await Log.create(directory, logNames("job"), EXECUTION, systemHost);
     for (let n = 1; n <= statuses.length; n++) {
       await log.append({ sequence: BigInt(n), timestampMs: n, payload: new Uint8Array(10).fill(n) });
     }
@@ -38,13 +40,17 @@ async function withLog(statuses: readonly Status[], body: (path: string) => Prom
 }
 
 async function statusesOf(path: string): Promise<string[]> {
-  const { ledger, damage } = await scanLog(readLogFile(path), () => {});
+  const { ledger, damage } = await scanLog(readLogFile(systemFiles, path), () => {});
   assert.equal(damage, undefined);
   return Array.from({ length: ledger.events }, (_, i) => ledger.statusAt(i));
 }
 
-async function sendAll(path: string, options: OpenOptions, batchEvents: number): Promise<number[]> {
-  const log = await Log.open(path, options);
+async function sendAll(
+  path: string,
+  options: Pick<OpenOptions, "isWanted">,
+  batchEvents: number,
+): Promise<number[]> {
+  const log = await Log.open(path, { ...systemHost, ...options });
   const sent: number[] = [];
   try {
     for (;;) {

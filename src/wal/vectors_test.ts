@@ -6,6 +6,8 @@ import { Log, LogQuarantinedError } from "./log.ts";
 import type { WalRecord } from "./format.ts";
 import { readLogFile, salvageLog, scanLog } from "./reader.ts";
 import { Scanner } from "./scanner.ts";
+import { systemFiles } from "../platform/system_files.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 interface Vector {
   file: string;
@@ -86,14 +88,14 @@ for (const vector of VECTORS) {
   Deno.test(`reader reads ${vector.file} and salvages what can be salvaged`, async () => {
     const records: unknown[] = [];
     const { ledger: _, ...found } = await scanLog(
-      readLogFile(path),
+      readLogFile(systemFiles, path),
       (record) => void records.push(listed(record)),
     );
     assert.deepEqual(found, end);
     assert.deepEqual(records, vector.records);
     const salvaged: number[] = [];
     await salvageLog(
-      readLogFile(path),
+      readLogFile(systemFiles, path),
       vector.good_bytes,
       ({ sequence }) => void salvaged.push(Number(sequence)),
     );
@@ -108,7 +110,10 @@ for (const vector of VECTORS) {
       const original = Deno.readFileSync(path);
       const expected = OPENED[vector.file];
       const records: unknown[] = [];
-      const opening = Log.open(copy, { onRecord: (record) => void records.push(listed(record)) });
+      const opening = Log.open(copy, {
+        ...systemHost,
+        onRecord: (record) => void records.push(listed(record)),
+      });
       if (expected === "quarantined") {
         await assert.rejects(opening, (error: LogQuarantinedError) => {
           assert.ok(error instanceof LogQuarantinedError);

@@ -2,6 +2,7 @@
  * Logs for tests of the commands that read them, and a data directory to put them into.
  */
 import assert from "node:assert/strict";
+import { systemFiles } from "../../src/platform/system_files.ts";
 import { archiveLog } from "../../src/archive/archiver.ts";
 import { createEvent, encodeEvent, StreamType } from "../../src/events/event.ts";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
@@ -134,7 +135,13 @@ export class TestData implements Disposable {
   /** Archives a log of the directory, as a worker does. Returns the archive's path in it. */
   async archive(path: string): Promise<string> {
     const archiveDir = this.path("archive");
-    const request = { logPath: this.path(path), archiveDir, level: 3, logger: silentLogger };
+    const request = {
+      files: systemFiles,
+      logPath: this.path(path),
+      archiveDir,
+      level: 3,
+      logger: silentLogger,
+    };
     const result = await archiveLog(request);
     assert.equal(result.outcome, "archived");
     return `archive/${path.slice(path.lastIndexOf("/") + 1)}.zst`;

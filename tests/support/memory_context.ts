@@ -4,7 +4,7 @@
 import type { Context, SignalName } from "../../src/cli/context.ts";
 import { Output } from "../../src/cli/terminal/output.ts";
 import { run } from "../../src/cli/run.ts";
-import { systemNetwork } from "../../src/platform/network.ts";
+import { systemNetwork } from "../../src/platform/system_network.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 

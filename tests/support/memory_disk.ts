@@ -3,7 +3,8 @@
  * they take.
  */
 import { FileLockedError } from "../../src/platform/file_lock.ts";
-import { type FileInfo, parentDirectory } from "../../src/platform/files.ts";
+import type { FileInfo } from "../../src/platform/files.ts";
+import { parentDirectory } from "../../src/platform/path_names.ts";
 import type { LockTable } from "../../src/platform/lock_table.ts";
 import { AlreadyExists, IsADirectory, NotADirectory, NotFound } from "../../src/platform/system_errors.ts";
 import { notEmptyError } from "./disk_errors.ts";
@@ -156,7 +157,7 @@ export class MemoryDisk implements HandleDisk {
   lock(path: string, node: Node, mode: Lock["mode"]): () => void {
     const held = this.#locks.get(node);
     if (held !== undefined && (held.mode === "exclusive" || mode === "exclusive")) {
-      throw new FileLockedError(path, this.#pid);
+      throw new FileLockedError(path, this.#pid, true);
     }
     const lock = held ?? { mode, holders: 0 };
     lock.holders++;

@@ -5,11 +5,13 @@
 import assert from "node:assert/strict";
 import { encodeEvent, type JobEvent } from "../../src/events/event.ts";
 import { createEvent } from "../../src/events/event.ts";
+import { systemHost } from "../../src/platform/system_host.ts";
 import { Log } from "../../src/wal/log.ts";
 import { logNames } from "../../src/wal/file_names.ts";
 import { readLogFile, scanLog } from "../../src/wal/reader.ts";
 import type { Sandbox } from "./airunner.ts";
 import { connect, outputEvent } from "./server_client.ts";
+import { systemFiles } from "../../src/platform/system_files.ts";
 
 export interface UnsentJob {
   jobId: string;
@@ -97,7 +99,7 @@ async function writeLog(
     worker: "test",
     version: "0",
     started_at_ms: STARTED_MS,
-  });
+  }, systemHost);
   for (const event of events) {
     const timestampMs = STARTED_MS + Number(event.sequence);
     await log.append({ sequence: event.sequence, timestampMs, payload: encodeEvent(event) });
@@ -113,7 +115,7 @@ async function writeLog(
 
 /** What a log says of its events. */
 export async function countsOf(path: string): Promise<{ pending: number; sent: number; failed: number }> {
-  const { ledger, damage } = await scanLog(readLogFile(path), () => {});
+  const { ledger, damage } = await scanLog(readLogFile(systemFiles, path), () => {});
   assert.equal(damage, undefined);
   return { pending: ledger.pending, sent: ledger.sent, failed: ledger.failed };
 }

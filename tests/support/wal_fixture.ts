@@ -31,8 +31,12 @@ export function newDisk(): MemoryFiles {
   return files;
 }
 
-export function createLog(files: MemoryFiles, options: Partial<LogOptions> = {}): Promise<Log> {
-  return Log.create("/wal", ["job-1.wal", "job-1.2.wal"], EXECUTION, {
+export function createLog(
+  files: MemoryFiles,
+  options: Partial<LogOptions> = {},
+  names = ["job-1.wal", "job-1.2.wal"],
+): Promise<Log> {
+  return Log.create("/wal", names, EXECUTION, {
     files,
     clock: new ManualClock(),
     ...options,

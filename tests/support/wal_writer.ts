@@ -8,6 +8,7 @@
  * its standard input to end.
  */
 import { Log, LogSealedError } from "../../src/wal/log.ts";
+import { systemHost } from "../../src/platform/system_host.ts";
 
 const OUTSTANDING = 8;
 const [directory, count] = Deno.args;
@@ -28,7 +29,9 @@ const execution = {
 };
 const path = `${directory}/crash.wal`;
 const exists = await Deno.stat(path).then(() => true, () => false);
-const log = exists ? await Log.open(path) : await Log.create(directory, ["crash.wal"], execution);
+const log = exists
+  ? await Log.open(path, systemHost)
+  : await Log.create(directory, ["crash.wal"], execution, systemHost);
 say(`open ${Deno.pid}`);
 
 let next = log.lastSequence;

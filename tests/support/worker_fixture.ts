@@ -2,7 +2,7 @@
  * A worker and a server in one process, over real sockets, processes and files, in a directory of their own.
  */
 import { DEFAULT_SETTINGS } from "./worker_settings.ts";
-import { systemNetwork } from "../../src/platform/network.ts";
+import { systemNetwork } from "../../src/platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -12,9 +12,9 @@ import { type JobEvent, outputOf } from "../../src/events/event.ts";
 import { type Job, type JobParamsSchema, JobState } from "../../src/events/gen/job/v1/job_pb.ts";
 import { runWorker } from "../../src/job/worker.ts";
 import type { WorkerOptions, WorkerResult, WorkerSettings } from "../../src/job/worker_options.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/system_clock.ts";
 import { FileLock } from "../../src/platform/file_lock.ts";
-import { createLogger } from "../../src/platform/logging/logger.ts";
+import { createLogger } from "../../src/platform/logging/text_logger.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
 import { connect, type ServerClient } from "./server_client.ts";
 import { within } from "./within.ts";
@@ -113,7 +113,6 @@ export class WorkerFixture implements AsyncDisposable {
     more: FixtureOptions,
   ): Omit<WorkerOptions, "logger" | "drain" | "stop" | "transport"> {
     return {
-      files: systemFiles,
       processes: systemProcesses,
       serverUrl: this.url,
       queue: "default",
@@ -124,6 +123,7 @@ export class WorkerFixture implements AsyncDisposable {
       walDir: this.walDir,
       archiveDir: this.archiveDir,
       environment: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin" },
+      files: systemFiles,
       clock: systemClock,
       random: () => 0.5,
       ...more,

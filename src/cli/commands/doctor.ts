@@ -10,7 +10,7 @@ import { createSystemProbe } from "../../doctor/system_probe.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
 import { renderDoctor } from "../screens/doctor_screen.ts";
-import { commandLine } from "../repeated_options.ts";
+import { commandLine } from "../options/repeated_options.ts";
 
 type Doctor = Call<[], { json?: true }, (typeof DOCTOR_SETTINGS)[number]>;
 

@@ -14,7 +14,7 @@ import { startServer } from "../../server/server.ts";
 import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
-import { createDirectory } from "../create_directory.ts";
+import { createDirectory } from "./create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
 import type { CONNECTION_SETTINGS } from "../table/setting_groups.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";

@@ -6,12 +6,13 @@ import type { Logger } from "../../platform/logging/logger.ts";
 import { LogLockedError, LogQuarantinedError } from "../../wal/errors.ts";
 import { Log } from "../../wal/log.ts";
 import type { Call } from "../call.ts";
+import type { Context } from "../context.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import { messageOf } from "../../platform/error_text.ts";
 import { nextStep } from "../next_step.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { isUncompleted } from "../../survey/facts.ts";
+import { isUncompleted } from "../../wal/completion.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { summarizeLog } from "../../survey/summary.ts";
 import { quietLogger } from "../../platform/logging/quiet.ts";
@@ -81,11 +82,11 @@ async function archiveOne(path: string, { context, options, settings, logger }: 
       };
     }
     const { archiveDir, compressionLevel: level } = settings;
-    const request = { logPath: path, archiveDir, level, logger: quietLogger(logger) };
+    const request = { files: context.files, logPath: path, archiveDir, level, logger: quietLogger(logger) };
     const how = { ...request, ended: exitCode !== undefined, exitCode };
     let result = await archiveLog(how);
     if (result.outcome === "damaged") {
-      await cutTornTail(path, logger);
+      await cutTornTail(context, path, logger);
       result = await archiveLog(how);
     }
     if (result.outcome === "damaged") {
@@ -109,8 +110,8 @@ async function archiveOne(path: string, { context, options, settings, logger }: 
 }
 
 /** What a crash left at the end is cut, as by every start of a worker; other damage sets the log aside and throws. */
-async function cutTornTail(path: string, logger: Logger): Promise<void> {
-  await (await Log.open(path, { logger: quietLogger(logger) })).close();
+async function cutTornTail({ files, clock }: Context, path: string, logger: Logger): Promise<void> {
+  await (await Log.open(path, { files, clock, logger: quietLogger(logger) })).close();
 }
 
 function failure(path: string, error: unknown): Archived {

@@ -1,7 +1,7 @@
 /**
  * `airunner wal cleanup`: deletes old archives of which the server has everything, and others only when their job ids are typed.
  */
-import { DAY_MS } from "../../platform/clock.ts";
+import { DAY_MS } from "../../platform/time_units.ts";
 import {
   applyRetention,
   planRetention,
@@ -55,7 +55,7 @@ export async function run(call: Cleanup): Promise<number> {
   }
   const nowMs = context.clock.nowMs();
   const planned = planRetention(
-    await Array.fromAsync(readRetentionEntries(archiveDir, policy, nowMs)),
+    await Array.fromAsync(readRetentionEntries(context.files, archiveDir, policy, nowMs)),
     policy,
     nowMs,
   );
@@ -63,7 +63,7 @@ export async function run(call: Cleanup): Promise<number> {
   if (!options.json) await stdout.write(renderCleanupPlan(screen, style));
   const agreed = options.dryRun ? undefined : await agree(call, planned, screen, canAsk);
   // Each file was shown or is in the JSON document; log lines about them would say it twice.
-  const result = agreed && await applyRetention(agreed, { logger: silentLogger });
+  const result = agreed && await applyRetention(agreed, { files: context.files, logger: silentLogger });
   if (options.json) await stdout.write(toJson(cleanupJson(screen, result, options.dryRun ?? false)) + "\n");
   else if (result) {
     await stdout.write(

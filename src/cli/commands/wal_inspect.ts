@@ -9,13 +9,13 @@ import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
 import { openLog } from "../../survey/open_log.ts";
-import { cannotRead } from "../cannot_read.ts";
+import { cannotRead } from "./cannot_read.ts";
 import { type EventRow, type LogSummary, readEvents, summarizeLog } from "../../survey/summary.ts";
-import { findTarget, type LogTarget } from "../log_target.ts";
+import { findTarget, type LogTarget } from "./log_target.ts";
 import type { Output } from "../terminal/output.ts";
 import { Progress } from "../terminal/progress.ts";
-import { type FilterOptions, parseFilter, type RecordFilter } from "../record_filter.ts";
-import { recordJson } from "../record_json.ts";
+import { type FilterOptions, parseFilter, type RecordFilter } from "../options/record_filter.ts";
+import { recordJson } from "../screens/record_json.ts";
 import {
   type InspectScreen,
   renderInspect,
@@ -51,7 +51,7 @@ export async function run(call: Inspect): Promise<number> {
   try {
     const { archived } = await openLog(context.files, target.file);
     if (options.follow && !archived) {
-      const { followRecords } = await import("../follow_records.ts");
+      const { followRecords } = await import("./wal_inspect_follow.ts");
       const { json = false, payload = false } = options;
       await followRecords(context, { path: target.path, archiveDir, filter, json, payload, style });
     } else {

@@ -5,11 +5,11 @@ import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { isCompletionDue } from "../../survey/facts.ts";
+import { isCompletionDue } from "../../wal/completion.ts";
 import { type InventoryLog, LOG_STATES, type LogState } from "../../survey/inventory.ts";
-import { parseCount, parseWords } from "../option_values.ts";
+import { parseCount, parseWords } from "../options/option_values.ts";
 import { findNext, type LsTotals, renderLs } from "../screens/ls_screen.ts";
-import { takeInventoryVisibly } from "../take_inventory.ts";
+import { takeInventoryVisibly } from "./take_inventory.ts";
 
 export interface LsOptions {
   state?: string;

@@ -33,6 +33,7 @@ export async function run({ context, options, settings, logger, style }: Migrate
   const signals = stopSignals(context.signals, logger);
   const to = absolute(context, options.to);
   const request: MigrateOptions = {
+    files: context.files,
     sources: { wal: absolute(context, settings.walDir), archive: absolute(context, settings.archiveDir) },
     to,
     symlink: options.symlink ?? false,

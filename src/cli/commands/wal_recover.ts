@@ -2,20 +2,21 @@
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
 import { logName, logNames, readFileName } from "../../wal/file_names.ts";
-import { fileName, type Files, isMissing, parentDirectory } from "../../platform/files.ts";
+import { type Files, isMissing } from "../../platform/files.ts";
+import { fileName, parentDirectory } from "../../platform/path_names.ts";
 import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
-import { type OpenLog, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
+import { type OpenBytes, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { findLog } from "../log_target.ts";
+import { findLog } from "./log_target.ts";
 import type { Context } from "../context.ts";
 import { quarantinedLogs } from "../../survey/locate.ts";
 import { openLog } from "../../survey/open_log.ts";
-import { cannotRead } from "../cannot_read.ts";
+import { cannotRead } from "./cannot_read.ts";
 import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../survey/recovered.ts";
 import { renderRecover } from "../screens/recover_screen.ts";
 import { shellWord, shown } from "../../platform/text.ts";
@@ -105,7 +106,7 @@ async function locateDamaged(
 }
 
 interface Source {
-  readonly open: OpenLog;
+  readonly open: OpenBytes;
   readonly isArchive: boolean;
   /** What is wrong with the archive around the log, as far as it was read. */
   readonly problems: string[];
@@ -119,7 +120,7 @@ async function openDamaged(files: Files, path: string): Promise<Source> {
   let holes: number[] = [];
   // An archive whose very first bytes are damaged is told by its name only.
   if (!archived && !path.endsWith(".zst")) {
-    return { open: () => readLogFile(path), isArchive: false, problems, holes };
+    return { open: () => readLogFile(files, path), isArchive: false, problems, holes };
   }
   const { salvageArchive } = await import("../../archive/salvage_archive.ts");
   const open = async function* (): LogBytes {
@@ -129,7 +130,7 @@ async function openDamaged(files: Files, path: string): Promise<Source> {
       problems.push(`byte ${offset}: ${reason}`);
       found.push(passed);
     };
-    for await (const chunk of salvageArchive(path, onDamage)) {
+    for await (const chunk of salvageArchive(files, path, onDamage)) {
       passed += chunk.length;
       yield chunk;
     }
@@ -165,7 +166,7 @@ async function write(
       directory,
       names,
       bytes: repairedBytes(open, plan),
-      look: (existing) => lookAt(existing, repairedBytes(open, plan)),
+      look: (existing) => lookAt(files, existing, repairedBytes(open, plan)),
     });
   } catch (error) {
     throw new CommandError(
@@ -179,10 +180,10 @@ async function write(
   }
 }
 
-async function lookAt(path: string, bytes: LogBytes): Promise<Occupant> {
+async function lookAt(files: Files, path: string, bytes: LogBytes): Promise<Occupant> {
   const { haveSameBytes } = await import("../../archive/log_content.ts");
   try {
-    return await haveSameBytes(readLogFile(path), bytes) ? "same" : "different";
+    return await haveSameBytes(readLogFile(files, path), bytes) ? "same" : "different";
   } catch (error) {
     if (isMissing(error)) return "nothing";
     throw error;

@@ -2,6 +2,7 @@
  * `airunner wal restore`: brings archives back as logs.
  */
 import { restoreArchive, type RestoreResult } from "../../archive/restore.ts";
+import type { Files } from "../../platform/files.ts";
 import type { Call } from "../call.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
@@ -24,7 +25,7 @@ export async function run({ context, args: [words], options, settings, style }: 
   for (const { path, kind } of targets) {
     const one = kind === "log"
       ? { path, result: undefined, error: `${path} is a log in ${walDir} already; nothing was done.` }
-      : await restore(path, walDir, options.remove ?? false);
+      : await restore(context.files, path, walDir, options.remove ?? false);
     all.push(one);
     if (one.error !== undefined) await stderr.write(shown(one.error) + "\n");
     else if (!options.json) await stdout.write(restoredLine(one));
@@ -37,9 +38,14 @@ export async function run({ context, args: [words], options, settings, style }: 
   return restored.length === all.length ? ExitCode.DONE : ExitCode.FAILED;
 }
 
-async function restore(path: string, walDir: string, removeArchive: boolean): Promise<Restored> {
+async function restore(
+  files: Files,
+  path: string,
+  walDir: string,
+  removeArchive: boolean,
+): Promise<Restored> {
   try {
-    const result = await restoreArchive({ archivePath: path, walDir, removeArchive });
+    const result = await restoreArchive({ files, archivePath: path, walDir, removeArchive });
     if (result.outcome !== "damaged") return { path, result, error: undefined };
     return {
       path,

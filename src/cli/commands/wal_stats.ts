@@ -4,19 +4,15 @@
 import { listenAddress } from "../../config/value_type.ts";
 import { askAppendLatency } from "../../metrics/append_latency.ts";
 import type { Call } from "../call.ts";
-import { type DiskSpace, diskSpaceOf } from "../../platform/disk_space.ts";
+import { diskSpaceOf } from "../../platform/disk_space.ts";
 import { ExitCode } from "../exit_code.ts";
-import { DAY_MS } from "../../platform/clock.ts";
-import { estimateFilling, estimateGrowth } from "../../survey/growth.ts";
+import { growthOf, totalInventory } from "../../survey/directory_totals.ts";
 import { toJson } from "../../platform/json.ts";
 import { listLeftovers } from "../../survey/log_files.ts";
-import type { InventoryLog, LogState } from "../../survey/inventory.ts";
 import { renderStats, type StatsScreen } from "../screens/stats_screen.ts";
-import { takeInventoryVisibly } from "../take_inventory.ts";
+import { takeInventoryVisibly } from "./take_inventory.ts";
 
 type Stats = Call<[], { json?: true }, "walDir" | "archiveDir" | "metricsListen" | "retentionDays">;
-
-const WINDOWS_MS = [DAY_MS, 7 * DAY_MS];
 
 export async function run({ context, options, settings, style }: Stats): Promise<number> {
   const { stdout, clock } = context;
@@ -28,7 +24,7 @@ export async function run({ context, options, settings, style }: Stats): Promise
   const screen: StatsScreen = {
     walDir,
     archiveDir,
-    ...countLogs(logs),
+    ...totalInventory(logs),
     leftovers: { files: leftovers.length, bytes: leftovers.reduce((sum, { bytes }) => sum + bytes, 0) },
     retentionDays,
     rooms,
@@ -39,65 +35,6 @@ export async function run({ context, options, settings, style }: Stats): Promise
   };
   await stdout.write(options.json ? toJson(statsJson(screen)) + "\n" : renderStats(screen, style));
   return screen.unreadable > 0 ? ExitCode.FAILED : ExitCode.DONE;
-}
-
-function countLogs(
-  inventory: readonly InventoryLog[],
-): Pick<StatsScreen, "states" | "unreadable" | "logs" | "unsent" | "archives"> {
-  const states: Record<LogState, number> = { active: 0, orphaned: 0, corrupt: 0, archived: 0 };
-  const logs = { files: 0, bytes: 0 };
-  const archives = { files: 0, bytes: 0, rawBytes: 0, oldestMs: undefined as number | undefined };
-  const unsent = {
-    pending: 0,
-    pendingBytes: 0,
-    failed: 0,
-    oldestMs: undefined as number | undefined,
-    oldestPath: undefined as string | undefined,
-  };
-  let unreadable = 0;
-  for (const { file, state, facts } of inventory) {
-    states[state]++;
-    if (facts === undefined) unreadable++;
-    if (file.kind === "archive") {
-      archives.files++;
-      archives.bytes += file.bytes;
-      archives.rawBytes += facts?.rawBytes ?? file.bytes;
-      archives.oldestMs = Math.min(archives.oldestMs ?? Infinity, writtenMs({ file, facts }));
-    } else {
-      logs.files++;
-      logs.bytes += file.bytes;
-    }
-    unsent.pending += facts?.pending ?? 0;
-    unsent.pendingBytes += facts?.pendingBytes ?? 0;
-    unsent.failed += facts?.failed ?? 0;
-    const oldestMs = facts?.oldestPendingMs ?? undefined;
-    if (oldestMs !== undefined && oldestMs < (unsent.oldestMs ?? Infinity)) {
-      unsent.oldestMs = oldestMs;
-      unsent.oldestPath = file.path;
-    }
-  }
-  return { states, unreadable, logs, unsent, archives };
-}
-
-/** When a file's last event happened: its own time is that of the last copy. */
-function writtenMs({ file, facts }: Pick<InventoryLog, "file" | "facts">): number {
-  return facts?.lastEventMs ?? file.mtimeMs;
-}
-
-/** The disk that fills is that of the archives: every log ends there. */
-function growthOf(
-  logs: readonly InventoryLog[],
-  rooms: readonly DiskSpace[],
-  { archiveDir, retentionDays }: Pick<Stats["settings"], "archiveDir" | "retentionDays">,
-  nowMs: number,
-): StatsScreen["growth"] {
-  const files = logs.map((log) => ({ bytes: log.file.bytes, writtenMs: writtenMs(log) }));
-  const usedBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const freeBytes = rooms.find(({ directories }) => directories.includes(archiveDir))?.freeBytes ?? 0;
-  return WINDOWS_MS.map((windowMs) => {
-    const growth = estimateGrowth(files, windowMs, nowMs);
-    return { growth, filling: estimateFilling(growth, { freeBytes, usedBytes, retentionDays }) };
-  });
 }
 
 function statsJson(screen: StatsScreen) {

@@ -8,7 +8,7 @@ import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
 import { listLogFiles } from "../../survey/log_files.ts";
-import { cannotRead } from "../cannot_read.ts";
+import { cannotRead } from "./cannot_read.ts";
 import { Progress } from "../terminal/progress.ts";
 import { headerNotice, renderVerified, renderVerifyTotals } from "../screens/verify_screen.ts";
 import { shown } from "../../platform/text.ts";

@@ -4,9 +4,9 @@
 import type { AppendLatency } from "../../metrics/append_latency.ts";
 import type { DiskSpace } from "../../platform/disk_space.ts";
 import type { FileSystemSpace } from "../../platform/files.ts";
-import { DAY_MS } from "../../platform/clock.ts";
-import { type Filling, type Growth } from "../../survey/growth.ts";
-import type { LogState } from "../../survey/inventory.ts";
+import { DAY_MS } from "../../platform/time_units.ts";
+import type { Growth } from "../../survey/growth.ts";
+import type { DirectoryGrowth, InventoryTotals } from "../../survey/directory_totals.ts";
 import {
   counted,
   formatAge,
@@ -20,30 +20,14 @@ import {
   type Style,
 } from "../../platform/text.ts";
 
-export interface StatsScreen {
+export interface StatsScreen extends InventoryTotals {
   readonly walDir: string;
   readonly archiveDir: string;
-  readonly states: Readonly<Record<LogState, number>>;
-  readonly unreadable: number;
-  readonly logs: { readonly files: number; readonly bytes: number };
-  readonly unsent: {
-    readonly pending: number;
-    readonly pendingBytes: number;
-    readonly failed: number;
-    readonly oldestMs: number | undefined;
-    readonly oldestPath: string | undefined;
-  };
-  readonly archives: {
-    readonly files: number;
-    readonly bytes: number;
-    readonly rawBytes: number;
-    readonly oldestMs: number | undefined;
-  };
   /** Hidden files that killed processes left in the making. */
   readonly leftovers: { readonly files: number; readonly bytes: number };
   readonly retentionDays: number;
   readonly rooms: readonly DiskSpace[];
-  readonly growth: readonly { readonly growth: Growth; readonly filling: Filling | undefined }[];
+  readonly growth: readonly DirectoryGrowth[];
   /** Where the running worker was asked; undefined when metrics are switched off. */
   readonly address: string | undefined;
   readonly latency: AppendLatency | undefined;

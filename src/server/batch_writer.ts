@@ -12,7 +12,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-export class EventWriter {
+export class BatchWriter {
   readonly #store: Pick<EventStore, "append">;
   readonly #onStored: (jobId: string) => void;
   #waiting: Waiting[] = [];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { systemFiles } from "../platform/system_files.ts";
-import { CommandError } from "./command_error.ts";
+import { systemFiles } from "../../platform/system_files.ts";
+import { CommandError } from "../command_error.ts";
 import { createDirectory } from "./create_directory.ts";
 
 function inDirectory(act: (directory: string) => Promise<void>): () => Promise<void> {

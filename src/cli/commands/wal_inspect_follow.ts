@@ -1,29 +1,26 @@
 /**
  * `wal inspect --follow`: the events of a log, then those that its worker appends, until nobody writes to it any more.
- *
- *     read what is there | owner, place, new records, wait | owner, place, new records, wait | …
- *
- * Owner and place are looked at before the records: whatever the worker wrote before it let go is then read in the same turn.
  */
-import { fileName } from "../platform/files.ts";
-import { archiveName } from "../wal/file_names.ts";
-import { decodeFailure } from "../wal/execution.ts";
-import type { WalRecord } from "../wal/format.ts";
-import type { Ledger } from "../wal/ledger.ts";
-import type { Damage } from "../wal/scanner.ts";
-import { CommandError } from "./command_error.ts";
-import type { Context } from "./context.ts";
-import { toJson } from "../platform/json.ts";
-import { type EventRow, eventRow, readEvents, summarizeLog } from "../survey/summary.ts";
-import { quarantinedFrom } from "../survey/locate.ts";
-import { isFile } from "../survey/directory.ts";
-import { LogTail } from "../survey/tail.ts";
-import type { RecordFilter } from "./record_filter.ts";
-import { recordJson } from "./record_json.ts";
-import { renderNotice, renderRecord, renderRecordHeader } from "./screens/inspect_screen.ts";
-import { renderPayload } from "./screens/payload_lines.ts";
-import { counted, shellWord, shown, type Style } from "../platform/text.ts";
-import type { Files } from "../platform/files.ts";
+import { fileName } from "../../platform/path_names.ts";
+import { archiveName } from "../../wal/file_names.ts";
+import { decodeFailure } from "../../wal/execution.ts";
+import type { WalRecord } from "../../wal/format.ts";
+import type { Ledger } from "../../wal/ledger.ts";
+import type { Damage } from "../../wal/scanner.ts";
+import { CommandError } from "../command_error.ts";
+import type { Context } from "../context.ts";
+import { toJson } from "../../platform/json.ts";
+import { type EventRow, eventRow, readEvents, summarizeLog } from "../../survey/summary.ts";
+import { quarantinedFrom } from "../../survey/locate.ts";
+import { isFile } from "../../survey/directory.ts";
+import { watchLog } from "../../survey/watch_log.ts";
+import { LogTail } from "../../survey/tail.ts";
+import type { RecordFilter } from "../options/record_filter.ts";
+import { recordJson } from "../screens/record_json.ts";
+import { renderNotice, renderRecord, renderRecordHeader } from "../screens/inspect_screen.ts";
+import { renderPayload } from "../screens/payload_lines.ts";
+import { counted, shellWord, shown, type Style } from "../../platform/text.ts";
+import type { Files } from "../../platform/files.ts";
 
 export interface FollowOptions {
   readonly path: string;
@@ -33,15 +30,6 @@ export interface FollowOptions {
   readonly payload: boolean;
   readonly style: Style;
 }
-
-/** A person is watching: sooner is not seen, and looking costs next to nothing. */
-const POLL_MS = 200;
-
-/** A worker lets go of a log just before it archives it; a killed one's log may be taken up again. */
-const UNOWNED_TURNS_MAX = 15;
-
-/** A reader can see half of a write; what looks damaged so often in a row is damaged. */
-const DAMAGED_TURNS_MAX = 5;
 
 /** Resolves when the log has ended, or `--limit` is reached. @throws CommandError when it is damaged */
 export async function followRecords(
@@ -58,41 +46,14 @@ export async function followRecords(
   tail.skipTo(goodBytes);
   await context.stdout.flush();
   if (shower.isFull) return;
-  const ended = await tailRecords(tail, ledger, shower, context, path);
-  if (ended === "full") return;
-  await context.stderr.write(await endingLine(context.files, options, tail, ledger, ended));
+  const ended = await watchLog(context, tail, path, {
+    onRecord: (record) => shower.take(record, ledger),
+    onTurn: () => context.stdout.flush(),
+  });
+  if (ended.kind === "enough") return;
+  if (ended.kind === "damaged") throw damageError(path, ended.damage);
+  await context.stderr.write(await endingLine(context.files, options, tail, ledger, ended.kind));
   await context.stderr.flush();
-}
-
-type Ended = "full" | "moved" | "unowned";
-
-async function tailRecords(
-  tail: LogTail,
-  ledger: Ledger,
-  shower: RecordShower,
-  { files, stdout, clock }: Pick<Context, "files" | "stdout" | "clock">,
-  path: string,
-): Promise<Ended> {
-  let wasOwned = false;
-  let unownedTurns = 0;
-  let damaged = { offset: -1, turns: 0 };
-  for (;;) {
-    const isOwned = files.lockTable()?.isLocked(tail.identity) === true;
-    const isHere = await tail.isAt(path);
-    const { damage, isEnough } = await tail.read((record) => shower.take(record, ledger));
-    await stdout.flush();
-    if (isEnough) return "full";
-    if (!isHere) return "moved";
-    wasOwned ||= isOwned;
-    unownedTurns = isOwned ? 0 : unownedTurns + 1;
-    // A torn record is one that is being written, or what a killed worker left.
-    if (damage && damage.problem !== "torn_record" && damage.problem !== "short_header") {
-      damaged = { offset: damage.offset, turns: damaged.offset === damage.offset ? damaged.turns + 1 : 1 };
-      if (!isOwned || damaged.turns >= DAMAGED_TURNS_MAX) throw damageError(path, damage);
-    }
-    if (unownedTurns >= (wasOwned ? UNOWNED_TURNS_MAX : 1)) return "unowned";
-    await clock.sleep(POLL_MS);
-  }
 }
 
 /** Shows the events that were asked for, as many as were asked for. */
@@ -143,7 +104,7 @@ async function endingLine(
   { path, archiveDir }: FollowOptions,
   tail: LogTail,
   ledger: Ledger,
-  ended: Exclude<Ended, "full">,
+  ended: "moved" | "unowned",
 ): Promise<string> {
   const unsent = ledger.pending + ledger.failed;
   const sent = unsent === 0 ? "the server has everything" : `${counted(unsent, "event")} not sent`;

@@ -1,17 +1,17 @@
 /**
  * As whom and where a worker's jobs run, by its settings: looked up, and tried, before the first job is taken.
  */
-import type { SettingValues } from "../config/settings.ts";
-import { environmentOf, type JobUser } from "../job/job_user.ts";
-import { WorkDirectories } from "../job/work_directories.ts";
-import { ActingUser, type CapabilityName } from "../platform/acting_user.ts";
-import { type DirectoryOwner, preparePassage, UnfitDirectoryError } from "../platform/owned_directory.ts";
-import type { Environment } from "../platform/environment.ts";
-import { messageOf } from "../platform/error_text.ts";
-import { findUser, type UserAccount } from "../platform/user_account.ts";
-import { CommandError } from "./command_error.ts";
-import { ExitCode } from "./exit_code.ts";
-import { shellWord } from "../platform/text.ts";
+import type { SettingValues } from "../../config/settings.ts";
+import { environmentOf, type JobUser } from "../../job/job_user.ts";
+import { WorkDirectories } from "../../job/work_directories.ts";
+import { ActingUser, type CapabilityName } from "../../platform/acting_user.ts";
+import { type DirectoryOwner, preparePassage, UnfitDirectoryError } from "../../platform/owned_directory.ts";
+import type { Environment } from "../../platform/environment.ts";
+import { messageOf } from "../../platform/error_text.ts";
+import { findUser, type UserAccount } from "../../platform/user_account.ts";
+import { CommandError } from "../command_error.ts";
+import { ExitCode } from "../exit_code.ts";
+import { shellWord } from "../../platform/text.ts";
 
 type Settings = SettingValues<"jobUser" | "workDir" | "walDir">;
 

@@ -1,9 +1,9 @@
 /**
  * An event of a log in the JSON form of `wal inspect`, which scripts depend on.
  */
-import { decodeEvent } from "../events/event.ts";
-import { eventToJson } from "../events/event_json.ts";
-import type { EventRow } from "../survey/summary.ts";
+import { decodeEvent } from "../../events/event.ts";
+import { eventToJson } from "../../events/event_json.ts";
+import type { EventRow } from "../../survey/summary.ts";
 
 /** The fixed shape; `event` is there only when payloads were asked for, and null for one that is no event. */
 export function recordJson(row: EventRow, showPayload: boolean) {

@@ -2,10 +2,10 @@
  * Values of options that narrow down what a command shows: words out of a list, counts, ranges of sequences, points in time. Pure;
  * what is not understood is a UsageError that says what would be.
  */
-import { nearest } from "../config/nearest.ts";
-import { parseDurationMs } from "../config/value_type.ts";
-import { SEQUENCE_MAX, SEQUENCE_MIN } from "../wal/format.ts";
-import { UsageError } from "./command_error.ts";
+import { nearest } from "../../config/nearest.ts";
+import { parseDurationMs } from "../../config/value_type.ts";
+import { SEQUENCE_MAX, SEQUENCE_MIN } from "../../wal/format.ts";
+import { UsageError } from "../command_error.ts";
 
 /** `pending` or `pending,failed`; whatever their case, `_` or `-`. Returns them as `known` has them. */
 export function parseWords<const W extends string>(

@@ -2,7 +2,7 @@
  * The options of this run that a suggested command needs as well, so that it can be pasted and means the same directories and the
  * same server. Pure.
  */
-import { shellWord } from "../platform/text.ts";
+import { shellWord } from "../../platform/text.ts";
 
 const DIRECTORIES = ["--config", "--data-dir", "--wal-dir", "--archive-dir"];
 const SERVER = ["--server", "--credential"];
