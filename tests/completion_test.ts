@@ -69,7 +69,7 @@ Deno.test("a job's end that the server and a proxy refuse again and again is tol
   await worker.waitFor(/Delivered, not completed/);
   // The only slot is free, and the next job runs beside.
   queue.waiting.push({ jobId: "second", script: "echo two" });
-  await worker.waitFor(/Job completed.*second/);
+  await worker.waitFor(/Log archived.*second/);
   await server.arrived("CompleteJob", 40);
   assert.deepEqual(names(story.walDir).filter((name) => name.endsWith(".wal")), ["first.wal"]);
   assert.ok(Deno.readTextFileSync(`${story.walDir}/first.wal`).includes(tokenOf("first")));
