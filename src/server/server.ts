@@ -172,20 +172,10 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
   const tokens = new TaskTokens(store.secret("task-token", () => randomBytes(SECRET_BYTES)));
 
   const auth = keys && { keys, audiences: ownUrls, clock };
+  const calls = { store, tokens, clock, logger, stopping: stopping.signal };
   const routers = createRouters(
-    { store, queue, tokens, clock, logger, stopping: stopping.signal, ...jobDefaults(options) },
-    {
-      store,
-      events,
-      writer,
-      wakeUps,
-      tokens,
-      clock,
-      logger,
-      observe,
-      stopping: stopping.signal,
-      drained: drained.signal,
-    },
+    { ...calls, queue, ...jobDefaults(options) },
+    { ...calls, events, writer, wakeUps, observe, drained: drained.signal },
     auth,
   );
   const metrics: MetricsPage | undefined = renderMetrics && {
@@ -216,7 +206,9 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     const leaving = new ConnectError("The server is stopping; try again", Code.Unavailable);
     stopping.abort(leaving);
     const closed = new AbortController();
-    const draining = clock.sleep(DRAIN_MS, closed.signal).then(() => drained.abort(leaving));
+    const draining = clock.sleep(DRAIN_MS, closed.signal).then(() =>
+      !closed.signal.aborted && drained.abort(leaving)
+    );
     await listener.close(DRAIN_MS + CUT_MS);
     closed.abort();
     await draining;
