@@ -2,7 +2,7 @@
  * Arguments in, exit code out.
  */
 import { run } from "./src/cli/run.ts";
-import { stderrSink } from "./src/platform/logging/logger.ts";
+import { stderrSink } from "./src/platform/logging/text_logger.ts";
 import { createSystemContext } from "./src/cli/terminal/system_context.ts";
 
 if (import.meta.main) {

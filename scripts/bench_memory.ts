@@ -5,7 +5,7 @@
  *     scripts/deno run -A scripts/bench_memory.ts
  */
 import { DEFAULT_SETTINGS } from "../tests/support/worker_settings.ts";
-import { systemNetwork } from "../src/platform/network.ts";
+import { systemNetwork } from "../src/platform/system_network.ts";
 import { createConnectRouter } from "@connectrpc/connect";
 import {
   universalServerRequestFromFetch,
@@ -14,8 +14,8 @@ import {
 import { createServerTransport } from "../src/client/transport.ts";
 import { JobEventsService, JobService } from "../src/events/gen/job/v1/job_pb.ts";
 import { runWorker } from "../src/job/worker.ts";
-import { systemClock } from "../src/platform/clock.ts";
-import { createLogger } from "../src/platform/logging/logger.ts";
+import { systemClock } from "../src/platform/system_clock.ts";
+import { createLogger } from "../src/platform/logging/text_logger.ts";
 import { formatRows, type Row } from "./bench_table.ts";
 import { systemFiles } from "../src/platform/system_files.ts";
 import { systemProcesses } from "../src/platform/system_processes.ts";

@@ -15,6 +15,7 @@ import {
   publishRequests,
   type ServerClient,
 } from "../tests/support/server_client.ts";
+import { systemHost } from "../src/platform/system_host.ts";
 
 const EVENT_BYTES = 2_000;
 const EVENTS = 60_000;
@@ -124,7 +125,11 @@ async function spawnServer(dataFile: string): Promise<SpawnedServer> {
 }
 
 async function serveUntilInputEnds(dataFile: string): Promise<void> {
-  const server = await startServer({ listen: { hostname: "127.0.0.1", port: 0 }, dataFile });
+  const server = await startServer({
+    host: systemHost,
+    listen: { hostname: "127.0.0.1", port: 0 },
+    dataFile,
+  });
   console.log(server.url);
   for await (const _ of Deno.stdin.readable) { /* Nothing is expected but the end. */ }
   await server.stop();

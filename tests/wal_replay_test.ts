@@ -3,9 +3,11 @@
  * by comparing the server's bytes with the job's.
  */
 import assert from "node:assert/strict";
+import { readSummary } from "../src/archive/summary.ts";
 import { Sandbox } from "./support/airunner.ts";
 import { connect } from "./support/server_client.ts";
 import { assertDelivered, countsOf, leaveUnsentJob } from "./support/unsent_job.ts";
+import { systemFiles } from "../src/platform/system_files.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const names = (directory: string) => [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
@@ -66,9 +68,15 @@ Deno.test("events that were given up are sent with --failed, from a log and from
   const other = await leaveUnsentJob(sandbox, url, { outputs: 8, failed: 10 });
   const first = await replayJson(sandbox, ["--all"]);
   assert.deepEqual([first.code, first.sent], [0, 5]);
-  // The first is archived with two failed events in it, the second was not touched.
-  assert.deepEqual(names(`${sandbox.dataDir}/archive`), [`${job.jobId}.wal.zst`]);
-  assert.deepEqual(await countsOf(other.path), { pending: 0, sent: 0, failed: 10 });
+  // Nothing more is to be sent of either, so both jobs are completed; their archives have the failed events, and their tokens.
+  assert.deepEqual(first.logs.map((log: { job_completed: boolean }) => log.job_completed), [true, true]);
+  const archives = [job, other].map(({ jobId }) => `${sandbox.dataDir}/archive/${jobId}.wal.zst`);
+  assert.deepEqual(
+    names(`${sandbox.dataDir}/archive`),
+    [job, other].map(({ jobId }) => `${jobId}.wal.zst`).sort(),
+  );
+  const summaries = await Promise.all(archives.map((path) => readSummary(systemFiles, path)));
+  assert.deepEqual(summaries.map((summary) => [summary?.pending, summary?.failed]), [[0, 2], [0, 10]]);
   const plain = await sandbox.run(["wal", "replay", "--all"]);
   assert.match(text(plain.stdout), /airunner wal replay --failed --all/);
 

@@ -28,15 +28,8 @@
  * no longer leads to the file.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import {
-  fileName,
-  type Files,
-  isMissing,
-  isNoSpaceError,
-  type LockedFile,
-  parentDirectory,
-  writeAll,
-} from "../platform/files.ts";
+import { type Files, isMissing, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { NotRegularFileError } from "../platform/regular_file.ts";

@@ -17,14 +17,8 @@
  * at once cannot both make a log of it, nor can the second remove an archive of the same name that the first one's log became.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import {
-  fileName,
-  type Files,
-  isMissing,
-  isNoSpaceError,
-  type LockedFile,
-  parentDirectory,
-} from "../platform/files.ts";
+import { type Files, isMissing, isNoSpaceError, type LockedFile } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 import type { Occupant } from "../platform/publish_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { decodeExecution } from "../wal/execution.ts";

@@ -7,7 +7,7 @@ import { ConfigFileError } from "../config/config_file_error.ts";
 import { YamlError } from "../config/yaml_error.ts";
 import { CallError } from "../client/call_error.ts";
 import { CredentialsError } from "../client/credentials_error.ts";
-import { escapeControls } from "../platform/logging/logger.ts";
+import { escapeControls } from "../platform/logging/format.ts";
 import { ServerError } from "../client/server_error.ts";
 import { CommandError } from "./command_error.ts";
 import { ExitCode } from "./exit_code.ts";

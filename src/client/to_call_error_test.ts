@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { refusalDetail } from "../events/error_info.ts";
 import { CredentialsError } from "./credentials_error.ts";
 import { errorFromAnswer } from "./http_answer.ts";
 import { CallError, type CallErrorKind } from "./call_error.ts";
@@ -106,4 +107,30 @@ Deno.test("errors from elsewhere keep their cause and are retried", () => {
   assert.equal(kindOf(new CredentialsError("no key", "worker.key")), "authentication");
   const own = new CallError("no", { kind: "refused", code: "invalid_payload" });
   assert.equal(toCallError(own, 0), own);
+});
+
+Deno.test("a refusal is the server's own word only as a Connect error that speaks of the request", () => {
+  const wordOf = (error: ConnectError) => toCallError(error, 0).isServersWord;
+  const answer = (status: number, body: string) => errorFromAnswer(status, new Headers(), body);
+  assert.ok(wordOf(answer(400, '{"code":"invalid_argument","message":"unknown token"}')));
+  assert.ok(wordOf(answer(404, '{"code":"not_found"}')));
+  assert.ok(wordOf(new ConnectError("unknown token", Code.InvalidArgument)), "at the end of a stream");
+  assert.ok(!wordOf(answer(404, "<h1>Not Found</h1>")), "a proxy's page");
+  assert.ok(!wordOf(answer(413, '{"code":"invalid_argument"}')), "too large");
+  assert.ok(!wordOf(answer(501, '{"code":"unimplemented"}')), "no such method");
+  assert.ok(!wordOf(answer(503, '{"code":"unavailable"}')));
+  assert.ok(!wordOf(new ConnectError("protocol error: missing", Code.InvalidArgument)), "a garbled answer");
+});
+
+Deno.test("the reason of a refusal is read from its details, and from nothing that only looks like it", () => {
+  const { type, value } = refusalDetail("EXECUTION_SUPERSEDED");
+  const detail = { type, value: btoa(String.fromCharCode(...value)).replace(/=+$/, "") };
+  const reasonIn = (details: unknown) => {
+    const body = JSON.stringify({ code: "invalid_argument", details });
+    return toCallError(errorFromAnswer(400, new Headers(), body), 0).reason;
+  };
+  assert.equal(reasonIn([{ type: "x.Other", value: "AAAA" }, detail]), "EXECUTION_SUPERSEDED");
+  for (const details of [undefined, "text", [null], [{ type, value: "%" }], [{ type, value: "AAAA" }]]) {
+    assert.equal(reasonIn(details), undefined);
+  }
 });

@@ -97,7 +97,7 @@ function createFetchClient(client: HttpClient, server: string): UniversalClientF
   return async (request) => {
     let response: Response;
     try {
-      response = await client.fetch(request.url, {
+      response = await client.request(request.url, {
         method: request.method,
         headers: request.header,
         body: request.body && await wholeBody(request.body, request.signal),

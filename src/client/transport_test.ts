@@ -1,9 +1,9 @@
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { FakeServer, type FakeServerOptions } from "../../tests/support/fake_server.ts";
 import { JobEventsService } from "../events/gen/job/v1/job_pb.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import type { Credentials } from "./credentials.ts";
 import { httpStatusOf } from "./http_answer.ts";
 import { createServerTransport, parseServerUrl } from "./transport.ts";
@@ -105,6 +105,24 @@ Deno.test("transport reports an answer that breaks off as unavailable, wherever 
         assert.equal(error.code, Code.Unavailable, `${kind} after ${length} bytes: ${error.message}`);
       }
     }
+  }));
+
+Deno.test("transport refuses an envelope that names more than an answer may have, before any of it has come", () =>
+  withServer(async (client, server) => {
+    // Flags, and a length of 64 MiB and a byte.
+    const body = new Uint8Array([0, 0x04, 0, 0, 1]);
+    server.failNext("PublishJobEvents", { kind: "short_answer", body });
+    const error = await errorOf(client.publishJobEvents(requests(1n)));
+    assert.equal(error.code, Code.Unavailable);
+    assert.match(error.rawMessage, /^The answer was refused: it is longer than 64 MiB after decompression/);
+  }));
+
+Deno.test("a server's own complaint about the size of a request stays what it is", () =>
+  withServer(async (client, server) => {
+    const message = "message size is larger than configured readMaxBytes 4194304";
+    server.failNext("PublishJobEvents", { kind: "connect_error", code: Code.ResourceExhausted, message });
+    const error = await errorOf(client.publishJobEvents(requests(1n)));
+    assert.deepEqual([error.code, error.rawMessage], [Code.ResourceExhausted, message]);
   }));
 
 Deno.test("transport tells the status, Retry-After and text of an answer that is not Connect", () =>

@@ -2,7 +2,7 @@
  * Every setting, declared once, as data: its name in the configuration file, its flag, its environment
  * variable, its type, default and description. Help, parsing and error messages all come from this table.
  */
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import {
   addressRanges,
   boolean,
@@ -19,7 +19,7 @@ import {
   type ValueType,
 } from "./value_type.ts";
 import { LOG_FORMATS } from "../platform/logging/format.ts";
-import { LOG_LEVELS } from "../platform/logging/logger.ts";
+import { LOG_LEVELS } from "../platform/logging/entry.ts";
 
 export interface Setting<T = unknown> {
   /** Key in the configuration file; dots separate levels. The names are the runbook's. */

@@ -2,7 +2,7 @@
  * How a setting's text becomes a value and a value becomes text again: one small codec for each kind of
  * setting, so that a flag, an environment variable and a file are read in exactly the same way.
  */
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 
 import { type AddressRange, parseRange } from "../platform/ip_address.ts";
 

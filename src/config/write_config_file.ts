@@ -1,7 +1,8 @@
 /**
  * Writes a configuration file whole or not at all: to a temporary file, synced, then under its name.
  */
-import { type Files, parentDirectory, writeAll } from "../platform/files.ts";
+import { type Files, writeAll } from "../platform/files.ts";
+import { parentDirectory } from "../platform/path_names.ts";
 import { NotFound } from "../platform/system_errors.ts";
 
 /**

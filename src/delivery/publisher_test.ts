@@ -1,11 +1,11 @@
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FakeServer, type FakeServerOptions } from "../../tests/support/fake_server.ts";
 import { createEvent, encodeEvent } from "../events/event.ts";
 import { PublishJobEventsRequestSchema } from "../events/gen/job/v1/job_pb.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import type { PendingEvent } from "./pending_source.ts";
 import { CallError } from "../client/call_error.ts";
 import { createPublisher, createRequest, ORPHANED_LOG_SOURCE, type Publisher } from "./publisher.ts";

@@ -1,11 +1,11 @@
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
 import { FakeServer } from "../../tests/support/fake_server.ts";
 import { createEvent, encodeEvent } from "../events/event.ts";
-import { systemClock } from "../platform/clock.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { systemClock } from "../platform/system_clock.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { RETRY_AFTER_MAX_MS } from "../client/backoff.ts";
 import type { PendingEvent } from "./pending_source.ts";
 import { CallError, type CallErrorDetails } from "../client/call_error.ts";

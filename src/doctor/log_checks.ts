@@ -2,7 +2,7 @@
  * Whether the logs are whole, and whether somebody sends what is in them.
  */
 import { basename } from "node:path";
-import { isCompletionDue } from "../survey/facts.ts";
+import { isCompletionDue } from "../wal/completion.ts";
 import { problemName } from "../wal/errors.ts";
 import { counted, formatAge, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, warning } from "./finding.ts";

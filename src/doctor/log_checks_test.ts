@@ -1,4 +1,4 @@
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import assert from "node:assert/strict";
 import { judgeDamage, judgeFailed, judgeUnsent } from "./log_checks.ts";
 import {

@@ -2,7 +2,8 @@
  * Looks through the logs and archives for `airunner doctor`, within bounds: what was not reached is counted, not guessed.
  */
 import { readSummary } from "../archive/summary.ts";
-import { type Clock, DAY_MS } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import type { Host } from "../platform/host.ts";
 import { readLogFacts } from "../survey/facts.ts";
 import { isGone } from "../survey/inventory.ts";

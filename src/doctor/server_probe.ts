@@ -26,7 +26,7 @@ export async function askServer(
   const sentAtMs = clock.nowMs();
   using client = network.openHttpClient();
   try {
-    const response = await client.fetch(url, {
+    const response = await client.request(url, {
       redirect: "manual",
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
@@ -120,7 +120,7 @@ export async function askWorker(
   const url = `http://${hostOf(listen.hostname)}:${listen.port}/readyz`;
   using client = network.openHttpClient();
   try {
-    const response = await client.fetch(url, {
+    const response = await client.request(url, {
       redirect: "manual",
       signal: AbortSignal.timeout(WORKER_ANSWER_MS_MAX),
     });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { FileLock } from "../platform/file_lock.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { createMemoryContext, runInMemory } from "../../tests/support/memory_context.ts";

@@ -1,7 +1,7 @@
 /**
  * Whether a worker runs here, and does what it does besides running jobs: retention, and clearing away what a crash left.
  */
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import { readFileName } from "../wal/file_names.ts";
 import { counted, formatAge, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, skipped, warning } from "./finding.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
 import { BACKOFF_DEFAULT } from "../client/backoff.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { completeJob, type CompleteJobOptions, completeOutstanding, resultOf } from "./complete_job.ts";
 import { type JobResult, type PingAnswer } from "../client/job_client.ts";
 import { CallError, type CallErrorDetails } from "../client/call_error.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import { WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import { JobSchema } from "../events/gen/job/v1/job_pb.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { createJobLog } from "./create_job_log.ts";
 import { systemFiles } from "../platform/system_files.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import type { FileSystemSpace } from "../platform/files.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { DiskBudget, type DiskBudgetOptions } from "./disk_budget.ts";
 
 const GIB = 1024 ** 3;

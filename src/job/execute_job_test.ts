@@ -3,7 +3,7 @@ import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { MemoryLog, type Params, sh, startJob, text } from "../../tests/support/started_job.ts";
 import { outputOf, StreamType } from "../events/event.ts";
 import { ProcessType } from "../events/gen/job/v1/job_pb.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { LogSealedError, LogWriteError } from "../wal/errors.ts";
 
 Deno.test("a job's events tell its start, its output and its end, with sequences that leave no gap", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
 import { BACKOFF_DEFAULT } from "../client/backoff.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { CallError } from "../client/call_error.ts";
 import { keepVisible, type KeepVisibleOptions, releaseJob } from "./keep_visible.ts";
 

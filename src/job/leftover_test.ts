@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { systemClock } from "../platform/clock.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { systemClock } from "../platform/system_clock.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { systemProcesses } from "../platform/system_processes.ts";
 import { endLeftover } from "./leftover.ts";
 import { jobEnvironment, type RunningProcess, spawnProcess } from "./runner/pipe.ts";

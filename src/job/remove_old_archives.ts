@@ -1,7 +1,8 @@
 /**
  * What a worker removes of its archives: those past their retention, and what crashes left half written.
  */
-import { type Clock, DAY_MS } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import type { Files } from "../platform/files.ts";
 import { applyRetention, planRetention, readRetentionEntries } from "../archive/retention.ts";
 import { removeStaleFiles } from "../archive/stale_files.ts";

@@ -1,7 +1,7 @@
 /**
  * The pipeline of one job under bad conditions: failing and full disks, servers that refuse.
  */
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { SmallDisk } from "../../tests/support/small_disk.ts";
@@ -18,7 +18,7 @@ import type { Files } from "../platform/files.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { scanLog } from "../wal/reader.ts";
 import { createServerTransport } from "../client/transport.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import { diskWithSync } from "../../tests/support/slow_sync.ts";
 
 /** A disk whose syncs fail from the `goodSyncs`-th data sync on. */

@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { StreamType } from "../events/event.ts";
-import { type Clock, systemClock } from "../platform/clock.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { sh, startJob, text } from "../../tests/support/started_job.ts";
 import { within } from "../../tests/support/within.ts";
 import type { Processes } from "../platform/processes.ts";

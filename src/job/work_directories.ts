@@ -12,7 +12,7 @@ import {
   removeOwnedDirectory,
 } from "../platform/owned_directory.ts";
 import { messageOf } from "../platform/error_text.ts";
-import { fileName } from "../platform/files.ts";
+import { fileName } from "../platform/path_names.ts";
 import { fingerprintOf } from "../platform/key_fingerprint.ts";
 
 /** Enough that two log directories of one host have different marks. */

@@ -5,7 +5,7 @@
  * jobs, up to a limit, so that a slow server slows the worker down instead of filling its disk.
  */
 import { WORKER_TIMES } from "./worker_options.ts";
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import { nextDelayMs } from "../client/backoff.ts";
 import { aborted } from "../platform/aborted.ts";
 import { DiskBudget } from "./disk_budget.ts";

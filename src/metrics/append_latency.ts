@@ -3,6 +3,8 @@
  * this speaks the little HTTP that it takes by itself.
  */
 import type { ListenAddress } from "../config/value_type.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Network } from "../platform/network.ts";
 
 export interface AppendLatency {
   /** Appends since the worker started. */
@@ -19,10 +21,19 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 
 const HISTOGRAM = "wal_append_duration_seconds";
 
+/** What asking needs of the outside world. */
+export interface LatencyHost {
+  readonly network: Network;
+  readonly clock: Clock;
+}
+
 /** Undefined when no worker answers there. */
-export async function askAppendLatency(address: ListenAddress): Promise<AppendLatency | undefined> {
+export async function askAppendLatency(
+  host: LatencyHost,
+  address: ListenAddress,
+): Promise<AppendLatency | undefined> {
   try {
-    return parseAppendLatency(await get(address));
+    return parseAppendLatency(await get(host, address));
   } catch {
     // Nobody listens, or somebody who is no worker: both are the same answer.
     return undefined;
@@ -35,10 +46,11 @@ export function reachable({ hostname, port }: ListenAddress): ListenAddress {
   return hostname === "::" ? { hostname: "::1", port } : { hostname, port };
 }
 
-async function get(address: ListenAddress): Promise<string> {
+async function get({ network, clock }: LatencyHost, address: ListenAddress): Promise<string> {
   const { hostname, port } = reachable(address);
-  using connection = await Deno.connect({ hostname, port });
-  const timer = setTimeout(() => connection.close(), TIMEOUT_MS);
+  using connection = await network.connect({ hostname, port });
+  const answered = new AbortController();
+  clock.sleep(TIMEOUT_MS, answered.signal).then(() => !answered.signal.aborted && connection.close());
   try {
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
     // HTTP/1.0: the answer comes in one piece and ends with the connection.
@@ -52,7 +64,7 @@ async function get(address: ListenAddress): Promise<string> {
     }
     return answer;
   } finally {
-    clearTimeout(timer);
+    answered.abort();
   }
 }
 

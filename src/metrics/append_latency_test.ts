@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { MetricRegistry } from "./registry.ts";
 import { WORKER_METRICS } from "./table.ts";
 import { askAppendLatency, parseAppendLatency, reachable } from "./append_latency.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 async function metricsOf(durationsMs: number[]): Promise<string> {
   const registry = await MetricRegistry.create(WORKER_METRICS);
@@ -33,8 +34,8 @@ Deno.test("a listener is asked on this machine, and nobody there is an answer", 
   const body = await metricsOf([1]);
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => new Response(body));
   const { port } = server.addr;
-  assert.equal((await askAppendLatency({ hostname: "0.0.0.0", port }))?.count, 1);
+  assert.equal((await askAppendLatency(systemHost, { hostname: "0.0.0.0", port }))?.count, 1);
   await server.shutdown();
-  assert.equal(await askAppendLatency({ hostname: "127.0.0.1", port }), undefined);
+  assert.equal(await askAppendLatency(systemHost, { hostname: "127.0.0.1", port }), undefined);
   assert.deepEqual(reachable({ hostname: "::", port: 1 }), { hostname: "::1", port: 1 });
 });

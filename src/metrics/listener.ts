@@ -8,12 +8,13 @@
  */
 import { aborted } from "../platform/aborted.ts";
 import type { Clock } from "../platform/clock.ts";
-import { openDoor } from "../platform/door/door.ts";
 import { isAddressTaken } from "../platform/door/sockets.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { METRICS_CONTENT_TYPE } from "./registry.ts";
+import type { Network } from "../platform/network.ts";
 
 export interface MetricsListenerOptions {
+  network: Network;
   listen: { hostname: string; port: number };
   /** The text of /metrics. */
   metrics(): Promise<string>;
@@ -48,10 +49,10 @@ export function startMetricsListener(options: MetricsListenerOptions): MetricsLi
 }
 
 async function listen(options: MetricsListenerOptions, closing: AbortSignal): Promise<void> {
-  const { listen: { hostname, port }, clock, logger } = options;
+  const { network, listen: { hostname, port }, clock, logger } = options;
   for (let attempt = 1; !closing.aborted; attempt++) {
     try {
-      const door = openDoor({ hostname, port }, {
+      const door = network.openDoor({ hostname, port }, {
         connectionsMax: CONNECTIONS_MAX,
         deadlines: DEADLINES,
         handler: (request) => answerOrFail(request, options),

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { type MetricsListener, type MetricsListenerOptions, startMetricsListener } from "./listener.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 
 class Listening implements AsyncDisposable {
   readonly clock = new ManualClock();
@@ -12,6 +13,7 @@ class Listening implements AsyncDisposable {
 
   constructor(port: number, options: Partial<MetricsListenerOptions> = {}) {
     this.#listener = startMetricsListener({
+      network: systemNetwork,
       listen: { hostname: "127.0.0.1", port },
       metrics: () => Promise.resolve("up 1\n"),
       reasonsNotReady: () => Promise.resolve(this.reasons),

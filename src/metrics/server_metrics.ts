@@ -7,6 +7,7 @@ import { MetricRegistry } from "./registry.ts";
 import { SharedRun } from "./shared_run.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ServerObserver, ServerState } from "../server/server_observer.ts";
+import type { Processes } from "../platform/processes.ts";
 
 type Labels = Extract<ServerMetric, { name: "airunner_server_requests_total" }>["labels"];
 type Method = Labels["method"][number];
@@ -16,16 +17,22 @@ type JobState = Extract<ServerMetric, { name: "airunner_server_jobs" }>["labels"
 /** Counting does not wait for anything, so this is never used up. */
 const JOBS_WAIT_MS = 1000;
 
+/** What the server's metrics need of the outside world. */
+export interface ServerMetricsHost {
+  readonly clock: Clock;
+  readonly processes: Processes;
+}
+
 export class ServerMetrics {
   readonly observe: ServerObserver;
   readonly #registry: MetricRegistry<ServerMetric>;
-  readonly #clock: Clock;
+  readonly #host: ServerMetricsHost;
   #jobs: SharedRun<ReadonlyMap<string, number>> | undefined;
   #streams = 0;
 
-  private constructor(registry: MetricRegistry<ServerMetric>, version: string, clock: Clock) {
+  private constructor(registry: MetricRegistry<ServerMetric>, version: string, host: ServerMetricsHost) {
     this.#registry = registry;
-    this.#clock = clock;
+    this.#host = host;
     registry.set("airunner_build_info", 1, { version });
     this.observe = {
       stored(durationMs, events, duplicates) {
@@ -44,8 +51,8 @@ export class ServerMetrics {
     };
   }
 
-  static async create(version: string, clock: Clock): Promise<ServerMetrics> {
-    return new ServerMetrics(await MetricRegistry.create(SERVER_METRICS), version, clock);
+  static async create(version: string, host: ServerMetricsHost): Promise<ServerMetrics> {
+    return new ServerMetrics(await MetricRegistry.create(SERVER_METRICS), version, host);
   }
 
   async render(state: ServerState): Promise<string> {
@@ -53,7 +60,7 @@ export class ServerMetrics {
     // Counting a million jobs takes tens of milliseconds in which no call is answered.
     this.#jobs ??= new SharedRun({
       run: () => Promise.resolve(state.countJobs()),
-      clock: this.#clock,
+      clock: this.#host.clock,
       onError: () => {}, // The calls that need the database report it; here the numbers are unknown.
     });
     const jobs = await this.#jobs.refresh(JOBS_WAIT_MS);
@@ -62,7 +69,7 @@ export class ServerMetrics {
     }
     registry.set("airunner_server_streams", this.#streams);
     registry.set("airunner_server_connections", state.countConnections());
-    readProcess(registry);
+    readProcess(registry, this.#host.processes);
     return await registry.render();
   }
 }

@@ -14,13 +14,16 @@ import { MetricRegistry } from "./registry.ts";
 import { SharedRun } from "./shared_run.ts";
 import { WriteHealth } from "./write_health.ts";
 import type { Clock } from "../platform/clock.ts";
-import { fileName, type Files, type FileSystemSpace } from "../platform/files.ts";
+import type { Files, FileSystemSpace } from "../platform/files.ts";
+import { fileName } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { OpenLog } from "../wal/log.ts";
 import type { Pending } from "../survey/log_tally.ts";
 import { LogScans } from "../survey/pending_scan.ts";
 import { createJobObserver } from "./job_observer.ts";
 import { messageOf } from "../platform/error_text.ts";
+import type { Network } from "../platform/network.ts";
+import type { Processes } from "../platform/processes.ts";
 
 export interface WorkerMetricsOptions {
   listen: { hostname: string; port: number };
@@ -31,6 +34,8 @@ export interface WorkerMetricsOptions {
   unsentAgeMaxMs: number;
   version: string;
   files: Files;
+  processes: Processes;
+  network: Network;
   clock: Clock;
   logger: Logger;
 }
@@ -93,10 +98,11 @@ export class WorkerMetrics {
 
   /** Listens, and looks at the disk for the first time, which may take a while after a long outage. */
   start(): MetricsListener {
-    const { listen, clock, logger } = this.#options;
+    const { listen, network, clock, logger } = this.#options;
     this.#logs.refresh(0);
     this.#archives.refresh(0);
     return startMetricsListener({
+      network,
       listen,
       metrics: () => this.render(),
       reasonsNotReady: async () => await this.#reasonsNotReady(await this.#totals()),
@@ -121,7 +127,7 @@ export class WorkerMetrics {
     registry.set("wal_archive_size_bytes", archives?.bytes);
     registry.set("wal_archive_raw_bytes", archives?.rawBytes);
     registry.set("wal_directory_size_bytes", archives?.directoryBytes, { directory: "archive" });
-    readProcess(registry);
+    readProcess(registry, this.#options.processes);
     return await registry.render();
   }
 

@@ -8,8 +8,10 @@ import { silentLogger } from "../platform/logging/logger.ts";
 import { Log, LogSealedError, LogWriteError } from "../wal/log.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
 import { systemHost } from "../platform/system_host.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/system_clock.ts";
 import type { Files } from "../platform/files.ts";
+import { systemProcesses } from "../platform/system_processes.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 
 /** The metrics of a worker that never starts, and logs that tell them what happens. */
 class Watched implements AsyncDisposable {
@@ -30,6 +32,8 @@ class Watched implements AsyncDisposable {
       unsentAgeMaxMs: 60_000,
       version: "1.2.3",
       files: systemFiles,
+      processes: systemProcesses,
+      network: systemNetwork,
       // Looking at the disk takes no time by this clock, so there is no rest after it either.
       clock: new ManualClock(Date.now()),
       logger: silentLogger,

@@ -4,7 +4,8 @@
  */
 import { Crc64 } from "../wal/crc64.ts";
 import { type LogBytes, readLogFile } from "../wal/reader.ts";
-import { fileName, type Files, isMissing, parentDirectory, writeAll } from "../platform/files.ts";
+import { type Files, isMissing, writeAll } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 
 /** What was copied, so that it can be known again. */
 export interface FileContent {

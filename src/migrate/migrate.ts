@@ -14,7 +14,8 @@
  * the locks of the logs are checked again before and after the directory gets its new name, and what appears in the old directory
  * after 3 is copied before it is removed.
  */
-import { type Files, isMissing, parentDirectory } from "../platform/files.ts";
+import { type Files, isMissing } from "../platform/files.ts";
+import { parentDirectory } from "../platform/path_names.ts";
 import { comparePrefix, contentOf, copyFile, isCopyingName } from "./copy_file.ts";
 import {
   type DirectoryPlan,

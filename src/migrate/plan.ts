@@ -2,7 +2,8 @@
  * What a migration would move, and what stands in its way. It looks only.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
-import { type Files, type HeldLock, isMissing, parentDirectory } from "../platform/files.ts";
+import { type Files, type HeldLock, isMissing } from "../platform/files.ts";
+import { parentDirectory } from "../platform/path_names.ts";
 import { isCopyingName } from "./copy_file.ts";
 import { type DirectoryName, type MigrationState, readState } from "./state.ts";
 

@@ -2,8 +2,6 @@
  * Time as the rest of the program sees it: a seam, so that the core can be tested without waiting.
  */
 
-export const DAY_MS = 86_400_000;
-
 export interface Clock {
   /** Wall clock, Unix milliseconds. For timestamps that people and other machines read. */
   nowMs(): number;
@@ -16,19 +14,8 @@ export interface Clock {
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 
-export const systemClock: Clock = {
-  nowMs: () => Date.now(),
-  elapsedMs: () => performance.now(),
-  sleep(durationMs, signal) {
-    if (signal?.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, durationMs);
-      signal?.addEventListener("abort", wake, { once: true });
-    });
-  },
-};
+/**
+ * Calls an action in the next turn of the event loop, and not of the microtasks: that is when what other connections have sent was
+ * read too.
+ */
+export type NextTurn = (action: () => void) => void;

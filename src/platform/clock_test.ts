@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "./system_clock.ts";
 
 const NEVER_MS = 86_400_000;
 

@@ -1,7 +1,8 @@
 /**
  * The room on file systems, seen from directories that may still have to be made.
  */
-import { type Files, type FileSystemSpace, parentDirectory } from "./files.ts";
+import type { Files, FileSystemSpace } from "./files.ts";
+import { parentDirectory } from "./path_names.ts";
 import { NotADirectory, NotFound } from "./system_errors.ts";
 
 export interface DiskSpace extends FileSystemSpace {

@@ -11,11 +11,3 @@ export interface Environment {
   /** Undefined where users have no numbers. */
   userId(): number | undefined;
 }
-
-export const systemEnvironment: Environment = {
-  env: (name) => Deno.env.get(name),
-  environment: () => Deno.env.toObject(),
-  hostname: () => Deno.hostname(),
-  workingDirectory: () => Deno.cwd(),
-  userId: () => Deno.uid() ?? undefined,
-};

@@ -5,6 +5,7 @@
  * What is promised, and what is not: written bytes are readable at once but survive a power cut only after `syncData`; a
  * name survives only after `syncDirectory` of its directory. What a method is refused with is one of `system_errors.ts`.
  */
+import { NotFound } from "./system_errors.ts";
 import type { LockTable } from "./lock_table.ts";
 
 /** A regular file, open and locked. Only one of `write`, `truncate`, `syncData` and `sync` is ever under way; `read` may be beside it. */
@@ -148,19 +149,6 @@ export interface HeldLock {
   release(): void;
 }
 
-/** The directory that a path's last name lies in. */
-export function parentDirectory(path: string): string {
-  const end = path.replace(/\/+$/, "");
-  const slash = end.lastIndexOf("/");
-  return slash < 0 ? "." : end.slice(0, slash).replace(/\/+$/, "") || "/";
-}
-
-/** The last name in a path. */
-export function fileName(path: string): string {
-  const end = path.replace(/\/+$/, "");
-  return end.slice(end.lastIndexOf("/") + 1);
-}
-
 /** Appends all of `bytes`, however few the file takes at a time. After an error some of them may be there. */
 export async function writeAll(file: Pick<LockedFile, "write">, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) {
@@ -184,7 +172,7 @@ export async function readUpTo(file: Pick<ReadableFile, "read">, bytesMax: numbe
 
 /** Whether an error says that there is no such file. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound;
+  return error instanceof NotFound;
 }
 
 /** Whether an error says that a disk or a quota is full. */

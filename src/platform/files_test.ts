@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { FileLock } from "./file_lock.ts";
-import { fileName, isNoSpaceError, parentDirectory } from "./files.ts";
+import { isNoSpaceError } from "./files.ts";
+import { fileName, parentDirectory } from "./path_names.ts";
 import { openLocked, systemFiles } from "./system_files.ts";
 
 async function inDirectory(act: (directory: string) => Promise<void>): Promise<void> {

@@ -1,27 +1,33 @@
 /**
- * The network as the rest of the program sees it: a seam for requests to others.
+ * The network as the rest of the program sees it: a seam for requests to others, and for those of others to us.
  */
+import type { Door, DoorOptions } from "./door/door.ts";
 
 /** Requests that share connections, over HTTP/1.1. Proxies and certificate authorities are those of the environment. */
 export interface HttpClient extends Disposable {
   /** As the web's `fetch`. */
-  fetch(url: string, request: RequestInit): Promise<Response>;
+  request(url: string, request: RequestInit): Promise<Response>;
   /** Closes what is kept open for the next request. Requests under way are the caller's to abort first. */
   close(): void;
 }
 
-export interface Network {
-  openHttpClient(): HttpClient;
+export interface Address {
+  readonly hostname: string;
+  readonly port: number;
 }
 
-export const systemNetwork: Network = {
-  openHttpClient() {
-    // The runtime's HTTP/2 client needs 44 ms a call.
-    const client = Deno.createHttpClient({ http2: false });
-    return {
-      fetch: (url, request) => fetch(url, { ...request, client }),
-      close: () => client.close(),
-      [Symbol.dispose]: () => client.close(),
-    };
-  },
-};
+/** A connection to somebody, as bytes both ways. */
+export interface Connection extends Disposable {
+  readonly readable: ReadableStream<Uint8Array>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+}
+
+export interface Network {
+  connect(address: Address): Promise<Connection>;
+  /** Listens, on a free port for 0. @throws {AddrInUse} and the like when the address cannot be had */
+  openDoor(address: Address, options: DoorOptions): Door;
+  /** How many files and sockets this process may have open, after it was raised as far as the system lets it. */
+  raiseDescriptorLimit(): number;
+  openHttpClient(): HttpClient;
+}

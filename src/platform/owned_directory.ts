@@ -4,7 +4,7 @@
  */
 import type { ActingUser } from "./acting_user.ts";
 import { messageOf } from "./error_text.ts";
-import { parentDirectory } from "./files.ts";
+import { parentDirectory } from "./path_names.ts";
 import { AlreadyExists, NotFound, PermissionDenied } from "./system_errors.ts";
 
 /** The directory cannot serve as the place of others' directories. `reason` completes "Cannot use PATH: …". */

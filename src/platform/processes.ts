@@ -45,8 +45,17 @@ export interface ProcessEntry {
 /** `closed`: the user does not get there. */
 export type DirectoryUse = "usable" | "no_directory" | "closed";
 
+export interface ProcessUsage {
+  readonly residentBytes: number;
+  readonly processorSeconds: number;
+  /** Unix seconds. */
+  readonly startedAtSeconds: number;
+}
+
 export interface Processes {
   readonly ownId: number;
+  /** What this process itself uses. */
+  usage(): ProcessUsage;
   spawn(options: SpawnOptions): ChildProcess;
   /** Whether a process of this user can be started there. @throws {NotFound} and the like */
   examineDirectory(path: string, user: OtherUser | undefined): DirectoryUse;

@@ -5,9 +5,8 @@
 /** A number from 0 (included) to 1 (excluded), evenly spread. */
 export type Random = () => number;
 
-export const systemRandom: Random = Math.random;
-
 /** A UUID that nobody can guess (version 4). */
 export type RandomId = () => string;
 
-export const systemRandomId: RandomId = () => crypto.randomUUID();
+/** Bytes that nobody can guess. */
+export type RandomBytes = (length: number) => Uint8Array;

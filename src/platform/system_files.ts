@@ -9,10 +9,10 @@ import {
   type Files,
   type LockedFile,
   type OpenMode,
-  parentDirectory,
   type ReadableFile,
   writeAll,
 } from "./files.ts";
+import { parentDirectory } from "./path_names.ts";
 import { parseLockTable } from "./lock_table.ts";
 import { AlreadyExists, NotADirectory, NotFound } from "./system_errors.ts";
 

@@ -1,11 +1,11 @@
 /**
  * The real outside world.
  */
-import { systemClock } from "./clock.ts";
-import { systemEnvironment } from "./environment.ts";
+import { systemClock, systemNextTurn } from "./system_clock.ts";
+import { systemEnvironment } from "./system_environment.ts";
 import type { Host } from "./host.ts";
-import { systemNetwork } from "./network.ts";
-import { systemRandom, systemRandomId } from "./random.ts";
+import { systemNetwork } from "./system_network.ts";
+import { systemRandom, systemRandomBytes, systemRandomId } from "./system_random.ts";
 import { systemProcesses } from "./system_processes.ts";
 import { systemFiles } from "./system_files.ts";
 
@@ -14,7 +14,9 @@ export const systemHost: Host = {
   files: systemFiles,
   clock: systemClock,
   random: systemRandom,
+  nextTurn: systemNextTurn,
   randomId: systemRandomId,
+  randomBytes: systemRandomBytes,
   processes: systemProcesses,
   network: systemNetwork,
 };

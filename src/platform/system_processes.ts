@@ -2,6 +2,7 @@
  * The processes of the real machine: started by the runtime, and found as the kernel shows them below /proc. The runtime lets only
  * programs read there that may do everything, which ours may not, so the files are read through the C library.
  */
+import { cpuUsage } from "node:process";
 import { isClosed } from "./owned_directory.ts";
 import type { OtherUser, ProcessEntry, Processes, SpawnOptions } from "./processes.ts";
 
@@ -16,6 +17,15 @@ const BLOCK_BYTES = 64 * 1024;
 
 export const systemProcesses: Processes = {
   ownId: Deno.pid,
+
+  usage() {
+    const { user, system } = cpuUsage();
+    return {
+      residentBytes: Deno.memoryUsage().rss,
+      processorSeconds: (user + system) / 1e6,
+      startedAtSeconds: performance.timeOrigin / 1000,
+    };
+  },
 
   spawn(options) {
     const child = asUser(options.user, () => start(options));

@@ -1,7 +1,7 @@
 /**
  * The smallest pieces of every screen: numbers, sizes, times, tables and colour. Pure: data in, text out.
  */
-import { escapeControls } from "./logging/logger.ts";
+import { escapeControls } from "./logging/format.ts";
 
 /** Emphasis that a screen may use. Without colour each is the identity, so screens are written once. */
 export interface Style {

@@ -10,7 +10,7 @@ import { readLogFile } from "../wal/reader.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
 import type { Execution } from "../wal/execution.ts";
-import { isUncompleted } from "../survey/facts.ts";
+import { isUncompleted } from "../wal/completion.ts";
 import { LogTally } from "../survey/log_tally.ts";
 import { scanBytes } from "../survey/scan.ts";
 import { examineDamage } from "../survey/damage.ts";

@@ -1,4 +1,4 @@
-import { systemNetwork } from "../platform/network.ts";
+import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { FakeServer, type FakeServerOptions } from "../../tests/support/fake_server.ts";

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createLogger, silentLogger } from "../platform/logging/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { signToken } from "../client/jwt.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { authenticate } from "./auth.ts";
 import { encodeBase58, fingerprintOf } from "../platform/key_fingerprint.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { encodeBase64Url } from "../platform/base64url.ts";
+import { systemFiles } from "../platform/system_files.ts";
 
 const AUDIENCE = "http://127.0.0.1:8080";
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -138,6 +140,7 @@ Deno.test("keys come and go with their files, and a bad file costs no other key"
     Deno.writeTextFileSync(join(directory, "a.pub"), pair.pem);
     Deno.writeTextFileSync(join(directory, "notes.txt"), "not a key");
     const authorized = await AuthorizedKeys.load(
+      systemFiles,
       directory,
       clock,
       createLogger("warn", (line) => lines.push(line)),
@@ -163,7 +166,7 @@ Deno.test("keys come and go with their files, and a bad file costs no other key"
     Deno.removeSync(directory, { recursive: true });
   }
   clock.advance(5_001);
-  await assert.rejects(AuthorizedKeys.load(directory, clock, silentLogger));
+  await assert.rejects(AuthorizedKeys.load(systemFiles, directory, clock, silentLogger));
 });
 
 Deno.test("base 58 is Bitcoin's", () => {

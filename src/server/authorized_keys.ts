@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Clock } from "../platform/clock.ts";
 import { fingerprintOf } from "../platform/key_fingerprint.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import type { Files } from "../platform/files.ts";
 
 /** How old the folder's listing may be: a key added or removed counts within this time, without a restart. */
 const LISTING_MS_MAX = 5_000;
@@ -14,21 +15,28 @@ const LISTING_MS_MAX = 5_000;
 const FILE_BYTES_MAX = 16 * 1024;
 
 export class AuthorizedKeys {
+  readonly #files: Files;
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #keys = new Map<string, CryptoKey>();
   #listedAtMs = -Infinity;
 
-  private constructor(directory: string, clock: Clock, logger: Logger) {
+  private constructor(files: Files, directory: string, clock: Clock, logger: Logger) {
+    this.#files = files;
     this.#directory = directory;
     this.#clock = clock;
     this.#logger = logger;
   }
 
   /** @throws Error when the folder cannot be read or one of its keys is none: then nobody knows who may call. */
-  static async load(directory: string, clock: Clock, logger: Logger): Promise<AuthorizedKeys> {
-    const keys = new AuthorizedKeys(directory, clock, logger);
+  static async load(
+    files: Files,
+    directory: string,
+    clock: Clock,
+    logger: Logger,
+  ): Promise<AuthorizedKeys> {
+    const keys = new AuthorizedKeys(files, directory, clock, logger);
     await keys.#list((path, error) => {
       throw new Error(`${path} is not a public key for ES256 (SPKI PEM, curve P-256): ${error.message}`);
     });
@@ -65,11 +73,11 @@ export class AuthorizedKeys {
   async #list(onBadFile: (path: string, error: Error) => void): Promise<void> {
     this.#listedAtMs = this.#clock.elapsedMs();
     const keys = new Map<string, CryptoKey>();
-    for await (const entry of Deno.readDir(this.#directory)) {
+    for (const entry of await this.#files.list(this.#directory)) {
       if (!entry.name.endsWith(".pub") || entry.isDirectory) continue;
       const path = join(this.#directory, entry.name);
       try {
-        const { fingerprint, key } = await readPublicKey(path);
+        const { fingerprint, key } = await readPublicKey(this.#files, path);
         keys.set(fingerprint, key);
       } catch (error) {
         onBadFile(path, error as Error);
@@ -79,10 +87,10 @@ export class AuthorizedKeys {
   }
 }
 
-async function readPublicKey(path: string): Promise<{ fingerprint: string; key: CryptoKey }> {
-  const { size } = await Deno.stat(path);
+async function readPublicKey(files: Files, path: string): Promise<{ fingerprint: string; key: CryptoKey }> {
+  const { size } = await files.stat(path);
   if (size > FILE_BYTES_MAX) throw new Error(`it has ${size} bytes`);
-  const der = decodePem(await Deno.readTextFile(path));
+  const der = decodePem(await files.readText(path));
   const key = await crypto.subtle.importKey("spki", der, { name: "ECDSA", namedCurve: "P-256" }, false, [
     "verify",
   ]);

@@ -2,7 +2,7 @@
  * Group commit: requests that arrive while others are being stored share one transaction, and so one sync of
  * the disk.
  */
-import { setImmediate } from "node:timers";
+import type { NextTurn } from "../platform/clock.ts";
 import type { BatchOutcome, EventBatch, EventStore } from "./store/sqlite/event_store.ts";
 
 interface Waiting {
@@ -15,12 +15,18 @@ interface Waiting {
 export class BatchWriter {
   readonly #store: Pick<EventStore, "append">;
   readonly #onStored: (jobId: string) => void;
+  readonly #nextTurn: NextTurn;
   #waiting: Waiting[] = [];
 
   /** `onStored` is called for each job that has new events, after they are on stable storage. */
-  constructor(store: Pick<EventStore, "append">, onStored: (jobId: string) => void) {
+  constructor(
+    store: Pick<EventStore, "append">,
+    onStored: (jobId: string) => void,
+    nextTurn: NextTurn,
+  ) {
     this.#store = store;
     this.#onStored = onStored;
+    this.#nextTurn = nextTurn;
   }
 
   /**
@@ -30,8 +36,7 @@ export class BatchWriter {
   append(jobId: string, batch: EventBatch): Promise<BatchOutcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ batch, jobId, resolve, reject });
-      // A turn of the event loop, not of the microtasks: that is when other connections' requests have been read too.
-      if (this.#waiting.length === 1) setImmediate(() => this.#flush());
+      if (this.#waiting.length === 1) this.#nextTurn(() => this.#flush());
     });
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { everything, sequencesOf, storedEvent, TestStore } from "../../tests/support/server_store.ts";
 import type { BatchOutcome, EventBatch } from "./store/sqlite/event_store.ts";
 import { BatchWriter } from "./batch_writer.ts";
+import { systemNextTurn } from "../platform/system_clock.ts";
 
 Deno.test("batches that arrive together share one transaction, and each gets its own outcome", async () => {
   using test = new TestStore();
@@ -13,7 +14,7 @@ Deno.test("batches that arrive together share one transaction, and each gets its
     transactions.push(batches.length);
     return test.events.append(batches);
   };
-  const writer = new BatchWriter({ append }, (jobId) => stored.push(jobId));
+  const writer = new BatchWriter({ append }, (jobId) => stored.push(jobId), systemNextTurn);
   const publish = (claim: number, ...sequences: number[]) =>
     writer.append(jobIds[claim], {
       executionId: claims[claim].executionId,
@@ -43,7 +44,7 @@ Deno.test("a transaction that fails acknowledges nothing, and the next one is tr
     if (failure) throw failure;
     return batches.map(() => ({ stored: 1, duplicate: 0, conflicts: [] }));
   };
-  const writer = new BatchWriter({ append }, (jobId) => woken.push(jobId));
+  const writer = new BatchWriter({ append }, (jobId) => woken.push(jobId), systemNextTurn);
   const batch = { executionId: 1n, events: [storedEvent(1)] };
   const outcomes = await Promise.allSettled([writer.append("a", batch), writer.append("b", batch)]);
   assert.deepEqual(outcomes.map(({ status }) => status), ["rejected", "rejected"]);

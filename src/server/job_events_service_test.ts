@@ -7,10 +7,11 @@ import {
   PublishJobEventsRequestSchema,
   type StreamJobEventsRequestSchema,
 } from "../events/gen/job/v1/job_pb.ts";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { outputEvent, publishRequests, type ServerClient } from "../../tests/support/server_client.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 function publish(client: Pick<ServerClient, "events">, taskToken: string, ...batches: JobEvent[][]) {
   return client.events.publishJobEvents(publishRequests(taskToken, batches));
@@ -81,7 +82,7 @@ Deno.test("the same sequence with other bytes keeps the first event and is told 
   const lines: string[] = [];
   const clock = new ManualClock();
   await using server = await TestServer.start({
-    clock,
+    host: { ...systemHost, clock },
     logger: createLogger("warn", (line) => lines.push(line)),
   });
   const jobId = await server.enqueue();
@@ -98,7 +99,7 @@ Deno.test("the same sequence with other bytes keeps the first event and is told 
 
 Deno.test("late events go to the execution whose token they come with", async () => {
   const clock = new ManualClock();
-  await using server = await TestServer.start({ clock });
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
   const jobId = await server.enqueue();
   const first = await server.claim(10);
   const waiting = server.claim(10);

@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
 import { type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { refusalReason } from "../events/error_info.ts";
 import { type JobParamsSchema, JobState, type ProcessType } from "../events/gen/job/v1/job_pb.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { collect, outputEvent, publishRequests } from "../../tests/support/server_client.ts";
+import { systemHost } from "../platform/system_host.ts";
+
+/** What a program is told of a refusal. */
+async function reasonOf(call: Promise<unknown>): Promise<string | undefined> {
+  const error = await call.then(() => undefined, (error) => error);
+  assert.ok(error instanceof ConnectError, `Expected an error, got ${error}`);
+  return refusalReason(error.details);
+}
 
 async function assertRefused(call: Promise<unknown>, code: Code, message: RegExp): Promise<void> {
   const error = await call.then(() => undefined, (error) => error);
@@ -156,7 +165,7 @@ Deno.test("a job whose worker's connection broke before the answer goes to the n
 
 Deno.test("a job that is not updated goes back, and its old token can no longer update or complete it", async () => {
   const clock = new ManualClock();
-  await using server = await TestServer.start({ clock });
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
   const jobId = await server.enqueue();
   const { taskToken: first } = await server.claim(10);
   const second = server.claim(10);
@@ -169,6 +178,7 @@ Deno.test("a job that is not updated goes back, and its old token can no longer 
   await assertRefused(server.jobs.updateJob({ taskToken: first }), Code.InvalidArgument, stale);
   const completion = server.jobs.completeJob({ taskToken: first, jobResult: { success: true } });
   await assertRefused(completion, Code.InvalidArgument, stale);
+  assert.equal(await reasonOf(completion), "EXECUTION_SUPERSEDED");
   await server.jobs.updateJob({ taskToken: current });
   await server.jobs.completeJob({ taskToken: current, jobResult: { success: true } });
   await server.jobs.completeJob({ taskToken: current, jobResult: { success: true } });
@@ -178,11 +188,12 @@ Deno.test("a job that is not updated goes back, and its old token can no longer 
     Code.InvalidArgument,
     /no longer valid: execution 2 of job .* has completed or was requeued/,
   );
+  assert.equal(await reasonOf(server.jobs.updateJob({ taskToken: current })), "EXECUTION_ENDED");
 });
 
 Deno.test("a job is kept by updates and released early by a short one", async () => {
   const clock = new ManualClock();
-  await using server = await TestServer.start({ clock });
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
   await server.enqueue();
   const { taskToken } = await server.claim(10);
   clock.advance(9_000);
@@ -203,6 +214,7 @@ Deno.test("tokens that nobody signed are refused", async () => {
     await assertRefused(server.jobs.updateJob({ taskToken: wrong }), Code.InvalidArgument, message);
     const completion = server.jobs.completeJob({ taskToken: wrong, jobResult: { success: true } });
     await assertRefused(completion, Code.InvalidArgument, message);
+    if (wrong !== "") assert.equal(await reasonOf(completion), "TASK_TOKEN_UNKNOWN");
     const publishing = server.events.publishJobEvents(publishRequests(wrong, [[outputEvent(1)]]));
     await assertRefused(publishing, Code.InvalidArgument, message);
   }

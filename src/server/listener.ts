@@ -4,17 +4,16 @@
 import type { Clock } from "../platform/clock.ts";
 import type { AddressRange } from "../platform/ip_address.ts";
 import type { Deadlines } from "../platform/door/deadlines.ts";
-import { raiseDescriptorLimit } from "../platform/door/descriptors.ts";
 import {
   DESCRIPTORS_PER_CONNECTION,
   type Door,
   type DoorObserver,
   type DoorOptions,
-  openDoor,
 } from "../platform/door/door.ts";
 import { explainListenError } from "../platform/door/sockets.ts";
 import type { HttpHandler } from "../platform/door/exchange.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import type { Address, Network } from "../platform/network.ts";
 
 /** The server cannot start; the message says what happened and what to do next. */
 export class ServerStartError extends Error {
@@ -65,6 +64,7 @@ export interface Listener {
 }
 
 export interface ListenOptions {
+  network: Network;
   address: { hostname: string; port: number };
   limits: ConnectionLimits;
   handler: HttpHandler;
@@ -75,9 +75,9 @@ export interface ListenOptions {
 
 /** @throws ServerStartError */
 export function listen(options: ListenOptions): Listener {
-  const { address, limits, handler, clock, logger, observe } = options;
-  const connectionsMax = connectionsThatFit(limits.connectionsMax, logger);
-  const door = open(address, {
+  const { network, address, limits, handler, clock, logger, observe } = options;
+  const connectionsMax = connectionsThatFit(network.raiseDescriptorLimit(), limits.connectionsMax, logger);
+  const door = open(network, address, {
     connectionsMax,
     addressLimit: limits.perAddressMax > 0
       ? { max: limits.perAddressMax, trustedProxies: limits.trustedProxies }
@@ -110,8 +110,7 @@ export function listen(options: ListenOptions): Listener {
  * How many connections there may be: never more than there are descriptors for. @throws ServerStartError when
  * that is none
  */
-function connectionsThatFit(wanted: number | undefined, logger: Logger): number {
-  const descriptors = raiseDescriptorLimit();
+function connectionsThatFit(descriptors: number, wanted: number | undefined, logger: Logger): number {
   const fit = Math.floor((descriptors - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION);
   if (fit < 1) {
     throw new ServerStartError(
@@ -135,9 +134,9 @@ function connectionsThatFit(wanted: number | undefined, logger: Logger): number 
   return Math.min(wanted ?? DEFAULT_CONNECTIONS_MAX, fit);
 }
 
-function open(address: { hostname: string; port: number }, options: DoorOptions): Door {
+function open(network: Network, address: Address, options: DoorOptions): Door {
   try {
-    return openDoor(address, options);
+    return network.openDoor(address, options);
   } catch (cause) {
     throw new ServerStartError(
       `Cannot listen on ${address.hostname}:${address.port}: ${explainListenError(cause, address.port)}`,

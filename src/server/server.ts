@@ -9,7 +9,10 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
-import { type Clock, systemClock } from "../platform/clock.ts";
+import type { Clock, NextTurn } from "../platform/clock.ts";
+import type { Files } from "../platform/files.ts";
+import type { Network } from "../platform/network.ts";
+import type { RandomBytes } from "../platform/random.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
@@ -31,7 +34,7 @@ import { Store } from "./store/sqlite/store.ts";
 import { WakeUps } from "./subscriptions.ts";
 import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
-import { createUuid7, systemRandomBytes } from "./uuid7.ts";
+import { createUuid7 } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
 
 export { ServerStartError } from "./listener.ts";
@@ -54,12 +57,21 @@ const CUT_MS = 2_000;
  */
 const RESTART_GRACE_MS = 90_000;
 
+/** What the server needs of the outside world, beside the disk that SQLite reaches by itself. */
+export interface ServerHost {
+  readonly files: Files;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly nextTurn: NextTurn;
+  readonly randomBytes: RandomBytes;
+}
+
 export interface ServerOptions {
+  host: ServerHost;
   /** Port 0: any free one. */
   listen: { hostname: string; port: number };
   dataFile: string;
   logger?: Logger;
-  clock?: Clock;
   /** A folder of *.pub files; when given, every call needs a JWT signed by one of these keys. */
   authorizedKeysDir?: string;
   /** URLs that clients know this server by, if others than where it listens: the audiences that tokens may have. */
@@ -88,23 +100,19 @@ export interface RunningServer {
 
 /** @throws ServerStartError, with the next step in its message, when the server cannot be started. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { logger = silentLogger, clock = systemClock } = options;
-  const keys = await loadKeys(options, clock, logger);
+  const { logger = silentLogger } = options;
+  const keys = await loadKeys(options, logger);
   const database = openDatabase(options.dataFile);
   try {
-    return serve({ ...options, logger, clock }, database, keys);
+    return serve({ ...options, logger }, database, keys);
   } catch (error) {
     database.close();
     throw error;
   }
 }
 
-async function loadKeys(
-  options: ServerOptions,
-  clock: Clock,
-  logger: Logger,
-): Promise<AuthorizedKeys | undefined> {
-  const { authorizedKeysDir, listen: { hostname } } = options;
+async function loadKeys(options: ServerOptions, logger: Logger): Promise<AuthorizedKeys | undefined> {
+  const { host: { files, clock }, authorizedKeysDir, listen: { hostname } } = options;
   if (authorizedKeysDir === undefined) {
     if (isLoopback(hostname) || options.allowUnauthenticated) return undefined;
     throw new ServerStartError(
@@ -119,7 +127,7 @@ async function loadKeys(
     );
   }
   try {
-    const keys = await AuthorizedKeys.load(authorizedKeysDir, clock, logger);
+    const keys = await AuthorizedKeys.load(files, authorizedKeysDir, clock, logger);
     if (keys.size === 0) {
       logger.warn("There is no authorized key yet; every call is refused", { path: authorizedKeysDir });
     }
@@ -145,10 +153,10 @@ function openDatabase(dataFile: string): Database {
   }
 }
 
-type Options = ServerOptions & { logger: Logger; clock: Clock };
+type Options = ServerOptions & { logger: Logger };
 
 function serve(options: Options, database: Database, keys: AuthorizedKeys | undefined): RunningServer {
-  const { logger, clock, observe = {}, renderMetrics } = options;
+  const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {}, renderMetrics } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
@@ -157,27 +165,17 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
   store.grantGrace(RESTART_GRACE_MS, clock.nowMs());
   const events = new EventStore(database);
   const wakeUps = new WakeUps();
-  const writer = new BatchWriter(events, (jobId) => wakeUps.wake(jobId));
+  const writer = new BatchWriter(events, (jobId) => wakeUps.wake(jobId), nextTurn);
   const queue = new JobQueue({ store, wakeUps, clock, logger });
   const alarm = new VisibilityAlarm(queue, clock, logger);
   queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
-  const tokens = new TaskTokens(store.secret("task-token", () => systemRandomBytes(SECRET_BYTES)));
+  const tokens = new TaskTokens(store.secret("task-token", () => randomBytes(SECRET_BYTES)));
 
   const auth = keys && { keys, audiences: ownUrls, clock };
+  const calls = { store, tokens, clock, logger, stopping: stopping.signal };
   const routers = createRouters(
-    { store, queue, tokens, clock, logger, stopping: stopping.signal, ...jobDefaults(options) },
-    {
-      store,
-      events,
-      writer,
-      wakeUps,
-      tokens,
-      clock,
-      logger,
-      observe,
-      stopping: stopping.signal,
-      drained: drained.signal,
-    },
+    { ...calls, queue, ...jobDefaults(options) },
+    { ...calls, events, writer, wakeUps, observe, drained: drained.signal },
     auth,
   );
   const metrics: MetricsPage | undefined = renderMetrics && {
@@ -186,6 +184,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     access: metricsAccess(options, auth),
   };
   const listener = listen({
+    network,
     address: options.listen,
     limits: options.limits ?? DEFAULT_LIMITS,
     handler: createHttpHandler({ ...routers, ownUrls, metrics, logger }),
@@ -206,9 +205,13 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     logger.info("Server stopping");
     const leaving = new ConnectError("The server is stopping; try again", Code.Unavailable);
     stopping.abort(leaving);
-    const drainTimer = setTimeout(() => drained.abort(leaving), DRAIN_MS);
+    const closed = new AbortController();
+    const draining = clock.sleep(DRAIN_MS, closed.signal).then(() =>
+      !closed.signal.aborted && drained.abort(leaving)
+    );
     await listener.close(DRAIN_MS + CUT_MS);
-    clearTimeout(drainTimer);
+    closed.abort();
+    await draining;
     alarm.stop();
     await alarmEnded;
     database.close();
@@ -245,8 +248,10 @@ async function isCaller(authorization: string | null, auth: AuthOptions): Promis
   }
 }
 
-function jobDefaults({ clock, defaultVisibilitySeconds = DEFAULT_VISIBILITY_SECONDS }: Options) {
-  return { newJobId: createUuid7(() => clock.nowMs()), defaultVisibilitySeconds };
+function jobDefaults(
+  { host: { clock, randomBytes }, defaultVisibilitySeconds = DEFAULT_VISIBILITY_SECONDS }: Options,
+) {
+  return { newJobId: createUuid7(() => clock.nowMs(), randomBytes), defaultVisibilitySeconds };
 }
 
 function createRouters(

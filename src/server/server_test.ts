@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { spawnServer } from "../../tests/support/server_child.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { collect, connect, outputEvent, publishRequests } from "../../tests/support/server_client.ts";
@@ -10,6 +10,7 @@ import { Database } from "./store/sqlite/database.ts";
 import { EventStore } from "./store/sqlite/event_store.ts";
 import { type ServerOptions, ServerStartError, startServer } from "./server.ts";
 import { Store } from "./store/sqlite/store.ts";
+import { systemHost } from "../platform/system_host.ts";
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
   const error = await call.then(() => undefined, (error) => error);
@@ -63,7 +64,7 @@ Deno.test("a server that cannot start says why and what to do", async () => {
     const dataFile = join(directory, "server.db");
     const listen = { hostname: "127.0.0.1", port: 0 };
     const refuse = async (options: Partial<ServerOptions>, reason: RegExp) => {
-      await assert.rejects(startServer({ listen, dataFile, ...options }), (error) => {
+      await assert.rejects(startServer({ host: systemHost, listen, dataFile, ...options }), (error) => {
         assert.ok(error instanceof ServerStartError, String(error));
         assert.match(error.message, reason);
         return true;
@@ -88,7 +89,7 @@ Deno.test("a server that cannot start says why and what to do", async () => {
     );
     other.close();
     // Nothing that failed holds the database.
-    await (await startServer({ listen, dataFile })).stop();
+    await (await startServer({ host: systemHost, listen, dataFile })).stop();
   });
 });
 

@@ -1,10 +1,7 @@
 /**
  * Job ids: UUIDs of version 7 (RFC 9562), which sort by the time they were made.
  */
-
-export type RandomBytes = (length: number) => Uint8Array;
-
-export const systemRandomBytes: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length));
+import type { RandomBytes } from "../platform/random.ts";
 
 const COUNTER_MAX = 0xfff;
 
@@ -13,7 +10,7 @@ const COUNTER_MAX = 0xfff;
  * and when the wall clock steps back: the 12 bits after the time are a counter (RFC 9562, section 6.2,
  * method 1), and a full counter borrows the next millisecond.
  */
-export function createUuid7(nowMs: () => number, randomBytes: RandomBytes = systemRandomBytes): () => string {
+export function createUuid7(nowMs: () => number, randomBytes: RandomBytes): () => string {
   let lastMs = 0;
   let counter = 0;
   return () => {

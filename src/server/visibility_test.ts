@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createLogger, silentLogger } from "../platform/logging/logger.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
+import { createLogger } from "../platform/logging/text_logger.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { VisibilityAlarm } from "./visibility.ts";
 

@@ -1,7 +1,7 @@
 /**
  * What all logs and archives of a data directory add up to, and how fast they grow. Pure.
  */
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import type { DiskSpace } from "../platform/disk_space.ts";
 import { estimateFilling, estimateGrowth, type Filling, type Growth } from "./growth.ts";
 import type { InventoryLog, LogState } from "./inventory.ts";

@@ -108,18 +108,3 @@ async function bytesOf(files: Files, { path, kind, bytes }: LogFile): Promise<Lo
     yield content;
   })();
 }
-
-interface HowFar {
-  readonly pending: number;
-  readonly completion?: CompletionState | null;
-}
-
-/** All of it is sent, and the server is not known to have heard how the job ended. */
-export function isCompletionDue(facts: HowFar): boolean {
-  return isUncompleted(facts) && facts.completion === "due";
-}
-
-/** Everything is on the server but how the job ended, which it refuses to hear or was not told yet. */
-export function isUncompleted({ pending, completion }: HowFar): boolean {
-  return pending === 0 && (completion === "due" || completion === "refused");
-}

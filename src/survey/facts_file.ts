@@ -2,7 +2,8 @@
  * What was found out about each log, kept from one run to the next, so that ten thousand logs are listed in under a second. It is
  * only ever a shortcut: a file that is damaged, foreign or cannot be written is as good as none, and deleting it loses nothing.
  */
-import { type Files, parentDirectory } from "../platform/files.ts";
+import type { Files } from "../platform/files.ts";
+import { parentDirectory } from "../platform/path_names.ts";
 import { VERSION } from "../platform/version.ts";
 import { FactsCache, type KnownFacts } from "./facts_cache.ts";
 

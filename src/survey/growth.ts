@@ -6,7 +6,7 @@
  * write as well: it is an estimate, and says so.
  */
 
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 
 export interface WrittenFile {
   readonly bytes: number;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DAY_MS } from "../platform/clock.ts";
+import { DAY_MS } from "../platform/time_units.ts";
 import { estimateFilling, estimateGrowth } from "./growth.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 31);

@@ -2,7 +2,8 @@
  * Finds the log that the user means: a job id in the data directory, or the path of a file.
  */
 import { decodeExecution, type Execution } from "../wal/execution.ts";
-import { fileName, type Files, parentDirectory } from "../platform/files.ts";
+import type { Files } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 import { type FileName, readFileName } from "../wal/file_names.ts";
 import { Scanner } from "../wal/scanner.ts";
 import { FilesystemLoop, NotFound } from "../platform/system_errors.ts";

@@ -14,6 +14,9 @@ import type { WalRecord } from "../wal/format.ts";
 import type { Ledger, RecordKind } from "../wal/ledger.ts";
 import { PendingTally } from "../wal/pending_tally.ts";
 
+/** What `event_type` says for a payload that is not an event. */
+export const UNDECODABLE = "UNDECODABLE";
+
 /** What of a log waits for the server. */
 export interface Pending {
   readonly events: number;

@@ -9,14 +9,11 @@ import type { EffectiveStatus } from "../wal/ledger.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { Scanner } from "../wal/scanner.ts";
 import { payloadTypeName } from "../events/event_type.ts";
-import { LogTally } from "./log_tally.ts";
+import { LogTally, UNDECODABLE } from "./log_tally.ts";
 import { type LogScan, scanBytes } from "./scan.ts";
 
 /** Reasons of failures shown in full; a log in which everything failed has the same reason a thousand times. */
 const FAILURES_MAX = 5;
-
-/** What `event_type` says for a payload that is not an event. */
-export const UNDECODABLE = "UNDECODABLE";
 
 export interface LogSummary extends LogScan {
   readonly events: number;

@@ -20,7 +20,7 @@ Deno.test("a completion mark is read back, and no other record is one", () => {
 Deno.test("a completion mark settles no event for any reader", () => {
   const event = (sequence: bigint) => ({ sequence, status: Status.PENDING, payload: new Uint8Array(3) });
   for (const sequences of [[1n, 2n, 3n], [-4n, 7n, 2n, 2n]]) {
-    const ledger = new Ledger(() => 0.5);
+    const ledger = new Ledger(0x8000_0000);
     ledger.add({ sequence: 0n, status: Status.SENT, payload: new Uint8Array(2) });
     for (const sequence of sequences) ledger.add(event(sequence));
     for (const mark of COMPLETION_MARKS) {

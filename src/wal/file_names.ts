@@ -1,5 +1,5 @@
 /**
- * What the files of a data directory are called, and what a name says: the one place that knows.
+ * What the files of a data directory are called, and what a name says: the one place that knows. Pure.
  *
  *     a.wal                        log of job a
  *     a.2.wal                      the second log of job a: the first name was taken by an earlier execution

@@ -1,5 +1,5 @@
 /**
- * The bytes of a log file, ARWAL001: the one place that knows them. No input or output happens here.
+ * The bytes of a log file, ARWAL001: the one place that knows them. No input or output happens here. Pure.
  *
  *     header, 16 bytes
  *       0        8         12         16

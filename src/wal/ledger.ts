@@ -1,5 +1,5 @@
 /**
- * Says of each record what it is, and of each event whether the server has it. Pure; the records come in file order.
+ * Says of each record what it is, and of each event whether the server has it. No input or output; the records come in file order.
  *
  *     execution         the file's first record, with sequence 0 and status 2
  *     acknowledgement   status 2 and no payload: every pending event before it with at most its sequence is sent, and so is
@@ -11,9 +11,9 @@
  * in the sequence's *slot*. While sequences rise, as in every log of ours, slots are sorted and an event's index is its
  * slot; the first one that does not rise brings in a `SequenceIndex`. A million events take 9 to 35 MB.
  */
-import { type Random, systemRandom } from "../platform/random.ts";
 import { type RecordFields, Status } from "./format.ts";
 import { SequenceIndex } from "./sequence_index.ts";
+import { HASH_SEED } from "../platform/hash_seed.ts";
 
 export type RecordKind = "event" | "acknowledgement" | "failure" | "execution";
 export type EffectiveStatus = "pending" | "sent" | "failed";
@@ -45,11 +45,11 @@ export class Ledger {
   /** From the first repeated sequence on: how many event records a slot has, and each event's slot. */
   #copies: Uint32Array | undefined;
   #slotOfEvent: Int32Array | undefined;
-  #random: Random;
+  readonly #seed: number;
 
-  /** @param random seeds the hash of sequences, so that no file can be made to collide in it */
-  constructor(random: Random = systemRandom) {
-    this.#random = random;
+  /** @param seed of the hash of sequences, 32 bits, so that no file can be made to collide in it */
+  constructor(seed: number = HASH_SEED) {
+    this.#seed = seed;
   }
 
   get events(): number {
@@ -200,7 +200,7 @@ export class Ledger {
   }
 
   #startIndex(): void {
-    const index = new SequenceIndex(this.#sequences, Math.floor(this.#random() * 0x1_0000_0000));
+    const index = new SequenceIndex(this.#sequences, this.#seed);
     for (let slot = 0; slot < this.#slots; slot++) {
       index.insert(slot);
       if (this.#statuses[slot] === PENDING) index.offer(slot);

@@ -154,7 +154,7 @@ Deno.test("ledger survives growing in every one of its modes", () => {
     ...many(100n, 300),
     failure(200n),
   ];
-  const ledger = new Ledger(() => 0.5);
+  const ledger = new Ledger(0x8000_0000);
   for (const record of records) ledger.add(record);
   // The naive model is quadratic; 2,500 records are what it can take.
   assert.deepEqual(statuses(ledger), naiveLedger(records).statuses);

@@ -2,14 +2,8 @@
  * Brings a log's file into the state in which it can be appended to: locked, whole, synced and under its own name. Either it was
  * just made, or it was found, read, and recovered as `recovery.ts` decides.
  */
-import {
-  fileName,
-  type Files,
-  isNoSpaceError,
-  type LockedFile,
-  parentDirectory,
-  writeAll,
-} from "../platform/files.ts";
+import { type Files, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
+import { fileName, parentDirectory } from "../platform/path_names.ts";
 import { type Published, publishFile } from "../platform/publish_file.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
 import type { Logger } from "../platform/logging/logger.ts";

@@ -1,7 +1,7 @@
 /**
  * Decides what opening a log for append does about damage, and so what everybody else says of it: a table over everything that
  * matters, and nothing else. Only what a crash leaves behind, bytes that were never acknowledged, is cut; whatever cannot be decided
- * from the bytes keeps the bytes.
+ * from the bytes keeps the bytes. Pure.
  *
  *     problem        whole records in or behind it   bytes prove that it was never finished   action
  *     none           -                               -                                        append

@@ -2,7 +2,7 @@
  * What a repaired log may still say of the server. An acknowledgement covers the *pending* events before it; so where bytes are lost
  * between an event and its acknowledgement, they may have been the failure that took it out, and the event counts as sent though the
  * server refused it. What is not proven sent is pending in a repaired log: to send it again costs a duplicate, not to send it costs
- * the event.
+ * the event. No input or output.
  *
  *     1 2 | ack 2 | 3 |xxxx| 4 | ack 4       3 may have failed in xxxx: the acknowledgement is left out, 3 and 4 are pending
  *     1 2 | ack 2 |xxxx| 3 | ack 3           nothing was pending before xxxx: it stays

@@ -1,7 +1,7 @@
 /**
  * Finds the records in a log's bytes, in pieces of any size, and names the first damage. It never throws on bytes and never
  * writes: damage is a result. A length is checked before anything is kept for it, so no file can make it use more
- * than one record's memory.
+ * than one record's memory. Pure.
  *
  *     short_header   the file ends within its header
  *     bad_magic      not a log at all                     bad_version   a log of a format we do not know

@@ -2,14 +2,8 @@
  * Files that fail on purpose, over any others: they die at a chosen operation, as a killed process does, or answer that the disk is
  * full, or let something happen in between. Every operation is recorded.
  */
-import {
-  fileName,
-  type Files,
-  type LockedFile,
-  type OpenMode,
-  type ReadableFile,
-  type WritableFile,
-} from "../../src/platform/files.ts";
+import type { Files, LockedFile, OpenMode, ReadableFile, WritableFile } from "../../src/platform/files.ts";
+import { fileName } from "../../src/platform/path_names.ts";
 import { noSpaceError } from "./disk_errors.ts";
 
 /** The process is dead: nothing is done any more. Its locks go when what it had open is closed. */

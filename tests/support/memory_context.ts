@@ -4,9 +4,8 @@
 import type { Context, SignalName } from "../../src/cli/context.ts";
 import { Output } from "../../src/cli/terminal/output.ts";
 import { run } from "../../src/cli/run.ts";
-import { systemNetwork } from "../../src/platform/network.ts";
-import { systemFiles } from "../../src/platform/system_files.ts";
-import { systemProcesses } from "../../src/platform/system_processes.ts";
+import { systemNetwork } from "../../src/platform/system_network.ts";
+import { systemHost } from "../../src/platform/system_host.ts";
 
 export interface MemoryOptions {
   env?: Record<string, string>;
@@ -50,13 +49,10 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
   return {
     context: {
       args,
+      ...systemHost,
       env: (name) => ({ HOME: "/nonexistent", ...env })[name],
       environment: () => env,
       hostname: () => "test-host",
-      workingDirectory: () => Deno.cwd(),
-      userId: () => Deno.uid() ?? undefined,
-      files: systemFiles,
-      processes: systemProcesses,
       stdin: ReadableStream.from([typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin]),
       stdinIsTerminal: isTerminal,
       stdout: outputTo("stdout"),

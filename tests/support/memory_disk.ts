@@ -3,7 +3,8 @@
  * they take.
  */
 import { FileLockedError } from "../../src/platform/file_lock.ts";
-import { type FileInfo, parentDirectory } from "../../src/platform/files.ts";
+import type { FileInfo } from "../../src/platform/files.ts";
+import { parentDirectory } from "../../src/platform/path_names.ts";
 import type { LockTable } from "../../src/platform/lock_table.ts";
 import { AlreadyExists, IsADirectory, NotADirectory, NotFound } from "../../src/platform/system_errors.ts";
 import { notEmptyError } from "./disk_errors.ts";

@@ -19,11 +19,11 @@ import {
   type HeldLock,
   type LockedFile,
   type OpenMode,
-  parentDirectory,
   type ReadableFile,
   type WritableFile,
   writeAll,
 } from "../../src/platform/files.ts";
+import { parentDirectory } from "../../src/platform/path_names.ts";
 import type { LockTable } from "../../src/platform/lock_table.ts";
 import {
   FilesystemLoop,

@@ -2,6 +2,7 @@
  * A server in a process of its own, for tests that kill it: `server_child.ts DATA_FILE` prints its URL and serves.
  */
 import { startServer } from "../../src/server/server.ts";
+import { systemHost } from "../../src/platform/system_host.ts";
 
 export interface ServerChild {
   url: string;
@@ -28,6 +29,10 @@ export async function spawnServer(dataFile: string): Promise<ServerChild> {
 }
 
 if (import.meta.main) {
-  const server = await startServer({ listen: { hostname: "127.0.0.1", port: 0 }, dataFile: Deno.args[0] });
+  const server = await startServer({
+    host: systemHost,
+    listen: { hostname: "127.0.0.1", port: 0 },
+    dataFile: Deno.args[0],
+  });
   console.log(server.url);
 }

@@ -10,6 +10,7 @@ import { type Claim, Store } from "../../src/server/store/sqlite/store.ts";
 import { WakeUps } from "../../src/server/subscriptions.ts";
 import { createUuid7 } from "../../src/server/uuid7.ts";
 import { ManualClock } from "./manual_clock.ts";
+import { systemRandomBytes } from "../../src/platform/system_random.ts";
 
 export class TestStore implements Disposable {
   readonly directory = Deno.makeTempDirSync({ prefix: "airunner-store-" });
@@ -25,7 +26,7 @@ export class TestStore implements Disposable {
     clock: this.clock,
     logger: silentLogger,
   });
-  readonly #newJobId = createUuid7(() => this.clock.nowMs());
+  readonly #newJobId = createUuid7(() => this.clock.nowMs(), systemRandomBytes);
 
   enqueue(queue = "default", requestId = ""): string {
     const job = { jobId: this.#newJobId(), requestId, queue, params: new Uint8Array([1]) };

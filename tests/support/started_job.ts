@@ -10,7 +10,7 @@ import { type BatchLimits, DEFAULT_LIMITS } from "../../src/job/batcher.ts";
 import { EventWriter } from "../../src/job/event_writer.ts";
 import { executeJob } from "../../src/job/execute_job.ts";
 import type { ExecuteOptions, ExecuteSettings } from "../../src/job/execute_options.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/system_clock.ts";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 

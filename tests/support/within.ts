@@ -2,7 +2,7 @@
  * A bound for waits in tests: what never comes fails its test, with what is known by then, and does not hang
  * the run.
  */
-import { systemClock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/system_clock.ts";
 
 /** Far beyond what anything takes on a busy machine. */
 export const LIMIT_MS = 60_000;

@@ -2,7 +2,7 @@
  * A worker and a server in one process, over real sockets, processes and files, in a directory of their own.
  */
 import { DEFAULT_SETTINGS } from "./worker_settings.ts";
-import { systemNetwork } from "../../src/platform/network.ts";
+import { systemNetwork } from "../../src/platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -12,14 +12,15 @@ import { type JobEvent, outputOf } from "../../src/events/event.ts";
 import { type Job, type JobParamsSchema, JobState } from "../../src/events/gen/job/v1/job_pb.ts";
 import { runWorker } from "../../src/job/worker.ts";
 import type { WorkerOptions, WorkerResult, WorkerSettings } from "../../src/job/worker_options.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { systemClock } from "../../src/platform/system_clock.ts";
 import { FileLock } from "../../src/platform/file_lock.ts";
-import { createLogger } from "../../src/platform/logging/logger.ts";
+import { createLogger } from "../../src/platform/logging/text_logger.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
 import { connect, type ServerClient } from "./server_client.ts";
 import { within } from "./within.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
+import { systemHost } from "../../src/platform/system_host.ts";
 
 /** The library with which files are locked stays loaded, so it is loaded before a test begins and not as a leak in one. */
 function loadFileLock(): void {
@@ -66,7 +67,7 @@ export class WorkerFixture implements AsyncDisposable {
 
   async bringUp(): Promise<void> {
     const listen = { hostname: "127.0.0.1", port: this.#port };
-    this.#server = await startServer({ listen, dataFile: `${this.directory}/server.db` });
+    this.#server = await startServer({ host: systemHost, listen, dataFile: `${this.directory}/server.db` });
     this.#port = this.#server.port;
     this.#client = connect(this.url);
   }

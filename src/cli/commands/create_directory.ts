@@ -4,7 +4,7 @@
  */
 import { messageOf } from "../../platform/error_text.ts";
 import type { Files } from "../../platform/files.ts";
-import { NotFound } from "../../platform/system_errors.ts";
+import { AlreadyExists, NotFound } from "../../platform/system_errors.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 
@@ -23,9 +23,10 @@ async function isCreated(files: Files, path: string, isLastAttempt: boolean): Pr
     await files.stat(path);
     return true;
   } catch (error) {
-    if (error instanceof NotFound && !isLastAttempt) return false;
     // The name is taken, and yet nothing is there.
-    const reason = error instanceof NotFound
+    const leadsNowhere = error instanceof NotFound || error instanceof AlreadyExists;
+    if (leadsNowhere && !isLastAttempt) return false;
+    const reason = leadsNowhere
       ? "it is a symbolic link to something that does not exist. Is the disk mounted?"
       : messageOf(error);
     const message = `Cannot create the directory ${path}: ${reason}`;

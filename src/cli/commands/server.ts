@@ -35,12 +35,12 @@ export async function run({ context, settings, logger }: Server): Promise<number
   // A job on the same machine must not find the secret behind its worker's tokens in here.
   closeToOthers(logger);
   await createDirectory(context.files, dirname(settings.data));
-  const metrics = await ServerMetrics.create(VERSION, context.clock);
+  const metrics = await ServerMetrics.create(VERSION, context);
   const server = await startServer({
     listen: settings.listen,
     dataFile: settings.data,
+    host: context,
     logger,
-    clock: context.clock,
     authorizedKeysDir: settings.authorizedKeys,
     publicUrls: settings.publicUrl === undefined ? undefined : [settings.publicUrl],
     allowUnauthenticated: settings.allowUnauthenticated,

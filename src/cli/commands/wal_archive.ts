@@ -12,7 +12,7 @@ import { messageOf } from "../../platform/error_text.ts";
 import { nextStep } from "../next_step.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { isUncompleted } from "../../survey/facts.ts";
+import { isUncompleted } from "../../wal/completion.ts";
 import { openLog } from "../../survey/open_log.ts";
 import { summarizeLog } from "../../survey/summary.ts";
 import { quietLogger } from "../../platform/logging/quiet.ts";
@@ -163,7 +163,10 @@ function nextSteps(results: readonly Archived[]): [string, string][] {
   );
   if (unsent.length === 0) return [];
   const target = unsent.length === 1 ? shown(shellWord(unsent[0].archivePath!)) : "--all";
-  return [[`airunner wal replay ${target}`, "sends what the server lacks, and tells it how the job ended"]];
+  const what = unsent.some(({ isUncompleted }) => isUncompleted)
+    ? "sends what the server lacks, and tells it how jobs ended"
+    : "sends what the server lacks";
+  return [[`airunner wal replay ${target}`, what]];
 }
 
 function archiveJson(results: readonly Archived[], dryRun: boolean) {

@@ -1,7 +1,7 @@
 /**
  * `wal inspect --follow`: the events of a log, then those that its worker appends, until nobody writes to it any more.
  */
-import { fileName } from "../../platform/files.ts";
+import { fileName } from "../../platform/path_names.ts";
 import { archiveName } from "../../wal/file_names.ts";
 import { decodeFailure } from "../../wal/execution.ts";
 import type { WalRecord } from "../../wal/format.ts";

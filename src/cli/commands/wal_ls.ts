@@ -1,11 +1,11 @@
 /**
  * `airunner wal ls`: which logs there are, whose they are, and what the server lacks of them.
  */
+import { inOrder, type Sort, SORTS } from "../../survey/inventory_order.ts";
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { isCompletionDue } from "../../survey/facts.ts";
 import { type InventoryLog, LOG_STATES, type LogState } from "../../survey/inventory.ts";
 import { parseCount, parseWords } from "../options/option_values.ts";
 import { findNext, type LsTotals, renderLs } from "../screens/ls_screen.ts";
@@ -26,13 +26,10 @@ type Ls = Call<[], LsOptions, "walDir" | "archiveDir">;
 /** On a terminal: what does not fit on a screen pushes off it what needs somebody. */
 const TERMINAL_ROWS_MAX = 50;
 
-export const SORTS = ["urgency", "job", "time", "size", "pending"] as const;
-type Sort = (typeof SORTS)[number];
-
 export async function run({ context, options, settings, style }: Ls): Promise<number> {
   const { stdout, stderr, clock } = context;
   const isWanted = filterOf(options);
-  const compare = COMPARE[sortOf(options.sort)];
+  const sort = sortOf(options.sort);
   const limit = options.limit === undefined ? undefined : parseCount("--limit", options.limit);
   const { logs, isOwnerKnown } = await takeInventoryVisibly(context, settings);
   if (!isOwnerKnown) {
@@ -42,7 +39,7 @@ export async function run({ context, options, settings, style }: Ls): Promise<nu
     await stderr.flush();
   }
   const nowMs = clock.nowMs();
-  const wanted = logs.filter(isWanted).sort((one, other) => compare(one, other) || byPath(one, other));
+  const wanted = inOrder(logs.filter(isWanted), sort);
   const shownMax = limit ?? (stdout.isTerminal && !options.json ? TERMINAL_ROWS_MAX : 0);
   const shownLogs = shownMax === 0 ? wanted : wanted.slice(0, shownMax);
   const totals = totalsOf(wanted, nowMs);
@@ -71,40 +68,6 @@ function sortOf(text = "urgency"): Sort {
   const [sort, ...others] = parseWords("--sort", text, SORTS);
   if (others.length > 0) throw new UsageError(`Cannot read --sort: expected one of ${SORTS.join(", ")}`);
   return sort;
-}
-
-type Compare = (one: InventoryLog, other: InventoryLog) => number;
-
-const COMPARE: Readonly<Record<Sort, Compare>> = {
-  urgency: (one, other) => urgency(one) - urgency(other) || oldest(one) - oldest(other),
-  job: (one, other) => compareText(one.facts?.jobId ?? one.file.name, other.facts?.jobId ?? other.file.name),
-  time: (one, other) => changed(other) - changed(one),
-  size: (one, other) => other.file.bytes - one.file.bytes,
-  pending: (one, other) => (other.facts?.pending ?? 0) - (one.facts?.pending ?? 0),
-};
-
-/** What somebody has to act on comes first, what looks after itself last. */
-function urgency({ state, facts }: InventoryLog): number {
-  if (facts === undefined || state === "corrupt") return 0;
-  if (facts.failed > 0) return 1;
-  if (facts.pending > 0 || isCompletionDue(facts)) return state === "active" ? 3 : 2;
-  return state === "active" ? 4 : state === "orphaned" ? 5 : 6;
-}
-
-function oldest({ facts }: InventoryLog): number {
-  return facts?.oldestPendingMs ?? Number.MAX_SAFE_INTEGER;
-}
-
-function changed({ facts, file }: InventoryLog): number {
-  return facts?.lastEventMs ?? file.mtimeMs;
-}
-
-function byPath(one: InventoryLog, other: InventoryLog): number {
-  return compareText(one.file.path, other.file.path);
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 function totalsOf(logs: readonly InventoryLog[], nowMs: number): LsTotals {

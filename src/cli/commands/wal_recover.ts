@@ -2,7 +2,8 @@
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
 import { logName, logNames, readFileName } from "../../wal/file_names.ts";
-import { fileName, type Files, isMissing, parentDirectory } from "../../platform/files.ts";
+import { type Files, isMissing } from "../../platform/files.ts";
+import { fileName, parentDirectory } from "../../platform/path_names.ts";
 import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
 import { type OpenBytes, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";

@@ -30,7 +30,7 @@ export async function run({ context, options, settings, style }: Stats): Promise
     rooms,
     growth: growthOf(logs, rooms, settings, nowMs),
     address: metricsListen === "off" ? undefined : listenAddress.format(metricsListen),
-    latency: metricsListen === "off" ? undefined : await askAppendLatency(metricsListen),
+    latency: metricsListen === "off" ? undefined : await askAppendLatency(context, metricsListen),
     nowMs,
   };
   await stdout.write(options.json ? toJson(statsJson(screen)) + "\n" : renderStats(screen, style));

@@ -1,4 +1,4 @@
-import { DAY_MS } from "../../platform/clock.ts";
+import { DAY_MS } from "../../platform/time_units.ts";
 import assert from "node:assert/strict";
 import { MetricRegistry } from "../../metrics/registry.ts";
 import { FileLock } from "../../platform/file_lock.ts";

@@ -10,7 +10,7 @@ import type { Call } from "../call.ts";
 import type { Context } from "../context.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "./create_directory.ts";
-import { jobPlace } from "./job_place.ts";
+import { jobPlace } from "../settings/job_place.ts";
 import { ExitCode } from "../exit_code.ts";
 import { WorkerMetrics } from "../../metrics/worker_metrics.ts";
 import { reloadOnHangup } from "../settings/reload_settings.ts";
@@ -21,6 +21,7 @@ import { stopSignals } from "../terminal/stop_signals.ts";
 import { VERSION } from "../../platform/version.ts";
 import { changeableSettings, SYNC_INTERVAL_MS, workerSettings } from "../settings/worker_settings.ts";
 import { requireServer } from "../settings/require_server.ts";
+import type { JobObserver } from "../../job/job_context.ts";
 
 type Worker = Call<[], { once?: true }, (typeof WORKER_SETTINGS)[number]>;
 
@@ -68,27 +69,7 @@ export async function run(call: Worker): Promise<number> {
       files: context.files,
       processes: context.processes,
       logger,
-      observe: {
-        ...metrics?.observe,
-        archived(rawBytes) {
-          metrics?.observe.archived?.(rawBytes);
-          returnFreedMemory();
-        },
-        workerStarted(state) {
-          logger.info("Worker started", {
-            version: VERSION,
-            server,
-            queue: settings.queue,
-            concurrency: settings.concurrency,
-            data_dir: settings.dataDir,
-            job_user: settings.jobUser,
-            config_file: call.loaded.file?.path,
-          });
-          metrics?.observe.workerStarted?.(state);
-          // Whether the server answers does not matter: a worker that waits for it is as ready as it can be.
-          tellServiceManager("ready", context, logger);
-        },
-      },
+      observe: observer(call, server, metrics),
       onChangeable: (given) => change = given,
       drain: signals.drain,
       stop: signals.stop,
@@ -103,10 +84,39 @@ export async function run(call: Worker): Promise<number> {
   }
 }
 
+/** Counts, and says what is said once. */
+function observer(
+  { context, settings, logger, loaded }: Worker,
+  server: string,
+  metrics: WorkerMetrics | undefined,
+): JobObserver {
+  return {
+    ...metrics?.observe,
+    archived(rawBytes) {
+      metrics?.observe.archived?.(rawBytes);
+      returnFreedMemory();
+    },
+    workerStarted(state) {
+      logger.info("Worker started", {
+        version: VERSION,
+        server,
+        queue: settings.queue,
+        concurrency: settings.concurrency,
+        data_dir: settings.dataDir,
+        job_user: settings.jobUser,
+        config_file: loaded.file?.path,
+      });
+      metrics?.observe.workerStarted?.(state);
+      // Whether the server answers does not matter: a worker that waits for it is as ready as it can be.
+      tellServiceManager("ready", context, logger);
+    },
+  };
+}
+
 /** Undefined when they are switched off; then nothing is counted either. */
 async function workerMetrics(
   settings: Worker["settings"],
-  { files, clock }: Context,
+  { files, processes, network, clock }: Context,
   logger: Logger,
 ): Promise<WorkerMetrics | undefined> {
   const { metricsListen: listen, walDir, archiveDir } = settings;
@@ -124,6 +134,8 @@ async function workerMetrics(
     },
     version: VERSION,
     files,
+    processes,
+    network,
     clock,
     logger,
   });

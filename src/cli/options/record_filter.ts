@@ -4,7 +4,8 @@
 import { decodeEvent, EventType, outputOf, StreamType } from "../../events/event.ts";
 import { eventToJson } from "../../events/event_json.ts";
 import { UsageError } from "../command_error.ts";
-import { type EventRow, UNDECODABLE } from "../../survey/summary.ts";
+import type { EventRow } from "../../survey/summary.ts";
+import { UNDECODABLE } from "../../survey/log_tally.ts";
 import { parseCount, parseMoment, parseSequences, parseWords } from "./option_values.ts";
 
 export interface FilterOptions {

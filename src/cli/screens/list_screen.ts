@@ -10,15 +10,7 @@ import {
   shown,
   type Style,
 } from "../../platform/text.ts";
-
-export interface ListedJob {
-  readonly jobId: string;
-  readonly state: string;
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-}
+import type { ListedJob } from "../../client/list_jobs.ts";
 
 /** A command is shown up to here; the whole of it is in the JSON form. */
 const COMMAND_CHARACTERS_MAX = 60;

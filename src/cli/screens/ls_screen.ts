@@ -1,7 +1,7 @@
 /**
  * The screen of `wal ls`: one line a log, what needs somebody first, then totals and what to type. Pure.
  */
-import { isCompletionDue, isUncompleted } from "../../survey/facts.ts";
+import { isCompletionDue, isUncompleted } from "../../wal/completion.ts";
 import type { InventoryLog, LogState } from "../../survey/inventory.ts";
 import {
   counted,

@@ -1,7 +1,7 @@
 /**
  * The screen of `wal recover`: where the damage is, what was saved, what is lost for good, and what to type next. Pure.
  */
-import { fileName } from "../../platform/files.ts";
+import { fileName } from "../../platform/path_names.ts";
 import { readFileName } from "../../wal/file_names.ts";
 import type { DamagedStretch, RepairPlan } from "../../wal/repair.ts";
 import type { LostRange, RecoveredLog } from "../../survey/recovered.ts";

@@ -4,7 +4,7 @@
 import type { AppendLatency } from "../../metrics/append_latency.ts";
 import type { DiskSpace } from "../../platform/disk_space.ts";
 import type { FileSystemSpace } from "../../platform/files.ts";
-import { DAY_MS } from "../../platform/clock.ts";
+import { DAY_MS } from "../../platform/time_units.ts";
 import type { Growth } from "../../survey/growth.ts";
 import type { DirectoryGrowth, InventoryTotals } from "../../survey/directory_totals.ts";
 import {

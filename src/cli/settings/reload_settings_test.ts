@@ -3,7 +3,8 @@ import { parseConfigFile } from "../../config/config_file.ts";
 import { ConfigFileError } from "../../config/config_file_error.ts";
 import { environmentSource, flagSource, resolveSettings } from "../../config/resolve.ts";
 import { fileSource } from "../../config/config_file.ts";
-import { createLogger, type LogLevel } from "../../platform/logging/logger.ts";
+import type { LogLevel } from "../../platform/logging/logger.ts";
+import { createLogger } from "../../platform/logging/text_logger.ts";
 import { createMemoryContext } from "../../../tests/support/memory_context.ts";
 import { reloadOnHangup } from "./reload_settings.ts";
 

@@ -22,7 +22,8 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
       ],
     ],
     exitCodes:
-      "0 all sent; 1 something could not be sent; 2 usage; 4 sign-in refused; 75 server unreachable; " +
+      "0 all sent, and jobs that had ended completed; 1 something could not be sent, or a job not completed; " +
+      "2 usage; 4 sign-in refused; 75 server unreachable; " +
       "130 interrupted. What is not sent stays where it is, and the same command goes on with it.",
     define: (command) =>
       command

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { systemClock } from "../../platform/clock.ts";
+import { systemClock } from "../../platform/system_clock.ts";
 import { Output, OutputClosedError } from "./output.ts";
 
 function outputTo(write: (bytes: Uint8Array) => Promise<number>): Output {

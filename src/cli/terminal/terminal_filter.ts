@@ -2,7 +2,7 @@
  * A job's output on a terminal: colours pass, and everything else that a terminal would act upon is made visible.
  * A job must not move the cursor over our lines, set the window's title, or answer for the user. Pure.
  */
-import { escapeControls } from "../../platform/logging/logger.ts";
+import { escapeControls } from "../../platform/logging/format.ts";
 
 /** Line feed, carriage return and tab lay out text; `ESC [ … m` is colour. Everything else is escaped. */
 // deno-lint-ignore no-control-regex -- telling control sequences apart is the point

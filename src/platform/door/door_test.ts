@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { RawClient } from "../../../tests/support/tcp.ts";
-import { createLogger } from "../logging/logger.ts";
+import { createLogger } from "../logging/text_logger.ts";
 import { type Door, type DoorOptions, openDoorOn } from "./door.ts";
 import { type Acceptor, type ClientSocket, listenTcp, NoDescriptorsError } from "./sockets.ts";
 

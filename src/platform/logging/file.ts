@@ -18,7 +18,7 @@
  */
 import { FileLock, FileLockedError, isSameFile } from "../file_lock.ts";
 import type { FileIdentity } from "../lock_table.ts";
-import { parentDirectory } from "../files.ts";
+import { parentDirectory } from "../path_names.ts";
 
 export interface LogFileOptions {
   path: string;

@@ -8,8 +8,6 @@
  * is ever passed in here.
  */
 import { createEntry, type Fields, LOG_LEVELS, type LogEntry, type LogLevel } from "./entry.ts";
-import { formatText } from "./format.ts";
-import { createWriteSink } from "./sink.ts";
 
 export { type Fields, type FieldValue, LOG_LEVELS, type LogLevel } from "./entry.ts";
 export { escapeControls } from "./format.ts";
@@ -31,11 +29,6 @@ export type LineSink = (line: string) => void;
 
 /** Takes entries, and gives them the form that its readers want. Never throws. */
 export type EntrySink = (entry: LogEntry) => void;
-
-/** Writes lines of text from `level` up. */
-export function createLogger(level: LogLevel, sink: LineSink, bound: Fields = {}): Logger {
-  return createEntryLogger(level, (entry) => sink(formatText(entry)), Date.now).with(bound);
-}
 
 /** Hands entries from `level` up to a sink of any form; a function gives a level that may change. `nowMs` is the wall clock. */
 export function createEntryLogger(
@@ -61,7 +54,7 @@ export function createEntryLogger(
 }
 
 /** A logger that drops everything. */
-export const silentLogger: Logger = createLogger("error", () => {});
+export const silentLogger: Logger = createEntryLogger("error", () => {}, () => 0);
 
 /** Hands each entry to all of `sinks`. */
 export function allSinks(...sinks: readonly EntrySink[]): EntrySink {
@@ -69,6 +62,3 @@ export function allSinks(...sinks: readonly EntrySink[]): EntrySink {
     for (const sink of sinks) sink(entry);
   };
 }
-
-/** Writes lines to standard error. */
-export const stderrSink: LineSink = createWriteSink((bytes) => Deno.stderr.writeSync(bytes));

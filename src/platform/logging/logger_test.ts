@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createLogger, escapeControls, type LogLevel } from "./logger.ts";
+import { escapeControls, type LogLevel } from "./logger.ts";
+import { createLogger } from "./text_logger.ts";
 
 function lines(level: LogLevel): { logger: ReturnType<typeof createLogger>; written: string[] } {
   const written: string[] = [];

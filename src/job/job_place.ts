@@ -1,19 +1,44 @@
 /**
  * As whom and where a worker's jobs run, by its settings: looked up, and tried, before the first job is taken.
  */
-import type { SettingValues } from "../../config/settings.ts";
-import { environmentOf, type JobUser } from "../../job/job_user.ts";
-import { WorkDirectories } from "../../job/work_directories.ts";
-import { ActingUser, type CapabilityName } from "../../platform/acting_user.ts";
-import { type DirectoryOwner, preparePassage, UnfitDirectoryError } from "../../platform/owned_directory.ts";
-import type { Environment } from "../../platform/environment.ts";
-import { messageOf } from "../../platform/error_text.ts";
-import { findUser, type UserAccount } from "../../platform/user_account.ts";
-import { CommandError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
-import { shellWord } from "../../platform/text.ts";
+import { environmentOf, type JobUser } from "./job_user.ts";
+import { WorkDirectories } from "./work_directories.ts";
+import { ActingUser, type CapabilityName } from "../platform/acting_user.ts";
+import { type DirectoryOwner, preparePassage, UnfitDirectoryError } from "../platform/owned_directory.ts";
+import type { Environment } from "../platform/environment.ts";
+import { messageOf } from "../platform/error_text.ts";
+import { findUser, type UserAccount } from "../platform/user_account.ts";
 
-type Settings = SettingValues<"jobUser" | "workDir" | "walDir">;
+export interface JobPlaceSettings {
+  /** The name of the user as whom jobs run. Undefined: the worker's own. */
+  readonly jobUser: string | undefined;
+  /** Where jobs get directories of their own. Undefined: there is a default where there is a job user. */
+  readonly workDir: string | undefined;
+  readonly walDir: string;
+}
+
+/** What would help: another setting, a user that is made, more rights for the worker, or only another try. */
+export type JobPlaceRemedy =
+  | "try_again"
+  | "make_user"
+  | "other_user"
+  | "own_user"
+  | "no_user"
+  | "rights"
+  | "other_directory";
+
+/** Jobs cannot run as the settings want it. The message says why, as a sentence without its full stop. */
+export class JobPlaceError extends Error {
+  override readonly name = "JobPlaceError";
+  constructor(
+    message: string,
+    readonly remedy: JobPlaceRemedy,
+    readonly jobUser: string | undefined,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
 
 export interface JobPlace extends Disposable {
   /** What jobs inherit. */
@@ -27,8 +52,8 @@ export interface JobPlace extends Disposable {
 /** To change the user and the groups, to signal the user's processes, and to give it a directory. */
 const NEEDED: readonly CapabilityName[] = ["CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN"];
 
-/** @throws {CommandError} when jobs cannot run as the settings want it */
-export function jobPlace(settings: Settings, host: Environment): JobPlace {
+/** @throws {JobPlaceError} when jobs cannot run as the settings want it */
+export function findJobPlace(settings: JobPlaceSettings, host: Environment): JobPlace {
   const { jobUser: name, workDir, walDir } = settings;
   const account = name === undefined ? undefined : accountOf(name, host.userId());
   const acting = account === undefined ? undefined : actAs(account);
@@ -56,24 +81,29 @@ function accountOf(name: string, workerUid: number | undefined): UserAccount {
   try {
     account = findUser(name);
   } catch (error) {
-    throw refusal(`Cannot look up the job user ${name}: ${messageOf(error)}`, "Try again.", error);
+    throw new JobPlaceError(`Cannot look up the job user ${name}: ${messageOf(error)}`, "try_again", name, {
+      cause: error,
+    });
   }
   if (account === undefined) {
-    throw refusal(
+    throw new JobPlaceError(
       `There is no user ${name} on this machine, as whom jobs are to run`,
-      `Make one, \`useradd --system --create-home ${shellWord(name)}\`, or name another with --job-user.`,
+      "make_user",
+      name,
     );
   }
   if (account.uid === 0) {
-    throw refusal(
+    throw new JobPlaceError(
       `Jobs are not run as ${name}: it is root (uid 0), from whom nothing of the worker is safe`,
-      "Name another user with --job-user.",
+      "other_user",
+      name,
     );
   }
   if (account.uid === workerUid) {
-    throw refusal(
+    throw new JobPlaceError(
       `The job user ${name} is the worker's own user, so jobs would read what the worker reads`,
-      "Name another user with --job-user, or leave it out if that is what you want.",
+      "own_user",
+      name,
     );
   }
   return account;
@@ -82,30 +112,35 @@ function accountOf(name: string, workerUid: number | undefined): UserAccount {
 /** Tries it, too: a container or a sandbox may forbid what the capabilities allow. */
 function actAs(account: UserAccount): ActingUser {
   const { name } = account;
-  const next =
-    "Start the worker as root, or as a service with these AmbientCapabilities=, or leave --job-user out.";
   let acting: ActingUser;
   try {
     acting = new ActingUser(account);
   } catch (error) {
-    throw refusal(
+    throw new JobPlaceError(
       `Cannot run jobs as ${name} on this system: ${messageOf(error)}`,
-      "Leave --job-user out.",
-      error,
+      "no_user",
+      name,
+      { cause: error },
     );
   }
   try {
     const missing = acting.missing(NEEDED);
     if (missing.length > 0) {
-      throw refusal(`Cannot run jobs as ${name}: the worker lacks ${missing.join(", ")}`, next);
+      throw new JobPlaceError(
+        `Cannot run jobs as ${name}: the worker lacks ${missing.join(", ")}`,
+        "rights",
+        name,
+      );
     }
     acting.keepCapabilities();
     acting.run(() => {});
     return acting;
   } catch (error) {
     acting[Symbol.dispose]();
-    if (error instanceof CommandError) throw error;
-    throw refusal(`Cannot run jobs as ${name}: ${messageOf(error)}`, next, error);
+    if (error instanceof JobPlaceError) throw error;
+    throw new JobPlaceError(`Cannot run jobs as ${name}: ${messageOf(error)}`, "rights", name, {
+      cause: error,
+    });
   }
 }
 
@@ -119,17 +154,12 @@ function workDirectoriesIn(
     preparePassage(root, owner?.acting);
   } catch (error) {
     if (!(error instanceof UnfitDirectoryError)) throw error;
-    throw refusal(
+    throw new JobPlaceError(
       `Cannot give jobs directories in ${root}: ${error.reason}`,
-      name === undefined
-        ? "Choose another with --work-dir; it is made when it does not exist."
-        : `Choose one that ${name} gets to with --work-dir; it is made when it does not exist.`,
-      error,
+      "other_directory",
+      name,
+      { cause: error },
     );
   }
   return new WorkDirectories({ root, logDirectory, owner });
-}
-
-function refusal(message: string, next: string, cause?: unknown): CommandError {
-  return new CommandError(`${message}.`, ExitCode.CONFIGURATION, next, { cause });
 }
