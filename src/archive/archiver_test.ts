@@ -297,6 +297,16 @@ Deno.test("a name that is taken is never taken away: the next free one is used",
   });
 });
 
+Deno.test("a directory that has an archive's name, or a later one, is no archive and in nobody's way", async () => {
+  await withPlace(buildLog(), async (place) => {
+    Deno.mkdirSync(`${place.archiveDir}/job-1.wal.zst`, { recursive: true });
+    Deno.mkdirSync(`${place.archiveDir}/job-1.3.wal.zst`);
+    const result = await place.archive();
+    strictEqual(result.outcome === "archived" && result.archivePath, `${place.archiveDir}/job-1.2.wal.zst`);
+    deepStrictEqual(place.logs(), []);
+  });
+});
+
 Deno.test("the archive of an earlier state of the log goes when the log is archived, and no other does", async () => {
   const early = buildLog({ events: 5, acknowledged: 2 });
   const late = new Uint8Array([...early, ...acknowledgement(5n)]);
