@@ -280,10 +280,9 @@ class Archiving {
       return await hasRecords(this.files, path) &&
         await compareBytes(await readLogBytes(this.files, path), log) === "right_goes_on";
     } catch (error) {
-      if (
-        isMissing(error) || error instanceof ArchiveDamagedError ||
-        error instanceof ArchiveUnsupportedError
-      ) return false;
+      const isNoArchiveOfOurs = isMissing(error) || error instanceof NotRegularFileError ||
+        error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError;
+      if (isNoArchiveOfOurs) return false;
       throw error;
     }
   }

@@ -3,7 +3,8 @@
  * but for WebCrypto.
  *
  *     SEC1, "EC PRIVATE KEY" (RFC 5915)  SEQUENCE { INTEGER 1, OCTET STRING key, [0] curve, [1] public key }
- *     PKCS#8, "PRIVATE KEY" (RFC 5208)   SEQUENCE { INTEGER 0, SEQUENCE { id-ecPublicKey, prime256v1 }, OCTET STRING SEC1 }
+ *     PKCS#8, "PRIVATE KEY" (RFC 5208)   SEQUENCE { INTEGER 0, SEQUENCE { id-ecPublicKey, prime256v1 },
+ *                                                   OCTET STRING SEC1 }
  */
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;

@@ -3,7 +3,7 @@
  *
  *     a.wal                        log of job a
  *     a.2.wal                      the second log of job a: the first name was taken by an earlier execution
- *     a.b.wal                      a log under a name that we would not give: it is listed, verified and counted,
+ *     a.b.wal                      a log under a name that is not ours: it is listed, verified and counted,
  *                                  but nobody takes it up, archives or replays it unless told to by its path
  *     a.wal.zst, a.2.wal.zst       their archives; x.wal.zst is one whatever x is
  *     a.wal.corrupt, a.wal.corrupt-2, …            damaged logs that were set aside
