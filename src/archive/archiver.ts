@@ -10,7 +10,7 @@
  *      4  read it back and compare it with the log, byte by byte
  *                                  as after 3
  *      5  link it to its name, which never replaces a file
- *                                  the log, and the archive under two names (or, if power fails, only as after 3)
+ *                                  the log, and the archive under two names (after a power cut, as after 3)
  *      6  remove the temporary name, sync the directory
  *                                  the log and the archive
  *      7  remove archives of earlier states of this same log, sync the directory
