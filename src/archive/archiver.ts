@@ -217,10 +217,7 @@ class Archiving {
     } catch (error) {
       if (isMissing(error)) return "nothing";
       // Whatever it is, it is not a copy of this log.
-      if (
-        error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError ||
-        error instanceof NotRegularFileError
-      ) return "different";
+      if (isNoArchive(error)) return "different";
       throw error;
     }
   }
@@ -280,9 +277,7 @@ class Archiving {
       return await hasRecords(this.files, path) &&
         await compareBytes(await readLogBytes(this.files, path), log) === "right_goes_on";
     } catch (error) {
-      const isNoArchiveOfOurs = isMissing(error) || error instanceof NotRegularFileError ||
-        error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError;
-      if (isNoArchiveOfOurs) return false;
+      if (isMissing(error) || isNoArchive(error)) return false;
       throw error;
     }
   }
@@ -298,6 +293,12 @@ class Archiving {
 /** Nobody sends or completes anything from it. */
 function isSettled({ pending, failed, completion }: ArchiveSummary): boolean {
   return pending + failed === 0 && completion !== "due" && completion !== "refused";
+}
+
+/** Whether an error says that there is something else than an archive that can be read. */
+function isNoArchive(error: unknown): boolean {
+  return error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError ||
+    error instanceof NotRegularFileError;
 }
 
 async function hasRecords(files: Files, path: string): Promise<boolean> {
