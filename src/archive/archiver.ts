@@ -10,7 +10,7 @@
  *      4  read it back and compare it with the log, byte by byte
  *                                  as after 3
  *      5  link it to its name, which never replaces a file
- *                                  the log, and the archive under two names (or, if power fails, only as after 3)
+ *                                  the log, and the archive under two names (after a power cut, as after 3)
  *      6  remove the temporary name, sync the directory
  *                                  the log and the archive
  *      7  remove archives of earlier states of this same log, sync the directory
@@ -22,7 +22,8 @@
  * of the log's. Were it left, its events could be sent again for ever; and it goes before the log does, so that whoever restores it
  * just now still finds the log (`restore.ts`).
  *
- * From 5 to 8 a later run finds an archive that decompresses to the same bytes, and goes on from 6. The
+ * From 5 to 8 a later run finds an archive that decompresses to the same bytes, and goes on from 6: also when 7 has made names free
+ * before that archive's own, so that the log does not get a second one. The
  * lock is held from 1 to 8: nobody else can append in between, and whoever waited for it finds that the name
  * no longer leads to the file.
  */
@@ -31,6 +32,7 @@ import { type Files, isMissing, isNoSpaceError, type LockedFile, writeAll } from
 import { fileName, parentDirectory } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";
+import { NotRegularFileError } from "../platform/regular_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { archiveName, isOwnLog, logNames, parseLogName } from "../wal/file_names.ts";
 import { HEADER_BYTES } from "../wal/format.ts";
@@ -96,6 +98,12 @@ export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult
   }
 }
 
+/**
+ * Names before an archive's own that a run may have made free by removing earlier states. Each archiving removes all that there are,
+ * so it is hardly ever more than one.
+ */
+const FREED_NAMES_MAX = 8;
+
 class Archiving {
   readonly files: Files;
   #logBytes = 0;
@@ -150,6 +158,11 @@ class Archiving {
     summary: ArchiveSummary,
   ): Promise<{ archivePath: string; outcome: "archived" | "already_archived" }> {
     const { archiveDir, logger } = this.options;
+    const earlier = await this.#findFromEarlierRun(summary);
+    if (earlier !== undefined) {
+      await this.#makeDurable(earlier);
+      return { archivePath: earlier, outcome: "already_archived" };
+    }
     const published = await publishFile({
       files: this.files,
       directory: archiveDir,
@@ -167,6 +180,18 @@ class Archiving {
     }
     published.file.close();
     return { archivePath, outcome: "archived" };
+  }
+
+  /** This log's archive, when an earlier run had come as far as that. */
+  async #findFromEarlierRun(summary: ArchiveSummary): Promise<string | undefined> {
+    let free = 0;
+    for (const name of this.#names(this.name.copy)) {
+      const path = `${this.options.archiveDir}/${name}`;
+      const found = await this.#compareExisting(path, summary);
+      if (found === "same") return path;
+      if (found === "nothing" && ++free > FREED_NAMES_MAX) break;
+    }
+    return undefined;
   }
 
   *#names(copy: number): Generator<string> {
@@ -192,9 +217,7 @@ class Archiving {
     } catch (error) {
       if (isMissing(error)) return "nothing";
       // Whatever it is, it is not a copy of this log.
-      if (error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError) {
-        return "different";
-      }
+      if (isNoArchive(error)) return "different";
       throw error;
     }
   }
@@ -254,10 +277,7 @@ class Archiving {
       return await hasRecords(this.files, path) &&
         await compareBytes(await readLogBytes(this.files, path), log) === "right_goes_on";
     } catch (error) {
-      if (
-        isMissing(error) || error instanceof ArchiveDamagedError ||
-        error instanceof ArchiveUnsupportedError
-      ) return false;
+      if (isMissing(error) || isNoArchive(error)) return false;
       throw error;
     }
   }
@@ -273,6 +293,12 @@ class Archiving {
 /** Nobody sends or completes anything from it. */
 function isSettled({ pending, failed, completion }: ArchiveSummary): boolean {
   return pending + failed === 0 && completion !== "due" && completion !== "refused";
+}
+
+/** Whether an error says that there is something else than an archive that can be read. */
+function isNoArchive(error: unknown): boolean {
+  return error instanceof ArchiveDamagedError || error instanceof ArchiveUnsupportedError ||
+    error instanceof NotRegularFileError;
 }
 
 async function hasRecords(files: Files, path: string): Promise<boolean> {

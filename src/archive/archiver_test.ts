@@ -1,74 +1,20 @@
+import { ArchivePlace, namesIn, withPlace } from "../../tests/support/archive_place.ts";
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { systemFiles } from "../platform/system_files.ts";
-import { silentLogger } from "../platform/logging/logger.ts";
-import { LogLockedError } from "../wal/errors.ts";
 import { encodeRecord, Status } from "../wal/format.ts";
 import { scanLog } from "../wal/reader.ts";
 import { ArchiveError } from "./archive_errors.ts";
-import { archiveLog, type ArchiveOptions, type ArchiveResult } from "./archiver.ts";
 import { FailingFiles } from "../../tests/support/failing_files.ts";
-import { readLogBytes } from "./log_bytes.ts";
-import { removeStaleFiles, STALE_AFTER_MS } from "./stale_files.ts";
 import { readSummary } from "./summary.ts";
 import {
   assertSameBytes,
   buildLog,
-  collect,
   inPieces,
   noise,
   runZstd,
   TOKEN,
   withDirectory,
 } from "../../tests/support/archive_logs.ts";
-
-/** A data directory with one log in it. */
-class Place {
-  readonly archiveDir: string;
-  readonly logPath: string;
-
-  constructor(readonly directory: string, log: Uint8Array, name = "job-1.wal") {
-    this.archiveDir = `${directory}/archive`;
-    this.logPath = `${directory}/wal/${name}`;
-    Deno.mkdirSync(`${directory}/wal`, { recursive: true });
-    Deno.writeFileSync(this.logPath, log);
-  }
-
-  archive(options: Partial<ArchiveOptions> = {}): Promise<ArchiveResult> {
-    return archiveLog({
-      files: systemFiles,
-      logPath: this.logPath,
-      archiveDir: this.archiveDir,
-      level: 3,
-      logger: silentLogger,
-      ...options,
-    });
-  }
-
-  logs(): string[] {
-    return names(`${this.directory}/wal`);
-  }
-
-  archives(): string[] {
-    return names(this.archiveDir);
-  }
-
-  async content(name = "job-1.wal.zst"): Promise<Uint8Array> {
-    return await collect(await readLogBytes(systemFiles, `${this.archiveDir}/${name}`));
-  }
-}
-
-function names(directory: string): string[] {
-  try {
-    return [...Deno.readDirSync(directory)].map((entry) => entry.name).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-function withPlace(log: Uint8Array, body: (place: Place) => Promise<void>): Promise<void> {
-  return withDirectory((directory) => body(new Place(directory, log)));
-}
 
 Deno.test("a delivered log is archived without its token, and everything else byte for byte", async () => {
   const log = buildLog({ events: 20, completion: "completed" });
@@ -173,88 +119,6 @@ Deno.test("the zstd program lists and decompresses our archives", async () => {
   });
 });
 
-Deno.test("archiving follows the order of the durability contract", async () => {
-  await withPlace(buildLog(), async (place) => {
-    const files = new FailingFiles(systemFiles);
-    await place.archive({ files });
-    deepStrictEqual(files.trace, [
-      "open job-1.wal",
-      "makeDirectory archive",
-      "create .job-1.wal.zst.tmp",
-      "write .job-1.wal.zst.tmp",
-      "write .job-1.wal.zst.tmp",
-      "sync .job-1.wal.zst.tmp",
-      "link .job-1.wal.zst.tmp job-1.wal.zst",
-      "remove .job-1.wal.zst.tmp",
-      "syncDirectory archive",
-      "remove job-1.wal",
-      "syncDirectory wal",
-    ]);
-  });
-});
-
-Deno.test("after a crash at any operation nothing is lost, and the next run finishes", async () => {
-  const log = buildLog({ events: 40, payloadBytes: 30_000 });
-  let expected: Uint8Array | undefined;
-  let crashes = 0;
-  for (let crashAt = 0;; crashAt++) {
-    let crashed = false;
-    await withPlace(log, async (place) => {
-      try {
-        await place.archive({ files: new FailingFiles(systemFiles, { crashAt }) });
-      } catch (error) {
-        ok(error instanceof ArchiveError, String(error));
-        crashed = true;
-      }
-      if (place.logs().length === 1) {
-        assertSameBytes(Deno.readFileSync(place.logPath), log);
-        const { outcome } = await place.archive();
-        ok(outcome === "archived" || outcome === "already_archived");
-      }
-      await removeStaleFiles(place.archiveDir, {
-        files: systemFiles,
-        logger: silentLogger,
-        nowMs: Date.now() + STALE_AFTER_MS,
-      });
-      deepStrictEqual([place.logs(), place.archives()], [[], ["job-1.wal.zst"]], `crash at ${crashAt}`);
-      expected ??= await place.content();
-      assertSameBytes(await place.content(), expected);
-    });
-    if (!crashed) break;
-    crashes++;
-  }
-  ok(crashes >= 20, `${crashes} operations`);
-});
-
-Deno.test("a full disk leaves the log and no temporary file", async () => {
-  const log = buildLog({ events: 40, payloadBytes: 10_000 });
-  for (const diskBytes of [0, 1, 5000]) {
-    await withPlace(log, async (place) => {
-      const error = await place.archive({ files: new FailingFiles(systemFiles, { diskBytes }) }).catch((
-        error,
-      ) => error);
-      ok(error instanceof ArchiveError && error.noSpace);
-      match(error.message, /no space left on device.* Nothing is lost/);
-      deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
-      assertSameBytes(Deno.readFileSync(place.logPath), log);
-    });
-  }
-});
-
-Deno.test("what reads back differently is not trusted", async () => {
-  await withPlace(buildLog({ events: 40, payloadBytes: 10_000 }), async (place) => {
-    const spoil = () => {
-      const [name] = place.archives();
-      using file = Deno.openSync(`${place.archiveDir}/${name}`, { write: true });
-      file.seekSync(2000, Deno.SeekMode.Start);
-      file.writeSync(new Uint8Array(10));
-    };
-    const files = new FailingFiles(systemFiles, { before: { line: "sync .job-1", run: spoil } });
-    await rejects(place.archive({ files }), ArchiveError);
-    deepStrictEqual([place.logs(), place.archives()], [["job-1.wal"], []]);
-  });
-});
-
 Deno.test("a damaged log stays where it is", async () => {
   await withPlace(buildLog().subarray(0, -3), async (place) => {
     const result = await place.archive();
@@ -293,6 +157,16 @@ Deno.test("a name that is taken is never taken away: the next free one is used",
     const result = await place.archive();
     strictEqual(result.outcome === "archived" && result.archivePath, `${place.archiveDir}/job-1.5.wal.zst`);
     strictEqual(place.archives().length, 5);
+    deepStrictEqual(place.logs(), []);
+  });
+});
+
+Deno.test("a directory that has an archive's name, or a later one, is no archive and in nobody's way", async () => {
+  await withPlace(buildLog(), async (place) => {
+    Deno.mkdirSync(`${place.archiveDir}/job-1.wal.zst`, { recursive: true });
+    Deno.mkdirSync(`${place.archiveDir}/job-1.3.wal.zst`);
+    const result = await place.archive();
+    strictEqual(result.outcome === "archived" && result.archivePath, `${place.archiveDir}/job-1.2.wal.zst`);
     deepStrictEqual(place.logs(), []);
   });
 });
@@ -376,49 +250,15 @@ Deno.test("a name that is taken at the last moment is not taken away either", as
 
 Deno.test("the log of a later execution keeps its number", async () => {
   await withDirectory(async (directory) => {
-    await new Place(directory, buildLog(), "job-1.2.wal").archive();
-    deepStrictEqual(names(`${directory}/archive`), ["job-1.2.wal.zst"]);
-  });
-});
-
-Deno.test("a log that is being written is not archived", async () => {
-  await withPlace(buildLog(), async (place) => {
-    const writer = await systemFiles.open(place.logPath);
-    try {
-      await rejects(
-        place.archive(),
-        (error) => error instanceof LogLockedError && error.path === place.logPath,
-      );
-    } finally {
-      writer.close();
-    }
-    strictEqual((await place.archive()).outcome, "archived");
-  });
-});
-
-Deno.test("nobody can open the log while it is archived, and growth by others is noticed", async () => {
-  const log = buildLog();
-  await withPlace(log, async (place) => {
-    let locked = false;
-    const files = new FailingFiles(systemFiles, {
-      before: {
-        line: "link",
-        run: async () => {
-          locked = await systemFiles.open(place.logPath).then((file) => (file.close(), false), () => true);
-          Deno.writeFileSync(place.logPath, new Uint8Array(5), { append: true });
-        },
-      },
-    });
-    await rejects(place.archive({ files }), /the log grew while it was archived/);
-    strictEqual(locked, true);
-    strictEqual(Deno.statSync(place.logPath).size, log.length + 5);
+    await new ArchivePlace(directory, buildLog(), "job-1.2.wal").archive();
+    deepStrictEqual(namesIn(`${directory}/archive`), ["job-1.2.wal.zst"]);
   });
 });
 
 Deno.test("only what is named as a log is archived", async () => {
   for (const name of ["job-1.wal.zst", "job 1.wal", "job-1.log", "-x.wal"]) {
     await withDirectory(async (directory) => {
-      await rejects(new Place(directory, buildLog(), name).archive(), RangeError);
+      await rejects(new ArchivePlace(directory, buildLog(), name).archive(), RangeError);
     });
   }
   await withPlace(buildLog(), async (place) => {

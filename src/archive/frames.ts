@@ -5,7 +5,7 @@
  *
  *     zstd frame       magic FD2FB528 | descriptor 1 | window 0-1 | dictionary 0-4 | content size 0-8
  *                      | blocks | checksum 0 or 4
- *     block            header u24: last 1 bit | type 2 bits | size 21 bits | that many bytes, or one if repeated
+ *     block            header u24: last 1 bit | type 2 bits | size 21 bits | so many bytes, or 1 if repeated
  *     skippable frame  magic 184D2A50 to 184D2A5F | size u32 | that many bytes
  *
  * All numbers are little-endian.

@@ -7,7 +7,7 @@ async function crash(body: string): Promise<{ code: number; stdout: string; stde
   const program = `
     import { exitOnCrash } from ${module("./crash_log.ts")};
     import { onCrash } from ${module("../platform/own_process.ts")};
-    import { createLogger, stderrSink } from ${module("../platform/logging/logger.ts")};
+    import { createLogger, stderrSink } from ${module("../platform/logging/text_logger.ts")};
     const release = exitOnCrash({ onCrash }, createLogger("info", stderrSink));
     const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
     ${body}

@@ -1,7 +1,7 @@
 /**
  * The worker's identity: key pairs in the credentials directory, and the tokens signed with them.
  *
- *     config.json    { version, default_credential, credentials: { NAME: { name, fingerprint, org_id, principal_id, … } } }
+ *     config.json    { version, default_credential, credentials: { NAME: { name, fingerprint, org_id, … } } }
  *     NAME.key       private key, PEM, 0600
  *     NAME.pub       public key, PEM
  */

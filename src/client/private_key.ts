@@ -2,8 +2,9 @@
  * P-256 private keys between the PEM forms that tools write and WebCrypto, which reads PKCS#8 only. Pure
  * but for WebCrypto.
  *
- *     SEC1, "EC PRIVATE KEY" (RFC 5915)     SEQUENCE { INTEGER 1, OCTET STRING key, [0] curve, [1] public key }
- *     PKCS#8, "PRIVATE KEY" (RFC 5208)      SEQUENCE { INTEGER 0, SEQUENCE { id-ecPublicKey, prime256v1 }, OCTET STRING sec1 }
+ *     SEC1, "EC PRIVATE KEY" (RFC 5915)  SEQUENCE { INTEGER 1, OCTET STRING key, [0] curve, [1] public key }
+ *     PKCS#8, "PRIVATE KEY" (RFC 5208)   SEQUENCE { INTEGER 0, SEQUENCE { id-ecPublicKey, prime256v1 },
+ *                                                   OCTET STRING SEC1 }
  */
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;

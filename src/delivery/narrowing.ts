@@ -10,7 +10,7 @@
  *
  *     refused(8) -> halve: 4 accepted, 2 accepted, 1 refused … attemptsMax times -> probe
  *                -> probe accepted -> head once more -> accepted: the outage ended meanwhile
- *                                                    -> refused -> probe accepted -> give up -> batches of 1, 2, 4 …
+ *                                                    -> refused -> probe accepted -> give up -> 1, 2, 4 …
  *                -> all probes refused -> retry with backoff, then probe again
  */
 

@@ -2,8 +2,8 @@
  * Tells the server how a job ended, once it has all of the job's events (A3 of the durability contract).
  *
  *     completeJob           completed
- *                           superseded     the server gave the job to a later execution, whose result counts
- *                           outstanding    refused five times in a row -> completeOutstanding, which has all the time there is
+ *                           superseded     the job went to a later execution, whose result counts
+ *                           outstanding    refused five times in a row -> completeOutstanding, without haste
  *     completeOutstanding   completed, superseded
  *                           refused        proven to be unknown to the server (`refusal_proof.ts`)
  *

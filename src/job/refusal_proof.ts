@@ -6,7 +6,8 @@
  * another call that the same server answered well, and nothing in between that says otherwise:
  *
  *     refused … refused    ten minutes apart and ten of them or more      -> proven
- *     anything else: no answer, a proxy's page, an error page, a ping that failed, the token accepted elsewhere -> from the beginning
+ *     anything else: no answer, a proxy's or an error page, a failed ping, the token accepted elsewhere
+ *                                                                         -> from the beginning
  */
 
 /** Longer than a failover of a database or a restart takes, and than a bad release stays out. */

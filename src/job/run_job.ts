@@ -1,7 +1,7 @@
 /**
  * One job from its queue to its archive:
  *
- *     log created -> PROCESS_START -> output batches, heartbeats -> PROCESS_END     each durable before anything else
+ *     log created -> PROCESS_START -> output batches, heartbeats -> PROCESS_END   each durable first
  *            \-> sender beside it, until the server has everything -> job completed -> log archived
  *
  * Every exit in between leaves a log on disk from which the next run goes on.

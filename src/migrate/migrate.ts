@@ -7,8 +7,9 @@
  *      3  write down which files were verified (`migration_state.ts`)
  *      4  swap, with symbolic links: the directory is renamed to `wal.migrated`, and a link takes its name
  *         (without them the settings are the operator's to change, and the next run goes on from here)
- *      5  remove the originals of a directory that the settings find at the new place: each one whose bytes are the beginning of a
- *         file there, or that was verified and is unchanged (a worker may have archived the copy since)
+ *      5  remove the originals of a directory that the settings find at the new place: each one whose bytes
+ *         are the beginning of a file there, or that was verified and is unchanged (a worker may have
+ *         archived the copy since)
  *
  * While it runs no worker starts in the directory, because the directory itself is locked. For writers that do not know of that lock,
  * the locks of the logs are checked again before and after the directory gets its new name, and what appears in the old directory

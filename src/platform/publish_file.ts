@@ -4,7 +4,7 @@
  *
  *     1  write a hidden file, `.NAME.tmp-UUID`, locked       a hidden file, of any part of the bytes
  *     2  sync it, and let the caller check it                a hidden file
- *     3  link it to the first name that is free              the file under both names (or, if power fails, as after 2)
+ *     3  link it to the first name that is free              both names (after a power cut, as after 2)
  *     4  remove the hidden name                              the file under one name or both
  *     5  sync the directory                                  the file
  *

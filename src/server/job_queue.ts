@@ -7,7 +7,8 @@
  */
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import type { Claim, NewJob, Store, StoredJob } from "./store/sqlite/store.ts";
+import type { Claim, NewJob, StoredJob } from "./store/contract.ts";
+import type { Store } from "./store/sqlite/store.ts";
 import { WaitingLines, type WakeUps } from "./subscriptions.ts";
 
 interface Visibility {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { JobState } from "../events/gen/job/v1/job_pb.ts";
 import { TestStore } from "../../tests/support/server_store.ts";
-import type { Claim } from "./store/sqlite/store.ts";
+import type { Claim } from "./store/contract.ts";
 
 const VISIBILITY_MS = 10_000;
 const never = new AbortController().signal;

@@ -25,7 +25,8 @@ import type { Logger } from "../platform/logging/logger.ts";
 import { responseSent } from "./delivery_context.ts";
 import type { JobQueue } from "./job_queue.ts";
 import { checkEnqueue, checkQueue, checkVisibility, invalidArgument, refusedFor } from "./job_validation.ts";
-import type { Claim, Refusal, Store, StoredJob } from "./store/sqlite/store.ts";
+import type { Claim, Refusal, StoredJob } from "./store/contract.ts";
+import type { Store } from "./store/sqlite/store.ts";
 import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
 /** The contract's default. */

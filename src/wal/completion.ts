@@ -5,8 +5,8 @@
  * It is an acknowledgement of a sequence below that of every event, so that it settles no event for any reader:
  *
  *     status 2, no payload    sequence -2^63        completed     the server has the job's result
- *                             sequence -2^63 + 1    superseded    the server gave the job to a later execution, whose result counts
- *                             sequence -2^63 + 2    refused       the server provably does not know the job or its token
+ *                             sequence -2^63 + 1    superseded    a later execution has the job, and its result
+ *                             sequence -2^63 + 2    refused       the server provably knows no such job
  *
  * A log has several only when somebody tried again; the last one counts.
  */

@@ -3,12 +3,12 @@
  *
  *     a.wal                        log of job a
  *     a.2.wal                      the second log of job a: the first name was taken by an earlier execution
- *     a.b.wal                      a log under a name that we would not give: it is listed, verified and counted like any other,
+ *     a.b.wal                      a log under a name that is not ours: it is listed, verified and counted,
  *                                  but nobody takes it up, archives or replays it unless told to by its path
  *     a.wal.zst, a.2.wal.zst       their archives; x.wal.zst is one whatever x is
  *     a.wal.corrupt, a.wal.corrupt-2, …            damaged logs that were set aside
  *     a.wal.cut-270, a.wal.cut-270-2, …            what was cut off the end of a log at byte 270
- *     .a.wal.tmp-UUID                              any of these in the making, or left by a crash (`publish_file.ts`)
+ *     .a.wal.tmp-UUID                              any of these in the making, or left by a crash
  *
  * Everything else, hidden files above all, is not ours. Job ids come from outside, so one that could leave the directory, hide
  * itself or be taken for another job's file is refused, never used raw.

@@ -2,10 +2,10 @@
  * Says of each record what it is, and of each event whether the server has it. No input or output; the records come in file order.
  *
  *     execution         the file's first record, with sequence 0 and status 2
- *     acknowledgement   status 2 and no payload: every pending event before it with at most its sequence is sent, and so is
- *                       the event of exactly its sequence, even if it had failed
+ *     acknowledgement   status 2 and no payload: every pending event before it with at most its sequence is
+ *                       sent, and so is the event of exactly its sequence, even if it had failed
  *     failure           status 3 and the sequence of an event before it: that event was given up
- *     event             every other record, with its own status; a status that we do not know counts as pending
+ *     event             every other record, with its own status; one that we do not know counts as pending
  *
  * The status of an event is what its latest record says, so all event records of one sequence share one status, which lives
  * in the sequence's *slot*. While sequences rise, as in every log of ours, slots are sorted and an event's index is its

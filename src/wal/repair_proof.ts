@@ -4,9 +4,9 @@
  * server refused it. What is not proven sent is pending in a repaired log: to send it again costs a duplicate, not to send it costs
  * the event. No input or output.
  *
- *     1 2 | ack 2 | 3 |xxxx| 4 | ack 4       3 may have failed in xxxx: the acknowledgement is left out, 3 and 4 are pending
+ *     1 2 | ack 2 | 3 |xxxx| 4 | ack 4       3 may have failed in xxxx: ack 4 is left out, 3 and 4 pending
  *     1 2 | ack 2 |xxxx| 3 | ack 3           nothing was pending before xxxx: it stays
- *     1 2 | ack 1 |xxxx| 4 | ack 4           xxxx is one record, and sequence 3 is missing just there, so it was the event 3 and
+ *     1 2 | ack 1 |xxxx| 4 | ack 4           xxxx is one record, and 3 is missing just there: it was event 3,
  *                                            no failure: it stays, and the server has 3 as well
  *
  * A failure whose event is lost would be an event itself, for want of one before it, so it is left out as well.

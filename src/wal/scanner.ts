@@ -5,7 +5,7 @@
  *
  *     short_header   the file ends within its header
  *     bad_magic      not a log at all                     bad_version   a log of a format we do not know
- *     bad_length     under 32 or over 10 MiB              torn_record   the file ends within the record or its length
+ *     bad_length     under 32 or over 10 MiB              torn_record   the file ends within record or length
  *     zero_tail      nothing but zeros to the end, at least four
  *     crc_mismatch   the record's bytes are not those that were written
  */

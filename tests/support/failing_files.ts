@@ -24,9 +24,16 @@ const LOOKING = /^(read|seek|size|list|stat|lstat|realPath|space|openForReading)
 export class FailingFiles implements Files {
   /** `link`, `remove a.wal` and so on, in order. What only looks is left out, and so are names' random parts. */
   readonly trace: string[] = [];
+  /** The operation that came last, or that it died at. */
+  lastLine = "";
   #operations = 0;
+  #isDead = false;
 
   constructor(readonly files: Files, readonly failures: Failures = {}) {}
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
 
   async step(line: string): Promise<void> {
     this.#count(line);
@@ -36,7 +43,12 @@ export class FailingFiles implements Files {
   }
 
   #count(line: string): void {
-    if (this.#operations++ >= (this.failures.crashAt ?? Infinity)) throw new Crash(line);
+    if (this.#isDead) throw new Crash(line);
+    this.lastLine = line;
+    if (this.#operations++ >= (this.failures.crashAt ?? Infinity)) {
+      this.#isDead = true;
+      throw new Crash(line);
+    }
     if (!LOOKING.test(line)) this.trace.push(line);
   }
 

@@ -6,7 +6,7 @@ import { type Files, isMissing } from "../../platform/files.ts";
 import { fileName, parentDirectory } from "../../platform/path_names.ts";
 import type { Occupant } from "../../platform/publish_file.ts";
 import { type LogBytes, readLogFile } from "../../wal/reader.ts";
-import { type OpenBytes, planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
+import { planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
 import { writeWholeFile } from "../../wal/whole_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
@@ -15,12 +15,12 @@ import { toJson } from "../../platform/json.ts";
 import { findLog } from "./log_target.ts";
 import type { Context } from "../context.ts";
 import { quarantinedLogs } from "../../survey/locate.ts";
-import { openLog } from "../../survey/open_log.ts";
 import { cannotRead } from "./cannot_read.ts";
 import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../survey/recovered.ts";
 import { renderRecover } from "../screens/recover_screen.ts";
 import { shellWord, shown } from "../../platform/text.ts";
 import { writerOf } from "../../survey/log_owner.ts";
+import { type DamagedSource, openDamaged } from "../../survey/damaged_source.ts";
 
 type Recover = Call<
   [string],
@@ -105,52 +105,10 @@ async function locateDamaged(
   );
 }
 
-interface Source {
-  readonly open: OpenBytes;
-  readonly isArchive: boolean;
-  /** What is wrong with the archive around the log, as far as it was read. */
-  readonly problems: string[];
-  /** Where in the log's bytes others are missing, ascending, as far as it was read. */
-  readonly holes: readonly number[];
-}
-
-async function openDamaged(files: Files, path: string): Promise<Source> {
-  const { archived } = await openLog(files, path);
-  const problems: string[] = [];
-  let holes: number[] = [];
-  // An archive whose very first bytes are damaged is told by its name only.
-  if (!archived && !path.endsWith(".zst")) {
-    return { open: () => readLogFile(files, path), isArchive: false, problems, holes };
-  }
-  const { salvageArchive } = await import("../../archive/salvage_archive.ts");
-  const open = async function* (): LogBytes {
-    let passed = 0;
-    const found: number[] = [];
-    const onDamage = ({ offset, reason }: { offset: number; reason: string }) => {
-      problems.push(`byte ${offset}: ${reason}`);
-      found.push(passed);
-    };
-    for await (const chunk of salvageArchive(files, path, onDamage)) {
-      passed += chunk.length;
-      yield chunk;
-    }
-    // Behind the last byte nothing is missing from between two others.
-    holes = found.filter((hole) => hole < passed);
-  };
-  return {
-    open,
-    isArchive: true,
-    problems,
-    get holes() {
-      return holes;
-    },
-  };
-}
-
 async function write(
   files: Files,
   { path, plan, log }: Found,
-  { open, isArchive }: Source,
+  { open, isArchive }: DamagedSource,
   output: string | undefined,
   walDir: string,
 ): Promise<{ path: string; isNew: boolean }> {

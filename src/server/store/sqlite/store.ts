@@ -5,71 +5,23 @@
  *
  *     enqueue -> SCHEDULED -> dequeue -> RUNNING -> complete -> COMPLETED or FAILED
  *                    ^                      |
- *                    +-- expired, released -+      and complete, from here too, as long as nobody dequeued it again
+ *                    +-- expired, released -+      also from here, as long as nobody dequeued it again
  *
  * Every dequeue makes a new execution, whose number rises. A job keeps its place in its queue when it
  * is requeued, so it is the next one to be handed out.
  */
 import type { StatementSync } from "node:sqlite";
 import { JobState } from "../../../events/gen/job/v1/job_pb.ts";
+import type {
+  Claim,
+  ListFilter,
+  NewJob,
+  Refusal,
+  Requeued,
+  StoredExecution,
+  StoredJob,
+} from "../contract.ts";
 import type { Database } from "./database.ts";
-
-export interface StoredJob {
-  jobId: string;
-  queue: string;
-  state: JobState;
-  createdAtMs: number;
-  updatedAtMs: number;
-  /** A JobParams message. */
-  params: Uint8Array;
-}
-
-export interface NewJob {
-  jobId: string;
-  /** Empty: none. */
-  requestId: string;
-  queue: string;
-  params: Uint8Array;
-}
-
-/** A job handed out: from now on `executionId` is the job's current execution, until `expiresAtMs` unless it is extended. */
-export interface Claim {
-  job: StoredJob;
-  executionId: bigint;
-  execution: number;
-  expiresAtMs: number;
-}
-
-export interface StoredExecution {
-  executionId: bigint;
-  execution: number;
-  startedAtMs: number;
-  /** Undefined: not running any more. */
-  expiresAtMs: number | undefined;
-  endedAtMs: number | undefined;
-  outcome: "requeued" | "completed" | undefined;
-  /** A JobResult message, once the execution has completed. */
-  result: Uint8Array | undefined;
-}
-
-export interface Requeued {
-  jobId: string;
-  queue: string;
-  execution: number;
-}
-
-/** `superseded`: a later execution has begun. `ended`: this one no longer runs, and none came after it. */
-export type Refusal = "unknown" | "superseded" | "ended";
-
-export interface ListFilter {
-  /** Empty: every queue. */
-  queue: string;
-  /** UNSPECIFIED: every state. */
-  state: JobState;
-  /** From 1 on. */
-  page: number;
-  pageSize: number;
-}
 
 // node:sqlite knows rows only as records of values; the statements below name exactly these columns.
 interface JobRow {
