@@ -78,7 +78,8 @@ function* forbiddenArrows(graph: Map<string, string[]>): Generator<string> {
   }
 }
 
-function layerOf(path: string): string | undefined {
+/** The room below src/ that a file lies in. */
+export function layerOf(path: string): string | undefined {
   return /^src\/([^/]+)\//.exec(path)?.[1];
 }
 
@@ -194,7 +195,7 @@ function isCode(path: string): boolean {
 }
 
 /** The project's own files that a file imports, types included: an arrow is an arrow. */
-function importsOf(path: string, text: string): string[] {
+export function importsOf(path: string, text: string): string[] {
   const specifiers = withoutComments(text).matchAll(
     /(?:\bfrom|\bimport|\bimport\s*\()\s*"(\.{1,2}\/[^"]+\.ts)"/g,
   );

@@ -5,11 +5,25 @@
 import { messageOf } from "../platform/error_text.ts";
 import { type Files, readUpTo } from "../platform/files.ts";
 import { FilesystemLoop, NotADirectory, NotFound, PermissionDenied } from "../platform/system_errors.ts";
+import type { ConfigFile } from "./config_file.ts";
 import { ConfigFileError } from "./config_file_error.ts";
 import type { ConfigLocations } from "./config_location.ts";
 
 /** A file with every setting and a page of comments for each has a twentieth of this. */
 export const CONFIG_BYTES_MAX = 1024 * 1024;
+
+/** The file, if there is one. Throws ConfigFileError or YamlError. */
+export async function readConfigFile(
+  files: Files,
+  locations: ConfigLocations,
+): Promise<ConfigFile | undefined> {
+  const path = await findConfigFile(files, locations);
+  if (path === undefined) return undefined;
+  const text = await readConfigText(files, path, locations.named?.where);
+  // Loaded when there is a file: without one nobody has to wait for a YAML parser.
+  const { parseConfigFile } = await import("./config_file.ts");
+  return parseConfigFile(text, path);
+}
 
 /** The path to read; undefined when there is no file. Throws ConfigFileError. */
 export async function findConfigFile(

@@ -3,6 +3,7 @@
  */
 import { type ConfigLocations, configLocations } from "../../config/config_location.ts";
 import type { ConfigFile } from "../../config/config_file.ts";
+import { readConfigFile } from "../../config/read_config_file.ts";
 import {
   environmentSource,
   flagSource,
@@ -12,7 +13,6 @@ import {
   type Source,
 } from "../../config/resolve.ts";
 import type { SettingName } from "../../config/settings.ts";
-import type { Files } from "../../platform/files.ts";
 import type { Context } from "../context.ts";
 
 export interface LoadedSettings<N extends SettingName = SettingName> extends Resolved<N> {
@@ -66,14 +66,4 @@ function givenDataDir(sources: readonly Source[], home: string | undefined): str
   // Without a home directory and without a data directory the settings are refused later, with a better word.
   const { values, origins } = resolveSettings(["dataDir"], sources, home ?? "/");
   return origins.dataDir.origin === "default" ? undefined : values.dataDir;
-}
-
-/** Loaded when there is a file: without one nobody has to wait for a YAML parser. */
-async function readConfigFile(files: Files, locations: ConfigLocations): Promise<ConfigFile | undefined> {
-  const { findConfigFile, readConfigText } = await import("../../config/read_config_file.ts");
-  const path = await findConfigFile(files, locations);
-  if (path === undefined) return undefined;
-  const text = await readConfigText(files, path, locations.named?.where);
-  const { parseConfigFile } = await import("../../config/config_file.ts");
-  return parseConfigFile(text, path);
 }
