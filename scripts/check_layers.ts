@@ -58,6 +58,7 @@ export function findViolations(sources: Sources): string[] {
     ...touchesOutside(sources),
     ...impurities(sources),
     ...crowdedFolders(sources),
+    ...unusedExports(sources),
   ];
 }
 
@@ -173,6 +174,18 @@ function* crowdedFolders(sources: Sources): Generator<string> {
   }
   if (cliLines > CLI_LINES_MAX) {
     yield `src/cli: has ${cliLines} lines, and at most ${CLI_LINES_MAX} are allowed`;
+  }
+}
+
+/** What nobody else names is no export, or is not needed at all. Types are left out: they belong to a function's signature. */
+function* unusedExports(sources: Sources): Generator<string> {
+  const files = [...sources].map(([path, text]) => ({ path, words: new Set(text.match(/[\w$]+/g)) }));
+  for (const [path, text] of sources) {
+    if (!isCode(path)) continue;
+    for (const [, name] of text.matchAll(/^export (?:async )?(?:function\*?|class|const|let) ([\w$]+)/gm)) {
+      if (files.some((file) => file.path !== path && file.words.has(name))) continue;
+      yield `${path}: exports ${name}, which nobody else uses`;
+    }
   }
 }
 

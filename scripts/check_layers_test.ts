@@ -72,7 +72,7 @@ Deno.test("layer check takes a file that says it is pure at its word, with all t
   const pure = (imports: string) => `/**\n * The bytes of a log. Pure.\n */\n${imports}`;
   const type = project({
     ...clock,
-    "src/wal/a.ts": pure(`import type { Clock } from "../platform/clock.ts";`),
+    "src/wal/a.ts": pure(`import type { now } from "../platform/clock.ts";`),
   });
   assert.deepEqual(findViolations(type), []);
   const value = project({
@@ -102,4 +102,12 @@ Deno.test("layer check counts the files of a folder, tests left out, and the lin
 Deno.test("layer check refuses a folder that the layout does not know", () => {
   const sources = project({ "src/utils/strings.ts": "" });
   assert.match(findViolations(sources)[0], /lies in no known layer/);
+});
+
+Deno.test("layer check refuses an export that nobody else names, and lets types be", () => {
+  const sources = project({
+    "src/wal/a.ts": "export const used = 1;\nexport function unused() {}\nexport interface Options {}",
+    "src/wal/a_test.ts": `import { used } from "./a.ts";`,
+  });
+  assert.deepEqual(findViolations(sources), ["src/wal/a.ts: exports unused, which nobody else uses"]);
 });

@@ -12,10 +12,9 @@ import { type FrameChecksum, loadFrameChecksum } from "./frame_checksum.ts";
  */
 export const FRAME_CONTENT_BYTES_MAX = 1024 * 1024;
 
-export const LEVEL_MIN = 1;
+const LEVEL_MIN = 1;
 /** Levels 20 to 22 gain nothing on frames of this size and take hundreds of megabytes. */
-export const LEVEL_MAX = 19;
-export const LEVEL_DEFAULT = 3;
+const LEVEL_MAX = 19;
 
 /** @returns one frame, with its content's size and checksum, valid until the next is made. */
 type FrameEncoder = (content: Uint8Array) => Uint8Array<ArrayBuffer>;

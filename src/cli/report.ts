@@ -85,7 +85,7 @@ function domain(error: Error): Report {
 const PROBLEMS_SHOWN_MAX = 20;
 
 /** Every problem with its place, as `file, line 3, column 1: …`, and the line that it is in. */
-export function yamlProblemLines({ path, problems }: Pick<YamlError, "path" | "problems">): string[] {
+function yamlProblemLines({ path, problems }: Pick<YamlError, "path" | "problems">): string[] {
   const lines = problems.slice(0, PROBLEMS_SHOWN_MAX).flatMap(({ line, column, reason, excerpt }) => [
     `${path}, line ${line}, column ${column}: ${reason}`,
     ...excerpt.split("\n").map((text) => `  ${text}`),

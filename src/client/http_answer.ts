@@ -7,7 +7,7 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { codeFromHttpStatus, codeFromString } from "@connectrpc/connect/protocol-connect";
 
 /** The cause of a ConnectError that an HTTP status other than 200 gave rise to. */
-export class HttpAnswerError extends Error {
+class HttpAnswerError extends Error {
   override readonly name = "HttpAnswerError";
   constructor(
     readonly status: number,

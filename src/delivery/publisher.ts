@@ -43,7 +43,7 @@ export interface PublishTarget {
 /** The source of events that an earlier run of the worker left in its log. */
 export const ORPHANED_LOG_SOURCE = "orphaned-wal-recovery";
 
-export const PUBLISH_DEADLINE_MS = 30_000;
+const PUBLISH_DEADLINE_MS = 30_000;
 
 export interface PublisherOptions {
   transport: Transport;

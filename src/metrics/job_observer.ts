@@ -60,8 +60,6 @@ export function createJobObserver(watched: Watched): JobObserver {
   };
 }
 
-export type SendLabels = NonNullable<ReturnType<typeof labelsOf>>;
-
 /** Undefined for a call that the worker itself ended, which says nothing about the server. */
 export function labelsOf(attempt: SendAttempt) {
   const { result } = attempt;

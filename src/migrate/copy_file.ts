@@ -24,7 +24,7 @@ export class CopyConflictError extends Error {
 }
 
 /** The hidden name that a file has while it is copied. */
-export function copyingName(name: string): string {
+function copyingName(name: string): string {
   return `.${name}.migrating`;
 }
 

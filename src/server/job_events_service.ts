@@ -26,7 +26,7 @@ import type { WakeUps } from "./subscriptions.ts";
 import type { TaskTokens } from "./task_token.ts";
 
 /** What gRPC servers take as one message by default: an event above it could not have been published elsewhere either. */
-export const EVENT_BYTES_MAX = 4 * 1024 * 1024;
+const EVENT_BYTES_MAX = 4 * 1024 * 1024;
 
 const INT64_MAX = 2n ** 63n - 1n;
 

@@ -12,7 +12,7 @@ import {
   ProcessType,
 } from "../events/gen/job/v1/job_pb.ts";
 
-export const DEFAULT_QUEUE = "default";
+const DEFAULT_QUEUE = "default";
 
 /** Long enough for a name with a path in it, short enough for a line on a screen. */
 const QUEUE_CHARACTERS_MAX = 128;

@@ -32,7 +32,7 @@ export interface ConnectionLimits {
 }
 
 /** Four thousand idle ones take some 400 MB. */
-export const DEFAULT_CONNECTIONS_MAX = 4_000;
+const DEFAULT_CONNECTIONS_MAX = 4_000;
 
 /**
  * For the database and its journal, keys, log files, libraries, and those who are being told that there is no

@@ -118,7 +118,7 @@ export async function readEvents(
 }
 
 /** Which records of a log are events, a bit for each: a second ledger in a second pass would cost a hundred times as much. */
-export class EventMarks {
+class EventMarks {
   #bits = new Uint8Array(1024);
   #records = 0;
 

@@ -22,7 +22,7 @@ export const RECORD_OVERHEAD_BYTES = 32;
 /** The format's own limit: a longer length is damage, whatever the file holds. */
 export const RECORD_BYTES_MAX = 10 * 1024 * 1024;
 export const PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX - RECORD_OVERHEAD_BYTES;
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 /** Where the header keeps its version. */
 export const VERSION_OFFSET = 8;
 const RESERVED_OFFSET = 12;

@@ -111,7 +111,7 @@ function roomLine(
   return isNearlyFull({ totalBytes, freeBytes, totalInodes, freeInodes }) ? style.bad(line) : line;
 }
 
-export function isNearlyFull(
+function isNearlyFull(
   { totalBytes, freeBytes, totalInodes, freeInodes }: Omit<FileSystemSpace, "type">,
 ): boolean {
   return freeBytes < (1 - USED_MAX) * totalBytes || freeInodes < (1 - USED_MAX) * totalInodes;

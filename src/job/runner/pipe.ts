@@ -30,7 +30,7 @@ export interface RunningProcess extends ChildProcess {
 }
 
 /** Shells' exit codes for a command that could not be started. */
-export const EXIT_NOT_FOUND = 127;
+const EXIT_NOT_FOUND = 127;
 export const EXIT_CANNOT_RUN = 126;
 /** 128 + SIGKILL. */
 export const EXIT_KILLED = 137;

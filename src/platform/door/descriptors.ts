@@ -31,11 +31,6 @@ export function raiseDescriptorLimit(): number {
   });
 }
 
-/** The limit as it is. */
-export function descriptorLimit(): number {
-  return withLimits((libc) => Number(read(libc).current));
-}
-
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 function withLimits(use: (libc: Library) => number): number {
