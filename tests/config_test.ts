@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { type Setting, SETTING_NAMES, SETTINGS } from "../src/config/settings.ts";
 import { BINARY, type Program, Sandbox } from "./support/airunner.ts";
+import { submitScript } from "./support/submit.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -210,12 +211,6 @@ Deno.test("version, help and completion work without a home directory and whatev
   }
 });
 
-async function submit(sandbox: Sandbox, url: string, script: string): Promise<string> {
-  const { code, stdout, stderr } = await sandbox.run(["submit", `--server=${url}`, "--", "sh", "-c", script]);
-  assert.equal(code, 0, stderr);
-  return text(stdout).trim();
-}
-
 /** Rewrites the file as an editor does, signals the worker and waits for its answer. */
 async function reload(worker: Program, config: string, source: string, answer: RegExp): Promise<string> {
   Deno.writeTextFileSync(`${config}.new`, source);
@@ -233,14 +228,14 @@ Deno.test("SIGHUP during a job takes over what can change, and the job and its o
   const base = `Server: ${url}\nMetricsListen: off\n`;
   Deno.writeTextFileSync(config, base);
   const go = `${sandbox.directory}/go`;
-  const first = await submit(
+  const first = await submitScript(
     sandbox,
     url,
     `echo before; while [ ! -e ${go} ]; do sleep 0.05; done; echo after; exit 3`,
   );
   const worker = sandbox.start(["worker"]);
   await worker.waitFor(/Job started/);
-  const second = await submit(sandbox, url, "echo second");
+  const second = await submitScript(sandbox, url, "echo second");
 
   const wrong = await reload(worker, config, `${base}RetentonDays: 7\nSync: never\n`, /column=7.*\n/);
   assert.match(wrong, /Sync/);
@@ -279,7 +274,7 @@ Deno.test("SIGHUP while the server is away loses nothing, and retries follow the
   const base = `Server: ${server.url}\nMetricsListen: off\nFlushInterval: 50ms\n`;
   Deno.writeTextFileSync(config, `${base}RetryBackoff: {InitialInterval: 10ms, MaxInterval: 10ms}\n`);
   const go = `${sandbox.directory}/go`;
-  const job = await submit(
+  const job = await submitScript(
     sandbox,
     server.url,
     `echo one; while [ ! -e ${go} ]; do sleep 0.05; done; echo two`,
@@ -307,7 +302,7 @@ Deno.test("Sync: interval warns at the start that it can lose output, and delive
   const { url } = await sandbox.startServer();
   const config = `${sandbox.directory}/interval.yaml`;
   Deno.writeTextFileSync(config, `sync: interval\nserver: ${url}\nmetrics_listen: off\n`);
-  const job = await submit(sandbox, url, "echo hello");
+  const job = await submitScript(sandbox, url, "echo hello");
   const { code, stderr } = await sandbox.start(["worker", "--once", `--config=${config}`]).end();
   assert.equal(code, 0, stderr);
   assert.match(stderr, /WRN Sync is interval: a power failure can lose the last output\..* interval_ms=100/);
@@ -327,7 +322,7 @@ Deno.test("symbolic links in the place of the directories work for the worker an
     Deno.symlinkSync(`${ssd}/${name}`, `${sandbox.dataDir}/${name}`);
   }
   const go = `${sandbox.directory}/go`;
-  const job = await submit(
+  const job = await submitScript(
     sandbox,
     server.url,
     `echo one; while [ ! -e ${go} ]; do sleep 0.05; done; echo two`,
@@ -366,7 +361,7 @@ Deno.test("WALDir and ArchiveDir of the file hold for the worker and the tools a
     `WALDir: my/wal\nArchiveDir: my/archive\nMetricsListen: off\nServer: ${url}\n`,
   );
   const env = { AIRUNNER_CONFIG: config };
-  const job = await submit(sandbox, url, "echo hello");
+  const job = await submitScript(sandbox, url, "echo hello");
   assert.equal((await sandbox.start(["worker", "--once"], { env }).end()).code, 0);
   assert.deepEqual([...Deno.readDirSync(`${sandbox.directory}/my/archive`)].map(({ name }) => name), [
     `${job}.wal.zst`,

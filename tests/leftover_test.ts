@@ -4,12 +4,7 @@
 import assert from "node:assert/strict";
 import { systemProcesses } from "../src/platform/system_processes.ts";
 import { type Program, Sandbox } from "./support/airunner.ts";
-
-async function submit(sandbox: Sandbox, url: string, script: string): Promise<string> {
-  const { code, stdout, stderr } = await sandbox.run(["submit", `--server=${url}`, "--", "sh", "-c", script]);
-  assert.equal(code, 0, stderr);
-  return new TextDecoder().decode(stdout).trim();
-}
+import { submitScript } from "./support/submit.ts";
 
 function startWorker(sandbox: Sandbox, url: string, ...more: string[]): Program {
   return sandbox.start(["worker", `--server=${url}`, ...more]);
@@ -49,7 +44,7 @@ Deno.test("what is left of a job is ended before it runs again", async () => {
   const { url } = await sandbox.startServer();
   // The child's environment is cleared, so that only the shell can be known by it.
   const script = "env -i sleep 1000 & echo begun; wait";
-  await submit(sandbox, url, onlyOnce(sandbox, script));
+  await submitScript(sandbox, url, onlyOnce(sandbox, script));
   using leftover = await leaveProcesses(sandbox, url);
   const next = startWorker(sandbox, url, "--once");
   const [, pid] = await next.waitFor(ENDED);
@@ -62,7 +57,7 @@ Deno.test("what is left of a job is ended before it runs again", async () => {
 Deno.test("children are ended also when the job's first process is gone", async () => {
   await using sandbox = new Sandbox();
   const { url } = await sandbox.startServer();
-  await submit(sandbox, url, onlyOnce(sandbox, "sleep 1000 & echo begun; wait"));
+  await submitScript(sandbox, url, onlyOnce(sandbox, "sleep 1000 & echo begun; wait"));
   using leftover = await leaveProcesses(sandbox, url);
   Deno.kill(leftover.session, "SIGKILL");
   const next = startWorker(sandbox, url, "--once");
@@ -73,7 +68,7 @@ Deno.test("children are ended also when the job's first process is gone", async 
 Deno.test("a worker of another name ends nothing: the number may be somebody else's on its host", async () => {
   await using sandbox = new Sandbox();
   const { url } = await sandbox.startServer();
-  await submit(sandbox, url, onlyOnce(sandbox, "echo begun; exec sleep 1000"));
+  await submitScript(sandbox, url, onlyOnce(sandbox, "echo begun; exec sleep 1000"));
   using leftover = await leaveProcesses(sandbox, url, "--worker-name=elsewhere");
   const next = startWorker(sandbox, url, "--worker-name=here");
   await next.waitFor(/Job completed/);

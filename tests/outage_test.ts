@@ -5,14 +5,9 @@
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";
 import { SmallDisk } from "./support/small_disk.ts";
+import { submitScript } from "./support/submit.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
-async function submit(sandbox: Sandbox, url: string, script: string): Promise<string> {
-  const { code, stdout, stderr } = await sandbox.run(["submit", `--server=${url}`, "--", "sh", "-c", script]);
-  assert.equal(code, 0, stderr);
-  return text(stdout).trim();
-}
 
 async function logsOf(
   sandbox: Sandbox,
@@ -37,7 +32,7 @@ Deno.test("a server that is killed in the middle of a job gets all of it when it
   await using sandbox = new Sandbox();
   const first = await sandbox.startServer();
   const go = `${sandbox.directory}/go`;
-  const jobId = await submit(sandbox, first.url, scriptUntil(go));
+  const jobId = await submitScript(sandbox, first.url, scriptUntil(go));
   const worker = startWorker(sandbox, first.url);
   await worker.waitFor(/Successfully sent records/);
   await first.program.kill("SIGKILL");
@@ -54,7 +49,7 @@ Deno.test("a worker that is killed with unsent events leaves them to the next on
   await using sandbox = new Sandbox();
   const first = await sandbox.startServer();
   const go = `${sandbox.directory}/go`;
-  const jobId = await submit(sandbox, first.url, scriptUntil(go));
+  const jobId = await submitScript(sandbox, first.url, scriptUntil(go));
   const worker = startWorker(sandbox, first.url);
   await worker.waitFor(/Successfully sent records/);
   await first.program.kill("SIGKILL");
@@ -75,7 +70,7 @@ Deno.test("a job whose worker is killed while it runs goes back to its queue and
   await using sandbox = new Sandbox();
   const { url } = await sandbox.startServer();
   const go = `${sandbox.directory}/go`;
-  const jobId = await submit(sandbox, url, scriptUntil(go));
+  const jobId = await submitScript(sandbox, url, scriptUntil(go));
   const worker = startWorker(sandbox, url);
   await worker.waitFor(/Successfully sent records/);
   await worker.kill("SIGKILL");
@@ -93,7 +88,7 @@ Deno.test("a worker asked to stop lets its job end and delivers it", async () =>
   await using sandbox = new Sandbox();
   const { url } = await sandbox.startServer();
   const go = `${sandbox.directory}/go`;
-  const jobId = await submit(sandbox, url, scriptUntil(go));
+  const jobId = await submitScript(sandbox, url, scriptUntil(go));
   const worker = startWorker(sandbox, url);
   await worker.waitFor(/Successfully sent records/);
   worker.signal("SIGTERM");
@@ -108,7 +103,7 @@ Deno.test("a worker asked twice to stop ends at once, and nothing is lost", asyn
   await using sandbox = new Sandbox();
   const { url } = await sandbox.startServer();
   const go = `${sandbox.directory}/go`;
-  const jobId = await submit(sandbox, url, scriptUntil(go));
+  const jobId = await submitScript(sandbox, url, scriptUntil(go));
   const worker = startWorker(sandbox, url);
   await worker.waitFor(/Successfully sent records/);
   worker.signal("SIGINT");
@@ -127,7 +122,9 @@ Deno.test("two workers share a data directory without touching each other's logs
   await using sandbox = new Sandbox();
   const { url } = await sandbox.startServer();
   const ids: string[] = [];
-  for (let i = 0; i < 6; i++) ids.push(await submit(sandbox, url, `echo job ${i}; sleep 0.2; exit ${i}`));
+  for (let i = 0; i < 6; i++) {
+    ids.push(await submitScript(sandbox, url, `echo job ${i}; sleep 0.2; exit ${i}`));
+  }
   const workers = [startWorker(sandbox, url, "--once"), startWorker(sandbox, url, "--once")];
   for (const worker of workers) assert.equal((await worker.end()).code, 0, worker.stderr);
   for (const [i, id] of ids.entries()) {
@@ -140,7 +137,7 @@ Deno.test("a full disk pauses the job, and nothing of its output is missing once
   const { url } = await sandbox.startServer();
   await using disk = await SmallDisk.mount("6m");
   disk.fill(2 << 20);
-  const jobId = await submit(sandbox, url, "head -c 3000000 /dev/zero | tr '\\0' 'y'; exit 9");
+  const jobId = await submitScript(sandbox, url, "head -c 3000000 /dev/zero | tr '\\0' 'y'; exit 9");
   const worker = startWorker(sandbox, url, `--data-dir=${disk.path}/data`);
   await worker.waitFor(/no space left on device/i);
   disk.clear();

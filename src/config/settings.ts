@@ -2,59 +2,27 @@
  * Every setting, declared once, as data: its name in the configuration file, its flag, its environment
  * variable, its type, default and description. Help, parsing and error messages all come from this table.
  */
+import { LOG_LEVELS } from "../platform/logging/entry.ts";
+import { LOG_FORMATS } from "../platform/logging/format.ts";
 import { DAY_MS } from "../platform/time_units.ts";
+import { SERVER_SETTINGS } from "./server_settings.ts";
+import { type Setting, setting } from "./setting.ts";
 import {
-  addressRanges,
   boolean,
   decimal,
   duration,
   httpUrl,
   integer,
-  listenAddress,
   listenAddressOrOff,
   oneOf,
   path,
   size,
   text,
-  type ValueType,
 } from "./value_type.ts";
-import { LOG_FORMATS } from "../platform/logging/format.ts";
-import { LOG_LEVELS } from "../platform/logging/entry.ts";
 
-export interface Setting<T = unknown> {
-  /** Key in the configuration file; dots separate levels. The names are the runbook's. */
-  readonly key: string;
-  readonly flag: `--${string}`;
-  readonly variable: `AIRUNNER_${string}`;
-  readonly type: ValueType<T>;
-  /** Undefined when the setting has none, or one that follows from another setting: see `defaultText`. */
-  readonly default: T | undefined;
-  /** Says the default in help where the value itself does not. */
-  readonly defaultText?: string;
-  /** Completes "sets …", without a full stop: help shows it beside the flag. */
-  readonly description: string;
-  /** A value to show where there is no default: text that parses. */
-  readonly example?: string;
-  /** Whether a worker that runs takes a new value from its file when it gets SIGHUP. */
-  readonly isReloadable?: boolean;
-}
+export type { Setting } from "./setting.ts";
 
-type Facts = Pick<Setting, "defaultText" | "example" | "isReloadable">;
-
-const RELOADABLE: Facts = { isReloadable: true };
-
-function setting<T>(
-  key: string,
-  flag: `--${string}`,
-  type: ValueType<T>,
-  fallback: NoInfer<T> | undefined,
-  description: string,
-  facts: Facts = {},
-): Setting<T> & { readonly default: T | undefined } {
-  // The variable follows from the flag, so that knowing one is knowing both.
-  const variable = `AIRUNNER_${flag.slice(2).replaceAll("-", "_").toUpperCase()}` as const;
-  return { key, flag, variable, type, default: fallback, description, ...facts };
-}
+const RELOADABLE = { isReloadable: true };
 
 export const SETTINGS = {
   dataDir: setting("DataDir", "--data-dir", path, undefined, "directory of logs and archives", {
@@ -287,106 +255,7 @@ export const SETTINGS = {
     RELOADABLE,
   ),
 
-  listen: setting(
-    "Listen",
-    "--listen",
-    listenAddress,
-    { hostname: "127.0.0.1", port: 8080 },
-    "address to listen on; port 0 lets the system choose",
-  ),
-  authorizedKeys: setting(
-    "AuthorizedKeys",
-    "--authorized-keys",
-    path,
-    undefined,
-    "directory of .pub files; with it, only who holds one of these keys may call",
-    { defaultText: "none", example: "~/.airunner/authorized_keys" },
-  ),
-  publicUrl: setting(
-    "PublicURL",
-    "--public-url",
-    httpUrl,
-    undefined,
-    "address under which clients know the server",
-    { example: "https://airunner.example.com" },
-  ),
-  allowUnauthenticated: setting(
-    "AllowUnauthenticated",
-    "--allow-unauthenticated",
-    boolean,
-    false,
-    "listen beyond this machine without keys: whoever reaches it runs commands on the workers",
-  ),
-  maxConnections: setting(
-    "MaxConnections",
-    "--max-connections",
-    integer(1, 1_000_000),
-    undefined,
-    "connections that may be open at a time; more are turned away",
-    { defaultText: "what the limit of open files allows, at most 4000", example: "1000" },
-  ),
-  maxConnectionsPerAddress: setting(
-    "MaxConnectionsPerAddress",
-    "--max-connections-per-address",
-    integer(0, 1_000_000),
-    0,
-    "connections that one address may have; 0 is no limit",
-  ),
-  trustedProxies: setting(
-    "TrustedProxies",
-    "--trusted-proxies",
-    addressRanges,
-    undefined,
-    "proxies whose X-Forwarded-For says whose a request is, for that limit",
-    { defaultText: "none", example: "127.0.0.1,10.0.0.0/8" },
-  ),
-  headerTimeout: setting(
-    "HeaderTimeout",
-    "--header-timeout",
-    duration(100, 3_600_000),
-    20_000,
-    "time that a client has for a request's header",
-  ),
-  idleTimeout: setting(
-    "IdleTimeout",
-    "--idle-timeout",
-    duration(100, DAY_MS),
-    120_000,
-    "time that a connection is kept for its next request",
-  ),
-  bodyTimeout: setting(
-    "BodyTimeout",
-    "--body-timeout",
-    duration(100, DAY_MS),
-    60_000,
-    "time that a client has for a request's body, and a second more for each 1000 bytes of it",
-  ),
-  streamTimeout: setting(
-    "StreamTimeout",
-    "--stream-timeout",
-    duration(100, 30 * DAY_MS),
-    3_600_000,
-    "longest silence of a client within PublishJobEvents, or while it is to take an answer",
-  ),
-  metricsOpen: setting(
-    "MetricsOpen",
-    "--metrics-open",
-    boolean,
-    false,
-    "show /metrics to whoever reaches the server, although calls need a key",
-  ),
-  metricsTokenFile: setting(
-    "MetricsTokenFile",
-    "--metrics-token-file",
-    path,
-    undefined,
-    "file that holds the token with which /metrics may be read, and nothing else",
-    { defaultText: "none", example: "~/.airunner/metrics.token" },
-  ),
-  data: setting("Data", "--data", path, undefined, "the server's database file", {
-    defaultText: "DATA-DIR/server.db",
-    example: "~/.airunner/server.db",
-  }),
+  ...SERVER_SETTINGS,
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;

@@ -214,7 +214,8 @@ async function isLeftAlone(
       `Run a worker with --server=${execution.server}`;
   } else if (execution?.task_token === undefined && counts.pending > 0) {
     why =
-      "it does not say with which task token its events are to be sent. Send them with: airunner wal replay";
+      "it does not say with which task token its events are to be sent, and a server takes events with a " +
+      "token only. Write out what its job printed with: airunner wal dump --raw";
   }
   if (why === undefined) return false;
   logger.warn(`Left a log alone: ${why}. Nothing of it is lost`, { path, pending: counts.pending });

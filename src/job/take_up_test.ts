@@ -131,6 +131,9 @@ Deno.test("a log without a token is left alone while it holds something unsent, 
   assert.deepEqual(fixture.files(fixture.archiveDir), ["sent.wal.zst"]);
   assert.equal(warnings(worker).length, 1, "it is reported once, not each time");
   assert.match(warnings(worker)[0], /unsent\.wal/);
+  // Replay refuses such a log as well.
+  assert.match(warnings(worker)[0], /a server takes events with a token only\..*airunner wal dump --raw/);
+  assert.doesNotMatch(warnings(worker)[0], /wal replay/);
 });
 
 Deno.test("a log that somebody else is writing is left to them", async () => {

@@ -6,17 +6,9 @@ import assert from "node:assert/strict";
 import { Operator } from "../support/operator.ts";
 import { RefusingProxy } from "../support/refusing_proxy.ts";
 import { SmallDisk } from "../support/small_disk.ts";
+import { submitScript } from "../support/submit.ts";
 import { assertDelivered, leaveUnsentJob } from "../support/unsent_job.ts";
-import {
-  assertBytes,
-  namesIn,
-  runQueue,
-  sees,
-  startWorker,
-  strand,
-  submit,
-  submitQuick,
-} from "./situation.ts";
+import { assertBytes, namesIn, runQueue, sees, startWorker, strand, submitQuick } from "./situation.ts";
 
 /** Makes every sync take 25 ms longer: a disk in trouble. */
 const SLOW_DISK = [
@@ -125,7 +117,7 @@ export const ISSUES: Readonly<Record<string, (operator: Operator) => Promise<voi
     const { url: otherUrl } = await other.startServer();
     const waiting = await leaveUnsentJob(operator, otherUrl, { outputs: 20, outputBytes: 50_000 });
     disk.fill(300_000);
-    const jobId = await submit(operator, url, "head -c 3000000 /dev/zero | tr '\\0' 'y'; exit 9");
+    const jobId = await submitScript(operator, url, "head -c 3000000 /dev/zero | tr '\\0' 'y'; exit 9");
     // Retention at its start would take the old archive.
     const worker = startWorker(operator, url, "--retention-days=36500");
     await worker.waitFor(/no space left on device/i);

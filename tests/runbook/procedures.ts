@@ -3,7 +3,8 @@
  */
 import assert from "node:assert/strict";
 import type { Operator } from "../support/operator.ts";
-import { assertBytes, namesIn, runQueue, sees, submit, submitQuick } from "./situation.ts";
+import { submitScript } from "../support/submit.ts";
+import { assertBytes, namesIn, runQueue, sees, submitQuick } from "./situation.ts";
 
 export const PROCEDURES: Readonly<Record<string, (operator: Operator) => Promise<void>>> = {
   async "Debug logging"(operator) {
@@ -60,7 +61,7 @@ export const PROCEDURES: Readonly<Record<string, (operator: Operator) => Promise
     const first = await operator.startServer();
     const go = `${operator.directory}/go`;
     const script = `echo before; while [ ! -e ${go} ]; do sleep 0.05; done; echo after; exit 4`;
-    const jobId = await submit(operator, first.url, script);
+    const jobId = await submitScript(operator, first.url, script);
     const worker = operator.startTyping(0, { URL: first.url });
     await worker.waitFor(/Successfully sent records/);
     await first.program.kill("SIGKILL");

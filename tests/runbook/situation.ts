@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import type { Program } from "../support/airunner.ts";
 import type { Operator } from "../support/operator.ts";
+import { submitScript } from "../support/submit.ts";
 
 export interface RealJob {
   readonly jobId: string;
@@ -19,20 +20,7 @@ export const QUICK_OUTPUT = "compiling\nlinking\nall tests passed\n";
 /** A job that prints three lines and ends. */
 export async function submitQuick(operator: Operator, url: string): Promise<RealJob> {
   const script = "printf 'compiling\\nlinking\\nall tests passed\\n'; exit 3";
-  return { jobId: await submit(operator, url, script), output: QUICK_OUTPUT, exitCode: 3 };
-}
-
-export async function submit(operator: Operator, url: string, script: string): Promise<string> {
-  const { code, stdout, stderr } = await operator.run([
-    "submit",
-    `--server=${url}`,
-    "--",
-    "sh",
-    "-c",
-    script,
-  ]);
-  assert.equal(code, 0, stderr);
-  return text(stdout).trim();
+  return { jobId: await submitScript(operator, url, script), output: QUICK_OUTPUT, exitCode: 3 };
 }
 
 /** A worker that ends when the queue is empty and everything is delivered. */
@@ -70,7 +58,7 @@ export async function strand(operator: Operator): Promise<Stranded> {
   const { program: server, url, port } = await operator.startServer();
   const go = `${operator.directory}/go`;
   const script = `echo before; while [ ! -e ${go} ]; do sleep 0.05; done; echo after; exit 4`;
-  const jobId = await submit(operator, url, script);
+  const jobId = await submitScript(operator, url, script);
   const worker = startWorker(operator, url, "--retry-max-interval=1s");
   await worker.waitFor(/Successfully sent records/);
   await server.kill("SIGKILL");

@@ -82,9 +82,13 @@ ${
       [ExitCode.INTERRUPTED, "interrupted by Ctrl-C or a signal"],
     ].map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}\n`).join("")
   }
-airunner logs JOB and airunner submit --follow end with the exit code of the job instead:
-a job that ended by a signal has 128 and the signal's number (143 for SIGTERM), one whose
-command does not exist 127, one whose command cannot be run 126.
+airunner logs JOB and airunner submit --follow end with the exit code of the job instead,
+which is what its command gave, or
+    125  the worker failed, and not the job: an error that begins "airunner: " says how.
+         A command may give 125 as well; then there is no such error
+    126  the command cannot be run, or asks for what the worker does not do
+    127  there is no such command
+  128+N  the command was ended by signal N: 143 by SIGTERM, 137 by SIGKILL
 
 Data goes to standard output, messages go to standard error. With --json the output has
 schema_version 1; fields may be added to it, none is taken away.
