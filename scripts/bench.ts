@@ -1,6 +1,6 @@
 /**
- * Measures what docs/design.md claims, `scripts/deno task bench`, and prints one table. A figure that depends on
- * the machine's disk stands beside a bare loop on the same disk in the same run: the ratio is the claim.
+ * Measures what docs/design.md claims, `scripts/deno task bench`, and prints one table. A figure that depends
+ * on the machine's disk stands beside a bare loop on the same disk in the same run: the ratio is the claim.
  */
 import { benchArchive } from "./bench_archive.ts";
 import { benchLs } from "./bench_ls.ts";

@@ -21,7 +21,8 @@ export async function benchArchive(): Promise<Row[]> {
     const foreignPath = `${directory}/foreign.zst`;
     const hasForeign = await runZstd(logPath, foreignPath);
     const rows: Row[] = [];
-    // Memory that was taken once is not given back soon, so it is measured over all of this and not step by step.
+    // Memory that was taken once is not given back soon, so it is measured over all of this and not step by
+    // step.
     const memory = new MemoryWatch();
     try {
       rows.push(

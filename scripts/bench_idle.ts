@@ -1,5 +1,6 @@
 /**
- * What a worker takes while it waits for jobs: the compiled binary, after a first job, scraped as Prometheus does it.
+ * What a worker takes while it waits for jobs: the compiled binary, after a first job, scraped as Prometheus
+ * does it.
  */
 import { Sandbox } from "../tests/support/airunner.ts";
 import type { Row } from "./bench_table.ts";

@@ -1,6 +1,6 @@
 /**
- * How long an operator waits for `airunner wal ls` and `wal inspect`, with the compiled binary, its start included: ten thousand logs,
- * and one log of 2 GiB with the memory that it takes.
+ * How long an operator waits for `airunner wal ls` and `wal inspect`, with the compiled binary, its start
+ * included: ten thousand logs, and one log of 2 GiB with the memory that it takes.
  *
  *     scripts/deno run -A scripts/bench_ls.ts
  */

@@ -1,6 +1,7 @@
 /**
- * Measures what a job's output costs in memory: 1 GiB through one worker whose server is slow, so that nearly all
- * of it waits somewhere. It has to wait on disk. The worker runs in a process of its own, as it does in use.
+ * Measures what a job's output costs in memory: 1 GiB through one worker whose server is slow, so that nearly
+ * all of it waits somewhere. It has to wait on disk. The worker runs in a process of its own, as it does in
+ * use.
  *
  *     scripts/deno run -A scripts/bench_memory.ts
  */

@@ -1,6 +1,6 @@
 /**
- * How fast the write-ahead log is, beside what the same disk gives to a bare loop in the same process. Ratios are what counts:
- * disks differ.
+ * How fast the write-ahead log is, beside what the same disk gives to a bare loop in the same process. Ratios
+ * are what counts: disks differ.
  *
  *     scripts/deno task bench wal
  */
@@ -35,8 +35,8 @@ async function perSecond(durationMs: number, act: () => Promise<number> | number
 }
 
 /**
- * The disk's speed changes from one moment to the next, above all when others use it. So what is compared takes turns in many
- * short rounds, each ratio is between neighbours, and the middle one counts.
+ * The disk's speed changes from one moment to the next, above all when others use it. So what is compared
+ * takes turns in many short rounds, each ratio is between neighbours, and the middle one counts.
  */
 async function benchAppends(directory: string, durationMs: number): Promise<Row[]> {
   const rounds = 25;
@@ -135,7 +135,10 @@ function recordsBlock(count: number): Uint8Array {
   return block;
 }
 
-/** What only the processor decides is measured in rounds, and the best counts: the others say what else ran on the machine. */
+/**
+ * What only the processor decides is measured in rounds, and the best counts: the others say what else ran on
+ * the machine.
+ */
 async function bestPerSecond(durationMs: number, act: () => number): Promise<number> {
   const rounds = 5;
   let best = 0;

@@ -1,6 +1,7 @@
 /**
- * Fails when an import points up, sideways or around in a circle, when anything but platform touches the outside world, when a file
- * that says it is pure is not, and when a folder is crowded: `scripts/deno task layers`. The layout lives as long as it is checked.
+ * Fails when an import points up, sideways or around in a circle, when anything but platform touches the
+ * outside world, when a file that says it is pure is not, and when a folder is crowded: `scripts/deno task
+ * layers`. The layout lives as long as it is checked.
  */
 
 /** For each folder below src/, the folders that it may import from, besides itself. */
@@ -123,7 +124,9 @@ function* touchesOutside(sources: Sources): Generator<string> {
   }
 }
 
-/** A file whose header says that it is pure is a function of its arguments, and so is everything that it runs. */
+/**
+ * A file whose header says that it is pure is a function of its arguments, and so is everything that it runs.
+ */
 function* impurities(sources: Sources): Generator<string> {
   for (const path of sources.keys()) {
     if (!isCode(path) || !saysPure(sources.get(path)!)) continue;
@@ -177,7 +180,10 @@ function* crowdedFolders(sources: Sources): Generator<string> {
   }
 }
 
-/** What nobody else names is no export, or is not needed at all. Types are left out: they belong to a function's signature. */
+/**
+ * What nobody else names is no export, or is not needed at all. Types are left out: they belong to a
+ * function's signature.
+ */
 function* unusedExports(sources: Sources): Generator<string> {
   const files = [...sources].map(([path, text]) => ({ path, words: new Set(text.match(/[\w$]+/g)) }));
   for (const [path, text] of sources) {
@@ -189,7 +195,9 @@ function* unusedExports(sources: Sources): Generator<string> {
   }
 }
 
-/** The program itself: tests may use whatever helps to prove a file right, and what is generated is not ours. */
+/**
+ * The program itself: tests may use whatever helps to prove a file right, and what is generated is not ours.
+ */
 function isCode(path: string): boolean {
   return path.startsWith("src/") && !path.endsWith("_test.ts") && !path.includes("/gen/");
 }

@@ -37,9 +37,9 @@ const RUNTIME_PACKAGE = {
  * - run: jobs are other programs;
  * - env: settings (AIRUNNER_…), and the environment that jobs inherit;
  * - sys: host name for the execution record, room on a file system, and whose a file is;
- * - ffi: flock(2), which the runtime offers only in its blocking form; /proc, to name the owner of a lock and to find what a
- *   killed worker's job left running; the service manager's datagram socket; closing the process to others, accounts, and the
- *   rights of a thread, to run jobs as another user.
+ * - ffi: flock(2), which the runtime offers only in its blocking form; /proc, to name the owner of a lock and
+ *   to find what a killed worker's job left running; the service manager's datagram socket; closing the
+ *   process to others, accounts, and the rights of a thread, to run jobs as another user.
  */
 const PERMISSIONS = [
   "--allow-read",
@@ -111,7 +111,10 @@ function tryCompile(runtime?: string): Promise<Result> {
   return deno(["compile", "--no-check", ...PERMISSIONS, "--output=airunner", "airunner.js"], BUILD, env);
 }
 
-/** Path of the runtime, taken out of the npm package. The package's and the runtime's checksums are both checked. */
+/**
+ * Path of the runtime, taken out of the npm package. The package's and the runtime's checksums are both
+ * checked.
+ */
 async function runtimeFromPackage(): Promise<string> {
   if (Deno.build.target !== RUNTIME.target) {
     throw new CompileError(

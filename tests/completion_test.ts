@@ -1,6 +1,6 @@
 /**
- * How a job's end gets to the server, on the compiled binary: servers that refuse it for a while, proxies in between, workers that end
- * meanwhile. Until the server knows, the log and its token stay.
+ * How a job's end gets to the server, on the compiled binary: servers that refuse it for a while, proxies in
+ * between, workers that end meanwhile. Until the server knows, the log and its token stay.
  */
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";

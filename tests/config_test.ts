@@ -1,5 +1,6 @@
 /**
- * The configuration of the compiled binary: which source wins, what is refused, and what a signal changes while jobs run.
+ * The configuration of the compiled binary: which source wins, what is refused, and what a signal changes
+ * while jobs run.
  */
 import assert from "node:assert/strict";
 import { type Setting, SETTING_NAMES, SETTINGS } from "../src/config/settings.ts";

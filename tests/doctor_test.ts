@@ -1,6 +1,6 @@
 /**
- * `airunner doctor` on the compiled binary, whose permissions are not those of a test: on a machine where nothing is, beside a running
- * worker, and against a server that asks who calls.
+ * `airunner doctor` on the compiled binary, whose permissions are not those of a test: on a machine where
+ * nothing is, beside a running worker, and against a server that asks who calls.
  */
 import assert from "node:assert/strict";
 import { systemFiles } from "../src/platform/system_files.ts";

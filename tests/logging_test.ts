@@ -1,6 +1,6 @@
 /**
- * What an operator reads: the runbook's lines, on the console and in worker.log, whatever happens to the disk, to
- * the process or to another worker beside it; and what must never be read there.
+ * What an operator reads: the runbook's lines, on the console and in worker.log, whatever happens to the
+ * disk, to the process or to another worker beside it; and what must never be read there.
  */
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";

@@ -119,7 +119,9 @@ Deno.test("metrics can be switched off, and a port that is taken keeps no worker
   await scraper.until((scrape) => scrape.value("airunner_jobs_total", { result: "succeeded" }) === 1);
 });
 
-/** Gives out one job, then none, and stores what it is sent, but for the event with the sequence `refused`. */
+/**
+ * Gives out one job, then none, and stores what it is sent, but for the event with the sequence `refused`.
+ */
 function oneJob(command: string, stored: Set<bigint>, refused?: bigint): (router: ConnectRouter) => void {
   let isGiven = false;
   return (router) => {

@@ -1,6 +1,6 @@
 /**
- * The shipped alerts through a bad day: a server that is away, a full disk, a killed worker, a damaged log. A real Prometheus
- * watches a real worker; only the times in the rules are shorter.
+ * The shipped alerts through a bad day: a server that is away, a full disk, a killed worker, a damaged log. A
+ * real Prometheus watches a real worker; only the times in the rules are shorter.
  */
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";
@@ -201,8 +201,8 @@ class Day {
   }
 
   /**
-   * As the alert and the screens say: what is whole is saved, then the damaged file is moved away. A worker takes up what
-   * was saved within a minute, and when it starts.
+   * As the alert and the screens say: what is whole is saved, then the damaged file is moved away. A worker
+   * takes up what was saved within a minute, and when it starts.
    */
   async damageIsSeenTo(jobId: string): Promise<void> {
     const dataDir = `${this.#disk.path}/data`;

@@ -1,6 +1,6 @@
 /**
- * What is shipped for Prometheus and Grafana, checked by their own tools and against a real Prometheus that scrapes a real
- * worker and a real server.
+ * What is shipped for Prometheus and Grafana, checked by their own tools and against a real Prometheus that
+ * scrapes a real worker and a real server.
  */
 import assert from "node:assert/strict";
 import { parse } from "yaml";

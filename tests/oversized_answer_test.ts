@@ -1,5 +1,6 @@
 /**
- * Answers that grow without end once they are decompressed, on the compiled binary: half a gigabyte of zeros in half a megabyte.
+ * Answers that grow without end once they are decompressed, on the compiled binary: half a gigabyte of zeros
+ * in half a megabyte.
  */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";

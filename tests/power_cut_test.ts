@@ -60,7 +60,9 @@ class Disk implements AsyncDisposable {
   }
 }
 
-/** Appends until the power is cut after `appends` resolved appends, and gives the sequences that had resolved. */
+/**
+ * Appends until the power is cut after `appends` resolved appends, and gives the sequences that had resolved.
+ */
 async function writeUntilCut(disk: Disk, appends: number): Promise<bigint[]> {
   const writer = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", WRITER, disk.path, "1000000"],
@@ -75,7 +77,8 @@ async function writeUntilCut(disk: Disk, appends: number): Promise<bigint[]> {
     rest = lines.pop() ?? "";
     for (const line of lines) {
       const sequence = /^durable (\d+)$/.exec(line)?.[1];
-      // What the writer says after the cut is said of a dead disk: its syncs fail, so it resolves nothing more.
+      // What the writer says after the cut is said of a dead disk: its syncs fail, so it resolves nothing
+      // more.
       if (sequence !== undefined) durable.push(BigInt(sequence));
       if (durable.length === appends) {
         disk.cutPower();

@@ -1,6 +1,6 @@
 /**
- * What a job can do to its worker: as the worker's own user, as a user of its own, and where the worker is no root but has the
- * capabilities that it takes. Needs root, to become all of these.
+ * What a job can do to its worker: as the worker's own user, as a user of its own, and where the worker is no
+ * root but has the capabilities that it takes. Needs root, to become all of these.
  */
 import assert from "node:assert/strict";
 import { systemProcesses } from "../src/platform/system_processes.ts";

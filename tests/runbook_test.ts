@@ -1,7 +1,7 @@
 /**
- * Walks through the table in docs/operations.md with the compiled binary: brings about each row's situation, types its
- * commands as they stand there, and looks for what the last column says. A row without a scenario fails, and so does a
- * scenario without a row.
+ * Walks through the table in docs/operations.md with the compiled binary: brings about each row's situation,
+ * types its commands as they stand there, and looks for what the last column says. A row without a scenario
+ * fails, and so does a scenario without a row.
  */
 import assert from "node:assert/strict";
 import { ISSUES } from "./runbook/issues.ts";
@@ -44,8 +44,8 @@ for (const row of rows) {
 }
 
 /**
- * Compares with tests/testdata/screens/runbook/NAME. `UPDATE_SCREENS=NAME,…` writes these, and only these: a screen that changed
- * is to be read before it is accepted.
+ * Compares with tests/testdata/screens/runbook/NAME. `UPDATE_SCREENS=NAME,…` writes these, and only these: a
+ * screen that changed is to be read before it is accepted.
  */
 function assertScreen(name: string, screen: string): void {
   const path = new URL(`testdata/screens/runbook/${name}`, import.meta.url);

@@ -91,7 +91,8 @@ Deno.test("the drop-in for a job user gives the worker exactly the capabilities 
   await using sandbox = new Sandbox();
   const help = new TextDecoder().decode((await sandbox.run(["worker", "--help"])).stdout);
   assert.ok(help.includes(unit.get("Environment")![0].split("=")[0]));
-  // Any user but root and the worker's own would do: the one who lacks the capabilities is told which they are.
+  // Any user but root and the worker's own would do: the one who lacks the capabilities is told which they
+  // are.
   const { code, stderr } = await sandbox.run(
     ["worker", "--server=http://127.0.0.1:1", "--job-user=nobody", "--metrics-listen=off"],
     Deno.uid() === 0 ? { wrapper: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] } : {},

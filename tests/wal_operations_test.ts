@@ -1,5 +1,6 @@
 /**
- * `wal recover`, `archive`, `restore` and `cleanup` on the compiled binary: an operator's bad night, and what he types.
+ * `wal recover`, `archive`, `restore` and `cleanup` on the compiled binary: an operator's bad night, and what
+ * he types.
  */
 import assert from "node:assert/strict";
 import { encodeRecord } from "../src/wal/format.ts";

@@ -1,6 +1,6 @@
 /**
- * Looking into logs with the compiled binary: files as they come from other hands, many of them, large ones, and ones that a worker is
- * writing at that moment.
+ * Looking into logs with the compiled binary: files as they come from other hands, many of them, large ones,
+ * and ones that a worker is writing at that moment.
  */
 import assert from "node:assert/strict";
 import { BINARY, type Program, Sandbox } from "./support/airunner.ts";
@@ -173,7 +173,8 @@ Deno.test("a log of 200 MiB is inspected, event by event, in bounded memory", as
     .spawn();
   let peakBytes = 0;
   let records = 0;
-  // Nearly all of its output comes after everything was read once: the pipe is full, and the process is still there.
+  // Nearly all of its output comes after everything was read once: the pipe is full, and the process is still
+  // there.
   for await (const chunk of child.stdout) {
     try {
       peakBytes = Math.max(peakBytes, peakMemoryBytes(child.pid));

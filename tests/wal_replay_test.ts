@@ -1,6 +1,6 @@
 /**
- * `airunner wal replay` on the compiled binary: what an operator sends again, and what he must not be able to break. Each story ends
- * by comparing the server's bytes with the job's.
+ * `airunner wal replay` on the compiled binary: what an operator sends again, and what he must not be able to
+ * break. Each story ends by comparing the server's bytes with the job's.
  */
 import assert from "node:assert/strict";
 import { readSummary } from "../src/archive/summary.ts";
@@ -68,7 +68,8 @@ Deno.test("events that were given up are sent with --failed, from a log and from
   const other = await leaveUnsentJob(sandbox, url, { outputs: 8, failed: 10 });
   const first = await replayJson(sandbox, ["--all"]);
   assert.deepEqual([first.code, first.sent], [0, 5]);
-  // Nothing more is to be sent of either, so both jobs are completed; their archives have the failed events, and their tokens.
+  // Nothing more is to be sent of either, so both jobs are completed; their archives have the failed events,
+  // and their tokens.
   assert.deepEqual(first.logs.map((log: { job_completed: boolean }) => log.job_completed), [true, true]);
   const archives = [job, other].map(({ jobId }) => `${sandbox.dataDir}/archive/${jobId}.wal.zst`);
   assert.deepEqual(

@@ -41,7 +41,9 @@ function imports(from: string, to: string): boolean {
   return to.endsWith(".ts") ? importsOf(from, text).includes(to) : text.includes(` from "${to}";`);
 }
 
-/** Whether an import from one file to another may be: into the own room, or one below. A library is below all. */
+/**
+ * Whether an import from one file to another may be: into the own room, or one below. A library is below all.
+ */
 function pointsDown(from: string, to: string): boolean {
   const [room, other] = [layerOf(from), layerOf(to)];
   return other === undefined || room === other || (room !== undefined && ALLOWED[room].includes(other));

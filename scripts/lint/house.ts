@@ -1,6 +1,6 @@
 /**
- * The house's habits as rules of `deno lint`, so that nobody has to remember them: how long a file and a function may be, how wide a
- * comment, and that what is private is so by `#`.
+ * The house's habits as rules of `deno lint`, so that nobody has to remember them: how long a file and a
+ * function may be, how wide a comment, and that what is private is so by `#`.
  */
 
 /** A file is read in one sitting. */

@@ -48,7 +48,9 @@ Deno.test("an archive that lacks or repeats whole frames breaks what its summary
   });
 });
 
-/** The summary and each frame after it. Our frames begin with their magic, which is not likely anywhere else. */
+/**
+ * The summary and each frame after it. Our frames begin with their magic, which is not likely anywhere else.
+ */
 function splitFrames(archive: Uint8Array): Uint8Array[] {
   const starts = [0];
   for (let at = 1; at < archive.length - 4; at++) {

@@ -1,5 +1,6 @@
 /**
- * Why an archive cannot be made or read. Apart from what does it, which whoever asks for these does not have to load.
+ * Why an archive cannot be made or read. Apart from what does it, which whoever asks for these does not have
+ * to load.
  */
 import { reason } from "../wal/errors.ts";
 

@@ -18,14 +18,14 @@
  *      8  remove the log, sync its directory
  *                                  the archive (or, if power fails, as after 6)
  *
- * An archive that was restored and kept, while its log was gone on with, is such an earlier state: all its bytes are the beginning
- * of the log's. Were it left, its events could be sent again for ever; and it goes before the log does, so that whoever restores it
- * just now still finds the log (`restore.ts`).
+ * An archive that was restored and kept, while its log was gone on with, is such an earlier state: all its
+ * bytes are the beginning of the log's. Were it left, its events could be sent again for ever; and it goes
+ * before the log does, so that whoever restores it just now still finds the log (`restore.ts`).
  *
- * From 5 to 8 a later run finds an archive that decompresses to the same bytes, and goes on from 6: also when 7 has made names free
- * before that archive's own, so that the log does not get a second one. The
- * lock is held from 1 to 8: nobody else can append in between, and whoever waited for it finds that the name
- * no longer leads to the file.
+ * From 5 to 8 a later run finds an archive that decompresses to the same bytes, and goes on from 6: also when
+ * 7 has made names free before that archive's own, so that the log does not get a second one. The lock is
+ * held from 1 to 8: nobody else can append in between, and whoever waited for it finds that the name no
+ * longer leads to the file.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type Files, isMissing, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
@@ -99,8 +99,8 @@ export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult
 }
 
 /**
- * Names before an archive's own that a run may have made free by removing earlier states. Each archiving removes all that there are,
- * so it is hardly ever more than one.
+ * Names before an archive's own that a run may have made free by removing earlier states. Each archiving
+ * removes all that there are, so it is hardly ever more than one.
  */
 const FREED_NAMES_MAX = 8;
 
@@ -267,7 +267,10 @@ class Archiving {
     if (isAnyRemoved) await this.files.syncDirectory(archiveDir);
   }
 
-  /** Whether an archive holds the beginning of this log, its token included, and is not told to be sent already. */
+  /**
+   * Whether an archive holds the beginning of this log, its token included, and is not told to be sent
+   * already.
+   */
   async #isEarlierState(path: string): Promise<boolean> {
     try {
       const theirs = await readSummary(this.files, path);

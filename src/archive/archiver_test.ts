@@ -191,7 +191,8 @@ Deno.test("the archive of an earlier state of the log goes when the log is archi
       "syncDirectory wal",
     ]);
   });
-  // Another execution's, one that is not told to be sent, one without a record, and one that somebody restores just now.
+  // Another execution's, one that is not told to be sent, one without a record, and one that somebody
+  // restores just now.
   const others = [
     buildLog({ events: 9, acknowledged: 2, firstMs: 5000 }),
     buildLog({ events: 5 }),

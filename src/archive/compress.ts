@@ -55,8 +55,8 @@ async function loadFrameEncoder(level: number): Promise<FrameEncoder> {
 }
 
 /**
- * Gives an array's memory back now. The module takes new memory for every result, and left to the collector a log's
- * results pile up to tens of megabytes first.
+ * Gives an array's memory back now. The module takes new memory for every result, and left to the collector a
+ * log's results pile up to tens of megabytes first.
  */
 export function release(array: Uint8Array): void {
   // Moved into an empty buffer, which is then forgotten.
@@ -86,7 +86,10 @@ function sealFrame(
   new DataView(sealed.buffer).setUint32(frame.length, checksum.digest(), true);
 }
 
-/** The frames for all of `source`, each valid until the next is asked for; one empty frame when there is nothing in it. */
+/**
+ * The frames for all of `source`, each valid until the next is asked for; one empty frame when there is
+ * nothing in it.
+ */
 export async function* compressStream(
   source: LogBytes,
   level: number,

@@ -1,6 +1,6 @@
 /**
- * zstd data to bytes, from any source, in bounded memory and without believing what it declares: frames
- * after each other, skippable frames anywhere, with or without sizes and checksums. The library that decompresses
+ * zstd data to bytes, from any source, in bounded memory and without believing what it declares: frames after
+ * each other, skippable frames anywhere, with or without sizes and checksums. The library that decompresses
  * trusts its input; sizes, checksums and what our own summary says are checked here on the way.
  */
 import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
@@ -183,8 +183,8 @@ class Decompression {
 }
 
 /**
- * One frame, decompressed block by block by the library. Each frame gets a library object of its own, so that where
- * frames begin and what is between them stays in our hands.
+ * One frame, decompressed block by block by the library. Each frame gets a library object of its own, so that
+ * where frames begin and what is between them stays in our hands.
  */
 class FrameDecoder {
   #contents: Uint8Array[] = [];
@@ -198,7 +198,9 @@ class FrameDecoder {
     this.#library.push(header);
   }
 
-  /** What the whole block, header included, adds to the content. The library may hold back what came first. */
+  /**
+   * What the whole block, header included, adds to the content. The library may hold back what came first.
+   */
   decode(block: Uint8Array, last: boolean): Uint8Array[] {
     this.#contents = [];
     this.#library.push(block, last);

@@ -1,5 +1,6 @@
 /**
- * The checksum at the end of a zstd frame: the low four bytes of XXH64 over its content (RFC 8878, section 3.1.1).
+ * The checksum at the end of a zstd frame: the low four bytes of XXH64 over its content (RFC 8878, section
+ * 3.1.1).
  */
 import xxhash, { type XXHash } from "xxhash-wasm";
 

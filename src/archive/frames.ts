@@ -26,8 +26,8 @@ export const BLOCK_HEADER_BYTES = 3;
 export const BLOCK_BYTES_MAX = 128 * 1024;
 
 /**
- * The largest window that is read. All levels of the zstd program stay below it, unless `--long` or `--ultra -22`
- * is asked for; beyond it the decompression library goes wrong without saying so.
+ * The largest window that is read. All levels of the zstd program stay below it, unless `--long` or `--ultra
+ * -22` is asked for; beyond it the decompression library goes wrong without saying so.
  */
 export const WINDOW_BYTES_MAX = 64 * 1024 * 1024;
 

@@ -1,7 +1,10 @@
 /**
  * Chunks of any size made into stretches of the size that a decoder asks for.
  */
-/** Fits a frame such as ours, incompressible or not, and much more than the largest block, so that little is moved about. */
+/**
+ * Fits a frame such as ours, incompressible or not, and much more than the largest block, so that little is
+ * moved about.
+ */
 export const INPUT_BYTES_MAX = 1152 * 1024;
 
 export class InputBuffer {

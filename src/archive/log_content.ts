@@ -53,11 +53,13 @@ export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Surve
   const { events, pending, failed } = ledger;
   const hasToken = execution?.task_token !== undefined;
   const completion = completionState({ hasEnded, hasToken, mark });
-  // Without its token nobody could complete the job any more; one that its server does not know opens nothing until it does again.
+  // Without its token nobody could complete the job any more; one that its server does not know opens nothing
+  // until it does again.
   const isSettled = completion !== "due" && completion !== "refused";
   return {
     damage,
-    // With something unsent the log must stay replayable, and the token is part of that. What was given up is unsent as well.
+    // With something unsent the log must stay replayable, and the token is part of that. What was given up is
+    // unsent as well.
     replacement: pending + failed === 0 && isSettled ? redacted : undefined,
     execution,
     completion,

@@ -1,6 +1,6 @@
 /**
- * Archiving, restoring and retention, ended at each of their operations on a disk in memory: whatever a kill or a power cut leaves,
- * nothing is lost, and the next run finishes.
+ * Archiving, restoring and retention, ended at each of their operations on a disk in memory: whatever a kill
+ * or a power cut leaves, nothing is lost, and the next run finishes.
  */
 import assert from "node:assert/strict";
 import { assertSameBytes, buildLog, collect } from "../../tests/support/archive_logs.ts";
@@ -39,7 +39,10 @@ async function archiveOf(log: Uint8Array): Promise<Uint8Array> {
   return disk.content(ARCHIVE);
 }
 
-/** A disk, and what a power cut leaves of it afterwards: what a run relied on has to be safe by then, and not only written. */
+/**
+ * A disk, and what a power cut leaves of it afterwards: what a run relied on has to be safe by then, and not
+ * only written.
+ */
 function* thenCut(disk: MemoryFiles): Generator<MemoryFiles> {
   yield disk;
   yield disk.crash(() => false);

@@ -1,6 +1,7 @@
 /**
- * Brings an archive back as a log, so that at every instant the archive or the log is whole and on stable storage: the mirror image
- * of the archiver. In this order, with what a crash just after each step leaves behind:
+ * Brings an archive back as a log, so that at every instant the archive or the log is whole and on stable
+ * storage: the mirror image of the archiver. In this order, with what a crash just after each step leaves
+ * behind:
  *
  *      1  decompress into a hidden temporary file in the directory of logs, sync it, read it back
  *                                          the archive, and a temporary file
@@ -10,11 +11,13 @@
  *      4  if asked to, remove the archive and sync its directory
  *                                          the log
  *
- * A later run finds a log with the same bytes after 3, and goes on from 4. Logs only grow, so one that begins with all the bytes of
- * the archive is the same log as well, which somebody has gone on with: to restore the archive beside it would send its events twice.
+ * A later run finds a log with the same bytes after 3, and goes on from 4. Logs only grow, so one that begins
+ * with all the bytes of the archive is the same log as well, which somebody has gone on with: to restore the
+ * archive beside it would send its events twice.
  *
- * Whoever removes an archive has it locked from before 1 to after 4, and so has the archiver when it removes one: two that restore
- * at once cannot both make a log of it, nor can the second remove an archive of the same name that the first one's log became.
+ * Whoever removes an archive has it locked from before 1 to after 4, and so has the archiver when it removes
+ * one: two that restore at once cannot both make a log of it, nor can the second remove an archive of the
+ * same name that the first one's log became.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type Files, isMissing, isNoSpaceError, type LockedFile } from "../platform/files.ts";
@@ -90,7 +93,8 @@ export async function restoreArchive(options: RestoreOptions): Promise<RestoreRe
       bytes: await readLogBytes(files, archivePath),
       look: (path) => lookAt(files, path, archivePath),
     });
-    // Somebody else's copy may not be on stable storage yet, and the archive is removed on the word that it is.
+    // Somebody else's copy may not be on stable storage yet, and the archive is removed on the word that it
+    // is.
     if (!written.isNew && removeArchive) await makeDurable(files, written.path);
     if (removeArchive) {
       await files.remove(archivePath);
@@ -121,7 +125,9 @@ async function lookAt(files: Files, path: string, archivePath: string): Promise<
 
 interface Survey {
   counts: RestoredCounts;
-  /** The number in the archive's name: its log gets the same, or when that is taken, the next that is free. */
+  /**
+   * The number in the archive's name: its log gets the same, or when that is taken, the next that is free.
+   */
   copy: number;
 }
 

@@ -144,7 +144,10 @@ export interface RetentionResult {
   failures: { entry: RetentionEntry; error: unknown }[];
 }
 
-/** Removes what `plan` says, or with `dryRun` only counts it. One that cannot be removed does not keep the others. */
+/**
+ * Removes what `plan` says, or with `dryRun` only counts it. One that cannot be removed does not keep the
+ * others.
+ */
 export async function applyRetention(
   plan: RetentionPlan,
   { files, dryRun = false, logger }: { files: Files; dryRun?: boolean; logger: Logger },

@@ -1,9 +1,10 @@
 /**
- * Reads a damaged archive past its damage: what can be had of each damaged frame, and all frames behind it. Frames are independent
- * of each other and hold at most a mebibyte, so a damaged one costs that much and not the rest of the log.
+ * Reads a damaged archive past its damage: what can be had of each damaged frame, and all frames behind it.
+ * Frames are independent of each other and hold at most a mebibyte, so a damaged one costs that much and not
+ * the rest of the log.
  *
- * The bytes may have holes and, at the end of a damaged frame, garbage. They are good for salvage, which believes checksums only,
- * and for nothing else.
+ * The bytes may have holes and, at the end of a damaged frame, garbage. They are good for salvage, which
+ * believes checksums only, and for nothing else.
  */
 import { openRegularFile } from "../platform/regular_file.ts";
 import type { Files } from "../platform/files.ts";
@@ -18,7 +19,8 @@ const FRAME_MAGIC = [0x28, 0xb5, 0x2f, 0xfd] as const;
 const READ_BYTES = 256 * 1024;
 
 /**
- * What the archive at `path` decompresses to, as far as it can be had; `onDamage` is told of each damage, with offsets in the archive.
+ * What the archive at `path` decompresses to, as far as it can be had; `onDamage` is told of each damage,
+ * with offsets in the archive.
  * @throws {ArchiveUnsupportedError} as from `decompressStream`
  */
 export async function* salvageArchive(

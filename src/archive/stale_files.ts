@@ -1,6 +1,7 @@
 /**
- * Takes away what a killed process left in the making: hidden files, old ones, that nobody holds a lock on. They come from making
- * logs (which have a token in them), restoring, recovering and archiving; `publish_file.ts` says why nothing is lost with them.
+ * Takes away what a killed process left in the making: hidden files, old ones, that nobody holds a lock on.
+ * They come from making logs (which have a token in them), restoring, recovering and archiving;
+ * `publish_file.ts` says why nothing is lost with them.
  */
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type Files, isMissing } from "../platform/files.ts";
@@ -8,13 +9,15 @@ import type { Logger } from "../platform/logging/logger.ts";
 import { readFileName } from "../wal/file_names.ts";
 
 /**
- * Whoever makes such a file holds its lock from the first instant on but for the moment between creating and locking it, and where
- * a file system does not show the locks of other hosts. A minute is far more than that moment.
+ * Whoever makes such a file holds its lock from the first instant on but for the moment between creating and
+ * locking it, and where a file system does not show the locks of other hosts. A minute is far more than that
+ * moment.
  */
 export const STALE_AFTER_MS = 60_000;
 
 /**
- * Removes stale files from one directory and returns how many. The worker calls this when it starts and every day.
+ * Removes stale files from one directory and returns how many. The worker calls this when it starts and every
+ * day.
  * @param nowMs Unix milliseconds, for their age
  */
 export async function removeStaleFiles(

@@ -27,7 +27,9 @@ export interface ArchiveSummary {
   events: number;
   pending: number;
   failed: number;
-  /** Earliest and latest time of an event, Unix milliseconds; missing when there are none that fit a number. */
+  /**
+   * Earliest and latest time of an event, Unix milliseconds; missing when there are none that fit a number.
+   */
   first_ms?: number;
   last_ms?: number;
   /** Of the bytes that decompression yields: how many, and their CRC-64/NVME in 16 hexadecimal digits. */

@@ -1,7 +1,8 @@
 /**
- * The quick way through frames such as ours: small, and with size and checksum declared. A frame is decompressed in one
- * go by the module that made it, and its memory is given back before the next. Block by block, the other library takes
- * new memory for each block and for each frame's window, faster than it is collected: tens of megabytes for a large log.
+ * The quick way through frames such as ours: small, and with size and checksum declared. A frame is
+ * decompressed in one go by the module that made it, and its memory is given back before the next. Block by
+ * block, the other library takes new memory for each block and for each frame's window, faster than it is
+ * collected: tens of megabytes for a large log.
  */
 import { FRAME_CONTENT_BYTES_MAX, loadZstd, release } from "./compress.ts";
 import { loadFrameChecksum } from "./frame_checksum.ts";
@@ -14,9 +15,9 @@ export class WholeFrameDecoder {
   #content: Uint8Array = new Uint8Array(0);
 
   /**
-   * Takes the frame that begins at the input's start and gives its content, which is valid until the next call. Undefined, with
-   * the input where it was, when the frame is of another kind or is damaged in whatever way: block by block it shows in
-   * which.
+   * Takes the frame that begins at the input's start and gives its content, which is valid until the next
+   * call. Undefined, with the input where it was, when the frame is of another kind or is damaged in whatever
+   * way: block by block it shows in which.
    */
   async take(input: InputBuffer, header: ZstdFrameHeader): Promise<Uint8Array | undefined> {
     const { contentBytes, hasChecksum } = header;
@@ -51,7 +52,10 @@ export class WholeFrameDecoder {
   }
 }
 
-/** Buffers the whole frame, checksum included, and gives its length; undefined when it is cut off, impossible or too long. */
+/**
+ * Buffers the whole frame, checksum included, and gives its length; undefined when it is cut off, impossible
+ * or too long.
+ */
 async function measureFrame(input: InputBuffer, headerBytes: number): Promise<number | undefined> {
   let bytes = headerBytes;
   for (let last = false; !last;) {

@@ -1,9 +1,9 @@
 /**
- * The log of one run of a command: lines to standard error, and to a file as well for those commands that run for
- * weeks, because whoever looks into it was not there when it happened.
+ * The log of one run of a command: lines to standard error, and to a file as well for those commands that run
+ * for weeks, because whoever looks into it was not there when it happened.
  *
- * Lines on standard error carry no time: journald, containers and CI systems add theirs, and lines stay what the
- * runbook shows. Lines in the file do, and JSON always does.
+ * Lines on standard error carry no time: journald, containers and CI systems add theirs, and lines stay what
+ * the runbook shows. Lines in the file do, and JSON always does.
  */
 import type { SettingValues } from "../config/settings.ts";
 import type { Clock } from "../platform/clock.ts";

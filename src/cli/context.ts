@@ -13,7 +13,10 @@ export interface Signals {
    * a command that knows how to stop takes over from the one that merely exits.
    */
   take(handler: (name: SignalName) => void): () => void;
-  /** Calls `handler` at each SIGHUP, until the returned function is called. Without one, SIGHUP ends the program. */
+  /**
+   * Calls `handler` at each SIGHUP, until the returned function is called. Without one, SIGHUP ends the
+   * program.
+   */
   takeHangup(handler: () => void): () => void;
 }
 
@@ -26,10 +29,13 @@ export interface Context extends Host {
   readonly stderr: Output;
   readonly signals: Signals;
   /**
-   * Tells `handler` of an error or a rejection that nobody handles, and ends the program with the exit code that it returns.
-   * Until the returned function is called.
+   * Tells `handler` of an error or a rejection that nobody handles, and ends the program with the exit code
+   * that it returns. Until the returned function is called.
    */
   onCrash(handler: (kind: "error" | "rejection", reason: unknown) => number): () => void;
-  /** Runs when the program ends, in whatever way it can notice: for what must not stay behind, such as temporary files. */
+  /**
+   * Runs when the program ends, in whatever way it can notice: for what must not stay behind, such as
+   * temporary files.
+   */
   atExit(action: () => void): void;
 }

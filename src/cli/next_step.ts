@@ -1,6 +1,7 @@
 /**
- * What to type about an error that a part of the program threw. The error has the facts; commands and their quoting are the
- * command line's own. Whatever is imported here is loaded by every command, so that these classes are in small files.
+ * What to type about an error that a part of the program threw. The error has the facts; commands and their
+ * quoting are the command line's own. Whatever is imported here is loaded by every command, so that these
+ * classes are in small files.
  */
 import { ArchiveError } from "../archive/archive_errors.ts";
 import { shellWord } from "../platform/text.ts";

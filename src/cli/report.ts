@@ -1,6 +1,7 @@
 /**
- * The one place where an error becomes what the user reads and what the shell gets. What is imported here is loaded by
- * every command, `--version` too, so that errors of other parts are classes in small files of their own.
+ * The one place where an error becomes what the user reads and what the shell gets. What is imported here is
+ * loaded by every command, `--version` too, so that errors of other parts are classes in small files of their
+ * own.
  */
 import { SettingError } from "../config/resolve.ts";
 import { ConfigFileError } from "../config/config_file_error.ts";

@@ -1,12 +1,14 @@
 /**
- * What a failed call to the server says about what was asked for: nothing yet, that it was refused, or that we were.
+ * What a failed call to the server says about what was asked for: nothing yet, that it was refused, or that
+ * we were.
  */
 import type { RefusalReason } from "../events/error_info.ts";
 
 /**
  * - `transient`: may pass by itself, so it is retried for ever.
  * - `authentication`: passes when somebody renews the credentials, so it is retried for ever too, but seldom.
- * - `refused`: may be the fault of what was sent, as of one event among many, or may not; whoever sent it finds out.
+ * - `refused`: may be the fault of what was sent, as of one event among many, or may not; whoever sent it
+ *   finds out.
  */
 export type CallErrorKind = "transient" | "refused" | "authentication";
 
@@ -25,8 +27,9 @@ export interface CallErrorDetails {
   /** No answer arrived, or not all of it: the connection could not be made, or broke off. */
   isBroken?: boolean;
   /**
-   * The server itself says that it does not want what this request asks for: a Connect error of one of the codes that speak of the
-   * request, and neither a page of something on the way nor a complaint about its size.
+   * The server itself says that it does not want what this request asks for: a Connect error of one of the
+   * codes that speak of the request, and neither a page of something on the way nor a complaint about its
+   * size.
    */
   isServersWord?: boolean;
   /** Why exactly, when the server says so. */

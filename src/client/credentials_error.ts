@@ -1,5 +1,6 @@
 /**
- * Why somebody's credentials cannot be used. Apart from what reads them, which whoever tells of it does not have to load.
+ * Why somebody's credentials cannot be used. Apart from what reads them, which whoever tells of it does not
+ * have to load.
  */
 
 /** The credentials cannot be used. `path` is the file to look at; the message says what to do about it. */

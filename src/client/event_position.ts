@@ -5,15 +5,17 @@
  *     stream          1, 2, 5 (a batch 5..9) |broken|
  *     opened again    from 5: 5 (seen, and the same bytes: go on), 10, 11
  *
- * The protocol does not say to which execution an event belongs, and a new one starts at sequence 1 again. So a
- * stream is opened again *with* the last event: if that comes back unchanged, the execution is the one we know.
+ * The protocol does not say to which execution an event belongs, and a new one starts at sequence 1 again. So
+ * a stream is opened again *with* the last event: if that comes back unchanged, the execution is the one we
+ * know.
  */
 import { encodeEvent, type JobEvent } from "../events/event.ts";
 import { SeenSequences } from "./seen_sequences.ts";
 
 /**
- * `new`: to be shown. `repeated`: was shown. `new_execution`: to be shown, and the first of another execution.
- * `lost`: of another execution, whose beginning we do not have; open the stream again from `resumeFrom`.
+ * `new`: to be shown. `repeated`: was shown. `new_execution`: to be shown, and the first of another
+ * execution. `lost`: of another execution, whose beginning we do not have; open the stream again from
+ * `resumeFrom`.
  */
 export type Placed = "new" | "repeated" | "new_execution" | "lost";
 
@@ -47,8 +49,8 @@ export class EventPosition {
   }
 
   /**
-   * The last event did not come back. A new execution may not have got that far yet, and never may: go back to
-   * where this one began and compare there.
+   * The last event did not come back. A new execution may not have got that far yet, and never may: go back
+   * to where this one began and compare there.
    */
   rewind(): void {
     this.#anchor = this.#first;

@@ -1,5 +1,6 @@
 /**
- * Reads a job's events until the job ends: what there is, then what comes. A server that goes away is waited for.
+ * Reads a job's events until the job ends: what there is, then what comes. A server that goes away is waited
+ * for.
  */
 import { type BackoffSettings, nextDelayMs } from "./backoff.ts";
 import type { JobEvent } from "../events/event.ts";
@@ -13,7 +14,10 @@ export interface FollowOptions {
   readonly client: Pick<ServerClient, "server" | "events" | "convert">;
   readonly jobId: string;
   readonly fromSequence: bigint;
-  /** Whether the server has answered before: if not, one that cannot be reached is an error and not waited for. */
+  /**
+   * Whether the server has answered before: if not, one that cannot be reached is an error and not waited
+   * for.
+   */
   readonly wasReached: boolean;
   readonly clock: Clock;
   readonly random: Random;

@@ -15,7 +15,10 @@ interface Stream {
   ends: "broken" | "closed" | "refused" | "silent";
 }
 
-/** Follows a job over the given streams, one after the other, on a clock whose sleeps end when nothing else goes on. */
+/**
+ * Follows a job over the given streams, one after the other, on a clock whose sleeps end when nothing else
+ * goes on.
+ */
 async function follow(streams: Stream[], options: { wasReached?: boolean } = {}) {
   const opened: bigint[] = [];
   const seen: string[] = [];

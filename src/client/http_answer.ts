@@ -91,8 +91,8 @@ export function answerOf(error: unknown): HttpAnswerError | undefined {
 }
 
 /**
- * Whether the Connect library here found an answer, or one message of it, longer than it may be after decompression. A server that says the
- * same of a request says it in an error that came over the wire.
+ * Whether the Connect library here found an answer, or one message of it, longer than it may be after
+ * decompression. A server that says the same of a request says it in an error that came over the wire.
  */
 export function isOversizedAnswer(error: ConnectError): boolean {
   return error.code === Code.ResourceExhausted && error.rawMessage.includes("configured readMaxBytes") &&

@@ -40,8 +40,8 @@ export async function connectTransport(
 }
 
 /**
- * Key pairs lie in `~/.airunner/credentials`. A data directory elsewhere may have its own; without one, a worker that keeps
- * its logs on another disk still is the same person.
+ * Key pairs lie in `~/.airunner/credentials`. A data directory elsewhere may have its own; without one, a
+ * worker that keeps its logs on another disk still is the same person.
  */
 async function findCredentials(
   { dataDir, credential }: ServerSettings,

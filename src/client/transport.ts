@@ -31,9 +31,9 @@ export interface ServerTransportOptions {
 }
 
 /**
- * For a whole unary answer after decompression, and for each message of a stream. No message of the contract is near it. It keeps a peer
- * that is no server of ours from making us reserve the 4 GiB that an envelope's length can name, or what a compressed answer
- * grows to.
+ * For a whole unary answer after decompression, and for each message of a stream. No message of the contract
+ * is near it. It keeps a peer that is no server of ours from making us reserve the 4 GiB that an envelope's
+ * length can name, or what a compressed answer grows to.
  */
 const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -117,8 +117,8 @@ function createFetchClient(client: HttpClient, server: string): UniversalClientF
 }
 
 /**
- * Each of our calls sends one message, so all of it is there: a body of known length passes servers and proxies that
- * do not take chunked ones.
+ * Each of our calls sends one message, so all of it is there: a body of known length passes servers and
+ * proxies that do not take chunked ones.
  */
 function wholeBody(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const stream = ReadableStream.from(body).pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), {
@@ -130,8 +130,9 @@ function wholeBody(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promi
 /**
  * The body's chunks. Leaving the loop early lets go of the connection.
  *
- * The runtime reads into blocks of 64 KiB and gives out what came of each, which of a compressed answer may be an eighth: whoever keeps
- * the chunks would keep all of the blocks. So what fills less than half of its block is copied.
+ * The runtime reads into blocks of 64 KiB and gives out what came of each, which of a compressed answer may
+ * be an eighth: whoever keeps the chunks would keep all of the blocks. So what fills less than half of its
+ * block is copied.
  */
 async function* chunksOf(response: Response, server: string): AsyncGenerator<Uint8Array> {
   if (response.body === null) return;
@@ -193,7 +194,8 @@ function onError(convert: (error: ConnectError) => ConnectError): Interceptor {
 const convertBrokenExchanges = onError((error) => {
   const broken = (what: string) => new ConnectError(what, Code.Unavailable, error.metadata, undefined, error);
   if (isOversizedAnswer(error)) {
-    // Says nothing about the request, and no server of the contract sends it: it comes from something else, or will pass.
+    // Says nothing about the request, and no server of the contract sends it: it comes from something else,
+    // or will pass.
     return broken(
       `The answer was refused: it is longer than ${RESPONSE_BYTES_MAX / 1024 ** 2} MiB after decompression`,
     );

@@ -1,6 +1,6 @@
 /**
- * The configuration file: the table of settings as the shape of a YAML document, and what a file says as the third
- * source of settings.
+ * The configuration file: the table of settings as the shape of a YAML document, and what a file says as the
+ * third source of settings.
  */
 import type { Source } from "./resolve.ts";
 import { type Setting, SETTINGS } from "./settings.ts";

@@ -1,5 +1,6 @@
 /**
- * Why a configuration file cannot be used. Apart from what reads it, which whoever tells of it does not have to load.
+ * Why a configuration file cannot be used. Apart from what reads it, which whoever tells of it does not have
+ * to load.
  */
 
 /** A file that cannot be used at all. What is wrong within a file is a YamlError. */

@@ -1,6 +1,6 @@
 /**
- * Where the configuration file is looked for. The first that is there is read, alone: files are never merged, so that one
- * file explains everything that no flag and no variable does.
+ * Where the configuration file is looked for. The first that is there is read, alone: files are never merged,
+ * so that one file explains everything that no flag and no variable does.
  *
  *     --config FILE, else AIRUNNER_CONFIG        has to be there
  *     DATA-DIR/config.yaml                       DATA-DIR as --data-dir or AIRUNNER_DATA_DIR say

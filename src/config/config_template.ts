@@ -62,7 +62,10 @@ const HEAD = `# Configuration of airunner.
 # Durations: 500ms 5s 1h30m 30d. Sizes: 64MiB 5GB. Names match whatever their case, _ or -.
 `;
 
-/** The whole file. It validates, and it does so with the # before every setting taken away: prose has a blank behind it. */
+/**
+ * The whole file. It validates, and it does so with the # before every setting taken away: prose has a blank
+ * behind it.
+ */
 export function configTemplate(): string {
   return HEAD + SECTIONS.map(renderSection).join("");
 }

@@ -46,7 +46,9 @@ const JOB_SHAPE: Shape = {
   },
 };
 
-/** A job's parameters in the protocol's JSON form: field names in snake_case, enum values by their full names. */
+/**
+ * A job's parameters in the protocol's JSON form: field names in snake_case, enum values by their full names.
+ */
 export type JobFile = { [field: string]: YamlValue };
 
 /** Throws YamlError where the file is not a job. `path` serves messages alone. */

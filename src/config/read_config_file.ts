@@ -1,6 +1,6 @@
 /**
- * Finds the configuration file and reads it, whatever lies under its name: everything that is no text a person could have
- * written is refused with what it is instead.
+ * Finds the configuration file and reads it, whatever lies under its name: everything that is no text a
+ * person could have written is refused with what it is instead.
  */
 import { messageOf } from "../platform/error_text.ts";
 import { type Files, readUpTo } from "../platform/files.ts";

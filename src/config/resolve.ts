@@ -1,6 +1,6 @@
 /**
- * Merges the sources of settings: flag over environment over file over default. Nothing here depends on how many
- * sources there are: the first that has a setting wins.
+ * Merges the sources of settings: flag over environment over file over default. Nothing here depends on how
+ * many sources there are: the first that has a setting wins.
  */
 import { withoutSecrets } from "./secrets.ts";
 import { type Setting, type SettingName, SETTINGS, type SettingValues } from "./settings.ts";
@@ -12,7 +12,10 @@ export interface Found {
   readonly where: string;
   /** For a file: the line, from 1 on. */
   readonly line?: number;
-  /** For a file: its directory, from which a relative path leads on. Elsewhere that is where the program was started. */
+  /**
+   * For a file: its directory, from which a relative path leads on. Elsewhere that is where the program was
+   * started.
+   */
   readonly directory?: string;
 }
 
@@ -48,7 +51,10 @@ export class SettingError extends Error {
   }
 }
 
-/** Flags as given on the command line: `values` maps a setting's name to its text, and lacks what was not given. */
+/**
+ * Flags as given on the command line: `values` maps a setting's name to its text, and lacks what was not
+ * given.
+ */
 export function flagSource(values: Readonly<Partial<Record<SettingName, string>>>): Source {
   return {
     origin: "flag",

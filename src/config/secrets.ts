@@ -1,6 +1,7 @@
 /**
- * Keeps out of messages what somebody may have put where it does not belong. No setting is a secret: keys lie in files of their
- * own. But a refused value is shown, and it may be an address with a password in it, or a key named `Token`.
+ * Keeps out of messages what somebody may have put where it does not belong. No setting is a secret: keys lie
+ * in files of their own. But a refused value is shown, and it may be an address with a password in it, or a
+ * key named `Token`.
  */
 
 /** `//user:password@` of an address. */

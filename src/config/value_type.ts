@@ -47,7 +47,8 @@ export function formatDurationMs(durationMs: number): string {
   return text || "0";
 }
 
-// The runbook writes 5 GB as 5_000_000_000, so the plain units are decimal; the binary ones have their own names.
+// The runbook writes 5 GB as 5_000_000_000, so the plain units are decimal; the binary ones have their own
+// names.
 const SIZE_UNITS_BYTES = new Map([
   ["tib", 2 ** 40],
   ["tb", 1e12],
@@ -78,7 +79,9 @@ export function formatSizeBytes(bytes: number): string {
   return `${bytes}B`;
 }
 
-/** Some that anybody understands; what is shown to somebody who mistyped one has to be right for the setting. */
+/**
+ * Some that anybody understands; what is shown to somebody who mistyped one has to be right for the setting.
+ */
 const DURATION_EXAMPLES = ["5s", "1h30m", "500ms"];
 
 /** A duration in milliseconds, from `minMs` to `maxMs`, both included. */

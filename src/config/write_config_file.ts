@@ -6,8 +6,9 @@ import { parentDirectory } from "../platform/path_names.ts";
 import { NotFound } from "../platform/system_errors.ts";
 
 /**
- * Writes `text` for its owner alone (0600). Returns false, and changes nothing, when the name is taken and `replace` is
- * not given. With it the file of before is kept as `PATH.bak`, and a symbolic link still leads to the file.
+ * Writes `text` for its owner alone (0600). Returns false, and changes nothing, when the name is taken and
+ * `replace` is not given. With it the file of before is kept as `PATH.bak`, and a symbolic link still leads
+ * to the file.
  */
 export async function writeConfigFile(
   files: Files,

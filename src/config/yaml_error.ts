@@ -1,6 +1,6 @@
 /**
- * What is wrong with a YAML document, place by place: all of it at once, because whoever mends a file does not
- * want to be told of its mistakes one by one.
+ * What is wrong with a YAML document, place by place: all of it at once, because whoever mends a file does
+ * not want to be told of its mistakes one by one.
  */
 import { withoutSecrets } from "./secrets.ts";
 
@@ -37,7 +37,10 @@ export class YamlError extends Error {
 const EXCERPT_CHARACTERS_MAX = 100;
 const EXCERPT_LEAD_CHARACTERS = 30;
 
-/** The line with a caret below the column. Each character takes one column, so that the caret lands below its own. */
+/**
+ * The line with a caret below the column. Each character takes one column, so that the caret lands below its
+ * own.
+ */
 export function excerptOf(line: string, column: number): string {
   const at = Math.min(column - 1, line.length);
   const start = line.length > EXCERPT_CHARACTERS_MAX ? Math.max(0, at - EXCERPT_LEAD_CHARACTERS) : 0;

@@ -1,5 +1,6 @@
 /**
- * Whether the directories are there, and belong to whoever runs jobs, and to nobody else: job output is in them.
+ * Whether the directories are there, and belong to whoever runs jobs, and to nobody else: job output is in
+ * them.
  */
 import { counted, formatCount, shellWord, shown } from "../platform/text.ts";
 import { type Check, type Cure, type Finding, ok, problem, warning } from "./finding.ts";

@@ -52,7 +52,10 @@ export interface CheckResult extends Finding {
   readonly title: string;
 }
 
-/** All results in the order of the table. A check that fails is a problem of its own and does not keep the others. */
+/**
+ * All results in the order of the table. A check that fails is a problem of its own and does not keep the
+ * others.
+ */
 export async function runChecks(checks: readonly Check[], probe: Probe): Promise<CheckResult[]> {
   const results = new Map<Check, CheckResult>();
   const runOne = async (check: Check) => {

@@ -1,5 +1,6 @@
 /**
- * Looks through the logs and archives for `airunner doctor`, within bounds: what was not reached is counted, not guessed.
+ * Looks through the logs and archives for `airunner doctor`, within bounds: what was not reached is counted,
+ * not guessed.
  */
 import { readSummary } from "../archive/summary.ts";
 import type { Clock } from "../platform/clock.ts";

@@ -1,6 +1,7 @@
 /**
- * What the checks may know of the machine. Everything they measure goes through here, so that each check is a function of facts
- * and can be tested with any; `system_probe.ts` has the real ones. Nothing is written but one small file, by `measureSync`.
+ * What the checks may know of the machine. Everything they measure goes through here, so that each check is a
+ * function of facts and can be tested with any; `system_probe.ts` has the real ones. Nothing is written but
+ * one small file, by `measureSync`.
  */
 import type { SettingName, SettingValues } from "../config/settings.ts";
 import type { ListedFile } from "../survey/directory.ts";
@@ -29,7 +30,10 @@ export interface Probe {
   readonly userId: number | undefined;
   /** Whether the machine has a user of that name. */
   hasUser(name: string): boolean;
-  /** A command line of ours, with the options of this run that it needs to mean the same directories and server. */
+  /**
+   * A command line of ours, with the options of this run that it needs to mean the same directories and
+   * server.
+   */
   command(words: string): string;
   /** What is at a path, links followed; undefined when there is nothing. */
   look(path: string): Promise<PathFacts | undefined>;
@@ -39,7 +43,10 @@ export interface Probe {
   fileSystems(): Promise<readonly FileSystemFacts[]>;
   /** Times of fdatasync on a small file in the directory, which is made and removed for that. */
   measureSync(directory: string): Promise<SyncFacts>;
-  /** The logs of the directory, as far as there was time to read them. Looked at once, however many checks ask. */
+  /**
+   * The logs of the directory, as far as there was time to read them. Looked at once, however many checks
+   * ask.
+   */
   logs(): Promise<LogDirectoryFacts>;
   archives(): Promise<ArchiveDirectoryFacts>;
   /** What answers at the server's address. */
@@ -118,7 +125,10 @@ export type ServerAnswer =
     readonly kind: "answer";
     readonly status: number;
     readonly tookMs: number;
-    /** How far this machine's clock is ahead of the server's at least, in either direction; undefined: it did not say its time. */
+    /**
+     * How far this machine's clock is ahead of the server's at least, in either direction; undefined: it did
+     * not say its time.
+     */
     readonly aheadMs: number | undefined;
   };
 

@@ -42,8 +42,8 @@ export async function askServer(
 }
 
 /**
- * How far our clock is ahead of the server's, the least that explains what was seen: the server read its clock, in whole
- * seconds, at some time between our sending and receiving. Pure.
+ * How far our clock is ahead of the server's, the least that explains what was seen: the server read its
+ * clock, in whole seconds, at some time between our sending and receiving. Pure.
  */
 export function clockDifferenceMs(
   { dateMs, sentAtMs, receivedAtMs }: { dateMs: number; sentAtMs: number; receivedAtMs: number },
@@ -86,7 +86,10 @@ export async function signIn(
   }
 }
 
-/** The list of key pairs that the client goes by: the data directory's own, or else the one in the home directory. */
+/**
+ * The list of key pairs that the client goes by: the data directory's own, or else the one in the home
+ * directory.
+ */
 async function credentialsFile(
   { dataDir }: ServerSettings,
   context: ClientContext,

@@ -12,7 +12,10 @@ const SAMPLES_MAX = 200;
 const WRITE_BYTES = 512;
 /** No sync is begun after this time. */
 const MEASURE_MS = 500;
-/** However slow the disk is, whoever asked gets an answer: a sync that has not ended by then took half a second at least. */
+/**
+ * However slow the disk is, whoever asked gets an answer: a sync that has not ended by then took half a
+ * second at least.
+ */
 const GIVE_UP_MS = 1000;
 
 export interface SyncProbeOptions {
@@ -65,7 +68,10 @@ async function measure(file: WritableFile, clock: Clock): Promise<SyncFacts> {
   return { durationsMs: durationsMs.sort((one, other) => one - other), isHanging };
 }
 
-/** False when the disk has become full after it took some writes: what was measured by then says enough. @throws at the first */
+/**
+ * False when the disk has become full after it took some writes: what was measured by then says enough.
+ * @throws at the first
+ */
 async function hasRoomFor(
   bytes: Uint8Array,
   file: WritableFile,

@@ -15,7 +15,10 @@ import { measureSync } from "./sync_probe.ts";
 /** What the probe needs of the program that it runs in. */
 export interface ProbeContext extends ClientContext {
   userId(): number | undefined;
-  /** The command line that does what `words` say, with what else it needs to mean the same directories and server. */
+  /**
+   * The command line that does what `words` say, with what else it needs to mean the same directories and
+   * server.
+   */
   command(words: string): string;
   /** Runs when the program ends, in whatever way it can notice. */
   atExit(action: () => void): void;

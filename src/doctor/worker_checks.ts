@@ -1,5 +1,6 @@
 /**
- * Whether a worker runs here, and does what it does besides running jobs: retention, and clearing away what a crash left.
+ * Whether a worker runs here, and does what it does besides running jobs: retention, and clearing away what a
+ * crash left.
  */
 import { DAY_MS } from "../platform/time_units.ts";
 import { readFileName } from "../wal/file_names.ts";
@@ -73,7 +74,9 @@ const jobUser: Check = {
   run: (probe) => Promise.resolve(judgeJobUser(probe.settings.jobUser, probe)),
 };
 
-/** What a worker with these settings would make of them; whether it has the right to is its own to find out. */
+/**
+ * What a worker with these settings would make of them; whether it has the right to is its own to find out.
+ */
 export function judgeJobUser(name: string | undefined, { hasUser }: Pick<Probe, "hasUser">): Finding {
   const measured = { job_user: name ?? null };
   if (name === undefined) {

@@ -1,6 +1,7 @@
 /**
- * `google.rpc.ErrorInfo` as a detail of a Connect error: the exact reason of a refusal, for programs. A code alone may mean anything
- * (wire contract), and a message is for people. Other servers send none, and other clients do not look.
+ * `google.rpc.ErrorInfo` as a detail of a Connect error: the exact reason of a refusal, for programs. A code
+ * alone may mean anything (wire contract), and a message is for people. Other servers send none, and other
+ * clients do not look.
  *
  * Only its fields 1 (reason) and 2 (domain) are used; the message is from google/rpc/error_details.proto.
  */
@@ -36,7 +37,10 @@ export function refusalDetail(reason: RefusalReason): ErrorDetail {
   return { type: ERROR_INFO_TYPE, value: writer.finish() };
 }
 
-/** The reason among an error's details; undefined when none of them is ours, or it is one that a newer server has. */
+/**
+ * The reason among an error's details; undefined when none of them is ours, or it is one that a newer server
+ * has.
+ */
 export function refusalReason(details: readonly unknown[]): RefusalReason | undefined {
   for (const detail of details) {
     if (!isErrorInfo(detail)) continue;

@@ -1,6 +1,7 @@
 /**
- * A job's output as lines. A line can be cut anywhere between two pieces of output, in the middle of a character too, and pieces of the
- * other stream can lie between its parts: each stream is put together by itself, and a line comes when it is whole. Pure.
+ * A job's output as lines. A line can be cut anywhere between two pieces of output, in the middle of a
+ * character too, and pieces of the other stream can lie between its parts: each stream is put together by
+ * itself, and a line comes when it is whole. Pure.
  *
  *     stdout "one\ntw"   stderr "oops\n"   stdout "o\n"      ->      one | oops | two
  */
@@ -12,7 +13,10 @@ export interface OutputLine {
   readonly timestampMs: number;
   /** Without its line end. Valid until the next push. */
   readonly bytes: Uint8Array;
-  /** False for the last of a stream that did not end its line, and for a part of one that is too long to be kept. */
+  /**
+   * False for the last of a stream that did not end its line, and for a part of one that is too long to be
+   * kept.
+   */
   readonly isWhole: boolean;
 }
 

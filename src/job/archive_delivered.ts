@@ -10,8 +10,8 @@ import type { JobContext } from "./job_context.ts";
 import { messageOf } from "../platform/error_text.ts";
 
 /**
- * Archives a log that the server has all of. Failing at that loses nothing: the log stays, and archiving it is tried
- * again together with the search for logs of earlier runs.
+ * Archives a log that the server has all of. Failing at that loses nothing: the log stays, and archiving it
+ * is tried again together with the search for logs of earlier runs.
  */
 export async function archiveDelivered(
   context: JobContext,

@@ -33,7 +33,10 @@ export const DEFAULT_LIMITS: Readonly<BatchLimits> = {
   coalesceMs: 5,
 };
 
-/** The most that an event's own fields take beside its items: three 64-bit numbers, a timestamp, tags, lengths. */
+/**
+ * The most that an event's own fields take beside its items: three 64-bit numbers, a timestamp, tags,
+ * lengths.
+ */
 const EVENT_OVERHEAD_BYTES = 96;
 /** The most that an item takes beside its output: two tags, two lengths, the stream and the time. */
 const ITEM_OVERHEAD_BYTES = 24;
@@ -136,7 +139,9 @@ export class Batcher {
     return this.#items.length === 0 ? undefined : this.#firstElapsedMs + this.#limits.flushAfterMs;
   }
 
-  /** The item that takes the chunk's next bytes, or undefined when the batch has no room for one more byte. */
+  /**
+   * The item that takes the chunk's next bytes, or undefined when the batch has no room for one more byte.
+   */
   #itemFor(chunk: OutputChunk): OpenItem | undefined {
     const last = this.#items.at(-1);
     const joins = last !== undefined && last.stream === chunk.stream &&

@@ -7,7 +7,8 @@
  *     completeOutstanding   completed, superseded
  *                           refused        proven to be unknown to the server (`refusal_proof.ts`)
  *
- * Whatever is no refusal may pass, and is tried again for as long as it takes. Either ends as `aborted` when its signal comes first.
+ * Whatever is no refusal may pass, and is tried again for as long as it takes. Either ends as `aborted` when
+ * its signal comes first.
  */
 import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import type { RefusalReason } from "../events/error_info.ts";
@@ -28,7 +29,10 @@ export interface CompleteJobOptions {
   logger: Logger;
 }
 
-/** Refusals in a row after which whoever waits need not wait for the answer any more; about 15 s at the usual backoff. */
+/**
+ * Refusals in a row after which whoever waits need not wait for the answer any more; about 15 s at the usual
+ * backoff.
+ */
 const REFUSALS_MAX = 5;
 
 /** With these the server says that it knows the execution, and that its result is not the one that counts. */

@@ -9,7 +9,10 @@ import type { JobContext } from "./job_context.ts";
 import type { Files } from "../platform/files.ts";
 import { AlreadyExists, NotFound } from "../platform/system_errors.ts";
 
-/** Throws RangeError for a job id that is not safe as a file name, and whatever keeps the file from being made. */
+/**
+ * Throws RangeError for a job id that is not safe as a file name, and whatever keeps the file from being
+ * made.
+ */
 export async function createJobLog(context: JobContext, dequeued: DequeuedJob, logger: Logger): Promise<Log> {
   const { walDir, archiveDir, settings, observe, files, clock } = context;
   const jobId = dequeued.job.jobId;

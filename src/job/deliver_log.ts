@@ -38,9 +38,10 @@ export interface DeliveryOptions {
 }
 
 /**
- * `completed`: the server has all of it, and how the job ended is settled with it. `outstanding`: the server has all of it and refuses
- * to hear how the job ended; the delivery goes on by itself, and so does its log. `released`: it has all of it, and the job is back
- * in its queue. `left`: the rest stays on disk for the next run.
+ * `completed`: the server has all of it, and how the job ended is settled with it. `outstanding`: the server
+ * has all of it and refuses to hear how the job ended; the delivery goes on by itself, and so does its log.
+ * `released`: it has all of it, and the job is back in its queue. `left`: the rest stays on disk for the next
+ * run.
  */
 export type DeliveryResult = "completed" | "outstanding" | "released" | "left";
 
@@ -196,7 +197,10 @@ export class LogDelivery {
     }
   }
 
-  /** Until the worker is asked to stop: it keeps the log, and so its token, for whoever comes next. Gives whether it is settled. */
+  /**
+   * Until the worker is asked to stop: it keeps the log, and so its token, for whoever comes next. Gives
+   * whether it is settled.
+   */
   async #finishLater(end: JobEnd): Promise<boolean> {
     const { context, log, logger } = this.#options;
     let result: "completed" | "left" = "left";
@@ -223,8 +227,9 @@ export class LogDelivery {
   }
 
   /**
-   * What is not durable yet (`Sync: interval`) is not given to the sender either, so that nothing would seem to be pending and the
-   * job would be completed without its last events. False when the log was sealed over it.
+   * What is not durable yet (`Sync: interval`) is not given to the sender either, so that nothing would seem
+   * to be pending and the job would be completed without its last events. False when the log was sealed over
+   * it.
    */
   async #synced(): Promise<boolean> {
     const { log } = this.#options;
@@ -237,7 +242,10 @@ export class LogDelivery {
     }
   }
 
-  /** Sends what a sealed log still gives. The sender that ran on it has ended or ends at its next acknowledgement. */
+  /**
+   * Sends what a sealed log still gives. The sender that ran on it has ended or ends at its next
+   * acknowledgement.
+   */
   async #deliverSealed(leave: AbortSignal): Promise<boolean> {
     const { log } = this.#options;
     const [oldest] = await log.pending({ events: 1, bytes: 1 });
@@ -262,7 +270,10 @@ export class LogDelivery {
     return "left";
   }
 
-  /** Ends sending and lets go of the log, unless the job is outstanding: then that happens when it no longer is. */
+  /**
+   * Ends sending and lets go of the log, unless the job is outstanding: then that happens when it no longer
+   * is.
+   */
   async close(): Promise<void> {
     if (!this.#isOutstanding) await this.#end();
   }

@@ -1,5 +1,6 @@
 /**
- * What becomes of a job that is delivered and whose server refuses to complete it, with all the time that it takes.
+ * What becomes of a job that is delivered and whose server refuses to complete it, with all the time that it
+ * takes.
  */
 import assert from "node:assert/strict";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";

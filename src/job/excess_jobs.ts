@@ -1,13 +1,17 @@
 /**
- * What a server sends beyond the slots that a worker asked for. It goes back to its queue at once, because nobody here will run it before
- * its visibility ends; a visibility of a second is the shortest there is, for 0 means the server's default (wire contract).
+ * What a server sends beyond the slots that a worker asked for. It goes back to its queue at once, because
+ * nobody here will run it before its visibility ends; a visibility of a second is the shortest there is, for
+ * 0 means the server's default (wire contract).
  */
 import { silentLogger } from "../platform/logging/logger.ts";
 import type { JobContext } from "./job_context.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
 
-/** More than that is no mistake in counting: the answer is not read any further, and what is unread is the server's again. */
+/**
+ * More than that is no mistake in counting: the answer is not read any further, and what is unread is the
+ * server's again.
+ */
 const EXCESS_MAX = 1000;
 
 /** Starts as many of the jobs that come as there are slots. Gives how many came. */

@@ -30,7 +30,10 @@ export interface ExecuteOptions {
   environment: Readonly<Record<string, string>>;
   /** As whom it runs. Undefined: as the worker's user. */
   user?: JobUser;
-  /** Makes a directory for a job that names none of its own, or a relative one. Undefined: that is the worker's own. */
+  /**
+   * Makes a directory for a job that names none of its own, or a relative one. Undefined: that is the
+   * worker's own.
+   */
   makeWorkDirectory?(): Promise<string>;
   /** Resolves when there is room on disk for more output, or when the signal aborts. */
   waitForRoom(signal: AbortSignal): Promise<void>;

@@ -52,7 +52,9 @@ export const JOB_TIMES = {
 export interface JobObserver {
   log?: LogOptions["observe"];
   sender?: SenderObserver;
-  /** Once, when a worker begins; what it is given stays valid and tells how things are whenever it is asked. */
+  /**
+   * Once, when a worker begins; what it is given stays valid and tells how things are whenever it is asked.
+   */
   workerStarted?(state: WorkerState): void;
   jobEnded?(result: JobEndResult, durationMs: number): void;
   archived?(rawBytes: number): void;
@@ -60,7 +62,9 @@ export interface JobObserver {
   damageFound?(path: string): void;
 }
 
-/** `interrupted`: by the worker, so that it will run again. `failed`: also a job that could not be started. */
+/**
+ * `interrupted`: by the worker, so that it will run again. `failed`: also a job that could not be started.
+ */
 export type JobEndResult = "succeeded" | "failed" | "interrupted";
 
 /** How a worker is, as those see it who watch it. */

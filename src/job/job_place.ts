@@ -1,5 +1,6 @@
 /**
- * As whom and where a worker's jobs run, by its settings: looked up, and tried, before the first job is taken.
+ * As whom and where a worker's jobs run, by its settings: looked up, and tried, before the first job is
+ * taken.
  */
 import { environmentOf, type JobUser } from "./job_user.ts";
 import { WorkDirectories } from "./work_directories.ts";

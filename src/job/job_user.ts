@@ -5,7 +5,9 @@ import type { UserAccount } from "../platform/user_account.ts";
 
 export interface JobUser {
   readonly account: UserAccount;
-  /** Calls a synchronous function with the user's groups and its view of files; see `platform/acting_user.ts`. */
+  /**
+   * Calls a synchronous function with the user's groups and its view of files; see `platform/acting_user.ts`.
+   */
   run<T>(action: () => T): T;
 }
 
@@ -13,7 +15,10 @@ export interface JobUser {
 const SESSION_VARIABLES =
   /^(XDG_RUNTIME_DIR|XDG_SESSION_\w+|XDG_(CACHE|CONFIG|DATA|STATE)_HOME|DBUS_SESSION_BUS_ADDRESS|SSH_AUTH_SOCK|XAUTHORITY|MAIL|PWD|OLDPWD|SUDO_\w+)$/;
 
-/** The environment that the user's jobs inherit: the worker's, with the user's own HOME, USER, LOGNAME and SHELL. */
+/**
+ * The environment that the user's jobs inherit: the worker's, with the user's own HOME, USER, LOGNAME and
+ * SHELL.
+ */
 export function environmentOf(
   { name, home, shell }: UserAccount,
   workers: Readonly<Record<string, string>>,

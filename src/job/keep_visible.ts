@@ -28,9 +28,9 @@ export interface KeepVisibleOptions {
 const REFUSALS_FOR_WARNING = 3;
 
 /**
- * Runs until `signal` aborts, and gives up a call under way only when `stop` does: a call that was cut off may
- * still reach the server, and would undo a release that was sent after it. Never rejects for what the server or
- * the network does.
+ * Runs until `signal` aborts, and gives up a call under way only when `stop` does: a call that was cut off
+ * may still reach the server, and would undo a release that was sent after it. Never rejects for what the
+ * server or the network does.
  */
 export async function keepVisible(
   options: KeepVisibleOptions,

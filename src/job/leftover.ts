@@ -1,10 +1,10 @@
 /**
- * Ends what is left of a job whose worker was killed: its processes live on in a session of their own, and would run
- * beside the ones that the job is given when it runs again.
+ * Ends what is left of a job whose worker was killed: its processes live on in a session of their own, and
+ * would run beside the ones that the job is given when it runs again.
  *
- * What is ended is certainly the job's: the session that the log names, as long as one of its processes has the job's id in its
- * environment. The kernel gives a session's number to nobody else while the session has a member, and another execution of
- * the job has another number.
+ * What is ended is certainly the job's: the session that the log names, as long as one of its processes has
+ * the job's id in its environment. The kernel gives a session's number to nobody else while the session has a
+ * member, and another execution of the job has another number.
  */
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
@@ -28,7 +28,10 @@ export interface LeftoverOptions {
 }
 
 const POLL_MS = 50;
-/** How long killed processes may take to go: they do at once, unless a disk or a network file system holds them. */
+/**
+ * How long killed processes may take to go: they do at once, unless a disk or a network file system holds
+ * them.
+ */
 const KILLED_WAIT_MS = 5000;
 
 /** Resolves with whether nothing is left of the job. */

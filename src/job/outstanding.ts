@@ -1,9 +1,12 @@
 /**
- * Jobs that are delivered and whose servers refuse to complete them: tried for beside everything else of a worker, so that they hold
- * neither a slot nor a place among the deliveries, and left for the next run when the worker ends.
+ * Jobs that are delivered and whose servers refuse to complete them: tried for beside everything else of a
+ * worker, so that they hold neither a slot nor a place among the deliveries, and left for the next run when
+ * the worker ends.
  */
 
-/** Each holds its log open. What is beyond is left on disk, and looked at again with the logs of earlier runs. */
+/**
+ * Each holds its log open. What is beyond is left on disk, and looked at again with the logs of earlier runs.
+ */
 const OUTSTANDING_MAX = 64;
 
 export class OutstandingCompletions {
@@ -19,7 +22,9 @@ export class OutstandingCompletions {
     return this.#works.size < OUTSTANDING_MAX;
   }
 
-  /** Counts `work`, which never rejects, until it ends; it tells whether the job is settled with the server. */
+  /**
+   * Counts `work`, which never rejects, until it ends; it tells whether the job is settled with the server.
+   */
   add(work: Promise<boolean>): void {
     const counted = work.then((isSettled) => {
       this.#works.delete(counted);

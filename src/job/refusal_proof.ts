@@ -1,9 +1,11 @@
 /**
- * When a server's refusals to complete a job prove that it does not know the job, so that it may be given up. Pure state machine.
+ * When a server's refusals to complete a job prove that it does not know the job, so that it may be given up.
+ * Pure state machine.
  *
- * One answer proves nothing: servers answer `invalid_argument` for unknown tokens and for outages alike (wire contract), and between us
- * and them are proxies with answers of their own. So it takes refusals over a long time, each the server's own word and each followed by
- * another call that the same server answered well, and nothing in between that says otherwise:
+ * One answer proves nothing: servers answer `invalid_argument` for unknown tokens and for outages alike (wire
+ * contract), and between us and them are proxies with answers of their own. So it takes refusals over a long
+ * time, each the server's own word and each followed by another call that the same server answered well, and
+ * nothing in between that says otherwise:
  *
  *     refused … refused    ten minutes apart and ten of them or more      -> proven
  *     anything else: no answer, a proxy's or an error page, a failed ping, the token accepted elsewhere

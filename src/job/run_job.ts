@@ -88,8 +88,8 @@ export async function runJob(
 }
 
 /**
- * Goes on beside the delivery, and is over before the log is out of hand. A worker that has to end at once leaves it to the
- * one that takes up the log.
+ * Goes on beside the delivery, and is over before the log is out of hand. A worker that has to end at once
+ * leaves it to the one that takes up the log.
  */
 async function clearWorkDirectory(
   { workDirectories, stop }: JobContext,
@@ -240,7 +240,8 @@ async function withoutLog(
       random,
       logger,
     }, stop);
-    // Without a log there is nothing to complete it with later: it goes back to its queue, and is refused again.
+    // Without a log there is nothing to complete it with later: it goes back to its queue, and is refused
+    // again.
     return completion === "aborted" || completion === "outstanding" ? "left" : "completed";
   }
   logger.error("Cannot start a job without a log for it; it goes back to its queue", {

@@ -1,6 +1,7 @@
 /**
- * What a sealed log still has to give. It takes no acknowledgement any more, so what was delivered is only known
- * here, for as long as this run lasts; a later run may deliver it again, which a server takes for what it is.
+ * What a sealed log still has to give. It takes no acknowledgement any more, so what was delivered is only
+ * known here, for as long as this run lasts; a later run may deliver it again, which a server takes for what
+ * it is.
  */
 import type { PendingEvent, PendingSource } from "../delivery/sender.ts";
 import type { Files } from "../platform/files.ts";

@@ -1,7 +1,8 @@
 /**
  * Logs that an earlier run left, of any job: what is unsent is sent, what had ended is completed, what had
- * not goes back to its queue, and then the log is archived. A log that cannot be handled is reported and
- * left as it is; it never keeps the worker from anything else. What a killed process left in the making is cleared away.
+ * not goes back to its queue, and then the log is archived. A log that cannot be handled is reported and left
+ * as it is; it never keeps the worker from anything else. What a killed process left in the making is cleared
+ * away.
  */
 import { removeStaleFiles } from "../archive/stale_files.ts";
 import { decodeEvent, type JobEvent } from "../events/event.ts";

@@ -1,9 +1,11 @@
 /**
- * A working directory for each execution that does not name one: empty, the job's user's alone, and gone after the job.
+ * A working directory for each execution that does not name one: empty, the job's user's alone, and gone
+ * after the job.
  *
- * It is named after the execution's log, which no other execution has at the same time: whoever holds the log's lock may make
- * and remove it. It goes before the log does, so that what a killed worker left is found and removed with its log. Workers with
- * other log directories may share the place, so a mark of the log directory is part of the name.
+ * It is named after the execution's log, which no other execution has at the same time: whoever holds the
+ * log's lock may make and remove it. It goes before the log does, so that what a killed worker left is found
+ * and removed with its log. Workers with other log directories may share the place, so a mark of the log
+ * directory is part of the name.
  */
 import type { Logger } from "../platform/logging/logger.ts";
 import {

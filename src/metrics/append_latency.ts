@@ -1,6 +1,6 @@
 /**
- * How fast the appends of the running worker are, by its own metrics. Whoever is asked is on this machine, and never behind a proxy, so
- * this speaks the little HTTP that it takes by itself.
+ * How fast the appends of the running worker are, by its own metrics. Whoever is asked is on this machine,
+ * and never behind a proxy, so this speaks the little HTTP that it takes by itself.
  */
 import type { ListenAddress } from "../config/value_type.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -87,7 +87,9 @@ interface Bucket {
   readonly count: number;
 }
 
-/** As `histogram_quantile` of Prometheus: evenly spread within a bucket, and of the last one its lower bound. */
+/**
+ * As `histogram_quantile` of Prometheus: evenly spread within a bucket, and of the last one its lower bound.
+ */
 function quantile(rank: number, buckets: readonly Bucket[]): number | undefined {
   const total = buckets[buckets.length - 1].count;
   if (total === 0) return undefined;

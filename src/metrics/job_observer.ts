@@ -13,7 +13,9 @@ export interface Watched {
   writeHealth: WriteHealth;
   openLogs: Set<OpenLog>;
   onWorkerStarted(state: WorkerState): void;
-  /** A log was closed, or set aside: what the directory holds besides the open logs is no longer what it was. */
+  /**
+   * A log was closed, or set aside: what the directory holds besides the open logs is no longer what it was.
+   */
   onDirectoryChanged(): void;
 }
 

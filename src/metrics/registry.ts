@@ -1,7 +1,7 @@
 /**
- * Metrics as Prometheus reads them: makes everything that a table declares, counts, and writes the text format. The only
- * file that knows prom-client, which is loaded when the first registry is made: it costs 20 ms and 7 MB, and most commands
- * have nothing to count.
+ * Metrics as Prometheus reads them: makes everything that a table declares, counts, and writes the text
+ * format. The only file that knows prom-client, which is loaded when the first registry is made: it costs 20
+ * ms and 7 MB, and most commands have nothing to count.
  */
 import type * as Prometheus from "prom-client";
 import { type Metric, seriesOf } from "./table.ts";
@@ -57,7 +57,9 @@ export class MetricRegistry<const M extends Metric> {
     this.#counters.get(name)!.inc(labels ?? {}, by);
   }
 
-  /** Sets a gauge. What is not known at the moment is undefined, and has no sample: a number would be a lie. */
+  /**
+   * Sets a gauge. What is not known at the moment is undefined, and has no sample: a number would be a lie.
+   */
   set<N extends NameOf<M, "gauge">>(name: N, value: number | undefined, ...[labels]: LabelsOf<M, N>): void {
     const gauge = this.#gauges.get(name)!;
     if (value === undefined) gauge.remove(labels ?? {});

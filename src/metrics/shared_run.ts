@@ -1,6 +1,6 @@
 /**
- * Something slow that many ask for: looking through a directory. All who ask while it runs share one run, and it never
- * takes more than a fixed share of the time, however often somebody asks.
+ * Something slow that many ask for: looking through a directory. All who ask while it runs share one run, and
+ * it never takes more than a fixed share of the time, however often somebody asks.
  */
 import type { Clock } from "../platform/clock.ts";
 
@@ -13,7 +13,10 @@ export interface SharedRunOptions<T> {
   onError(error: unknown): void;
 }
 
-/** After a run of one second there is none for ten: at most a tenth of the time, and for what takes milliseconds no wait. */
+/**
+ * After a run of one second there is none for ten: at most a tenth of the time, and for what takes
+ * milliseconds no wait.
+ */
 const REST_FACTOR = 10;
 
 /** What changes faster than it can be looked at is told as it was a moment ago. */
@@ -36,7 +39,10 @@ export class SharedRun<T> {
     return this.#latest;
   }
 
-  /** What was found, or is being found just now, has changed: nobody who asks from now on, or waits, is given it. */
+  /**
+   * What was found, or is being found just now, has changed: nobody who asks from now on, or waits, is given
+   * it.
+   */
   expire(): void {
     this.#restsUntilMs = -Infinity;
     this.#isOutdated = true;

@@ -1,6 +1,7 @@
 /**
- * Every metric, declared once, as data: what it is called, what it tells, which labels it has and which values those can
- * have. The registry makes them from here, all at zero, so that a rate or an alert works before the first event.
+ * Every metric, declared once, as data: what it is called, what it tells, which labels it has and which
+ * values those can have. The registry makes them from here, all at zero, so that a rate or an alert works
+ * before the first event.
  *
  * Base units throughout: seconds, bytes. No label ever holds a job id: series would be without number then.
  */

@@ -1,6 +1,6 @@
 /**
- * A worker's metrics and health: puts together what is counted as it happens, what is read from disk when somebody asks,
- * and the listener that answers.
+ * A worker's metrics and health: puts together what is counted as it happens, what is read from disk when
+ * somebody asks, and the listener that answers.
  */
 import { readSummary } from "../archive/summary.ts";
 import type { JobObserver, WorkerState } from "../job/job_context.ts";
@@ -40,7 +40,10 @@ export interface WorkerMetricsOptions {
   logger: Logger;
 }
 
-/** A scrape waits this long for a look at the disk, and then says what the last one found: Prometheus gives up after 10 s. */
+/**
+ * A scrape waits this long for a look at the disk, and then says what the last one found: Prometheus gives up
+ * after 10 s.
+ */
 const SURVEY_WAIT_MS = 3000;
 
 /** Archives come and go slowly, and there may be many. */

@@ -4,8 +4,8 @@
 import type { Clock } from "../platform/clock.ts";
 
 /**
- * A writer that failed tries again within 5 s, and a job that could not get a log within about a minute. After this
- * without either nobody wants to write any more, and the failure says nothing about now.
+ * A writer that failed tries again within 5 s, and a job that could not get a log within about a minute.
+ * After this without either nobody wants to write any more, and the failure says nothing about now.
  */
 const FAILURE_HOLDS_MS = 120_000;
 
@@ -37,7 +37,10 @@ export class WriteHealth {
     return this.#failure.noSpace ? "no_space" : "io";
   }
 
-  /** Sealed logs that are still where they were: whoever has looked at one moves it away, or starts the worker again. */
+  /**
+   * Sealed logs that are still where they were: whoever has looked at one moves it away, or starts the worker
+   * again.
+   */
   sealedLogs(exists: (path: string) => boolean): string[] {
     return [...this.#sealed].filter(exists).sort();
   }

@@ -1,6 +1,6 @@
 /**
- * Copies one file to another disk so that it is there whole or not at all: under a hidden name first, synced and read back, then
- * renamed. What a killed run left under the hidden name is written anew.
+ * Copies one file to another disk so that it is there whole or not at all: under a hidden name first, synced
+ * and read back, then renamed. What a killed run left under the hidden name is written anew.
  */
 import { Crc64 } from "../wal/crc64.ts";
 import { type LogBytes, readLogFile } from "../wal/reader.ts";
@@ -13,7 +13,9 @@ export interface FileContent {
   crc64: bigint;
 }
 
-/** Another file has the name already, and this one's bytes are not what it begins with. Nothing was changed. */
+/**
+ * Another file has the name already, and this one's bytes are not what it begins with. Nothing was changed.
+ */
 export class CopyConflictError extends Error {
   override readonly name = "CopyConflictError";
   constructor(readonly from: string, readonly to: string) {
@@ -33,8 +35,9 @@ export function isCopyingName(name: string): boolean {
 }
 
 /**
- * Resolves when `to` holds the bytes of `from` and is synced; its directory is the caller's to sync. A copy that is there is taken as
- * it is, one that is only the beginning of `from`, which has grown since, is replaced.
+ * Resolves when `to` holds the bytes of `from` and is synced; its directory is the caller's to sync. A copy
+ * that is there is taken as it is, one that is only the beginning of `from`, which has grown since, is
+ * replaced.
  * @throws {CopyConflictError} when something else has the name
  */
 export async function copyFile(
@@ -67,7 +70,8 @@ async function writeCopy(
     bytes += chunk.length;
     await writeAll(file, chunk);
   }
-  // The age of an archive without a summary is that of its file; before the sync, so that it survives as the bytes do.
+  // The age of an archive without a summary is that of its file; before the sync, so that it survives as the
+  // bytes do.
   if (mtime !== null) await files.setModified(temporary, mtime);
   await file.sync();
   const crc64 = checksum.digest();
@@ -89,7 +93,8 @@ export async function contentOf(files: Files, path: string): Promise<FileContent
 }
 
 /**
- * Whether `longer` begins with all the bytes of `path`; then what is in `path`. Undefined when there is no such file.
+ * Whether `longer` begins with all the bytes of `path`; then what is in `path`. Undefined when there is no
+ * such file.
  */
 export async function comparePrefix(
   files: Files,

@@ -1,6 +1,7 @@
 /**
- * Moves the directories of logs and archives to another disk. At every instant each file is whole and on stable storage at the old
- * place or at the new one, and a run that was killed is gone on with by the next. In this order:
+ * Moves the directories of logs and archives to another disk. At every instant each file is whole and on
+ * stable storage at the old place or at the new one, and a run that was killed is gone on with by the next.
+ * In this order:
  *
  *      1  check that nobody writes a log, and that there is room
  *      2  copy each file: hidden name, sync, read back, rename; what is there already is compared instead
@@ -11,9 +12,9 @@
  *         are the beginning of a file there, or that was verified and is unchanged (a worker may have
  *         archived the copy since)
  *
- * While it runs no worker starts in the directory, because the directory itself is locked. For writers that do not know of that lock,
- * the locks of the logs are checked again before and after the directory gets its new name, and what appears in the old directory
- * after 3 is copied before it is removed.
+ * While it runs no worker starts in the directory, because the directory itself is locked. For writers that
+ * do not know of that lock, the locks of the logs are checked again before and after the directory gets its
+ * new name, and what appears in the old directory after 3 is copied before it is removed.
  */
 import { type Files, isMissing } from "../platform/files.ts";
 import { parentDirectory } from "../platform/path_names.ts";
@@ -61,7 +62,10 @@ export interface MigrationResult {
   waiting: DirectoryName[];
 }
 
-/** @throws {MigrationError} when it cannot begin or go on, {CopyConflictError} when the new place has other files of these names */
+/**
+ * @throws {MigrationError} when it cannot begin or go on, {CopyConflictError} when the new place has other
+ * files of these names
+ */
 export async function migrate(options: MigrateOptions): Promise<MigrationResult> {
   const { files, to } = options;
   const plan = await planMigration(options);

@@ -23,7 +23,10 @@ export interface DirectoryPlan {
   /** As in the settings. */
   source: string;
   target: string;
-  /** `absent`: there is none. `in_place`: the settings lead to the new place. `cut_off`: a run was killed just before the link was made. */
+  /**
+   * `absent`: there is none. `in_place`: the settings lead to the new place. `cut_off`: a run was killed just
+   * before the link was made.
+   */
   where: "absent" | "old" | "in_place" | "cut_off";
   files: number;
   bytes: number;

@@ -1,6 +1,6 @@
 /**
- * A migration, ended at each of its operations on a disk in memory: whatever a kill or a power cut leaves, every file is whole at its
- * old place or at the new one, and the next run goes on to the end.
+ * A migration, ended at each of its operations on a disk in memory: whatever a kill or a power cut leaves,
+ * every file is whole at its old place or at the new one, and the next run goes on to the end.
  */
 import assert from "node:assert/strict";
 import { assertSameBytes, noise } from "../../tests/support/archive_logs.ts";

@@ -1,6 +1,6 @@
 /**
- * What a migration has done so far, in a file at the new place, so that a run that was killed is gone on with and originals are
- * removed only on the word that their copies were verified.
+ * What a migration has done so far, in a file at the new place, so that a run that was killed is gone on with
+ * and originals are removed only on the word that their copies were verified.
  */
 import { type Files, isMissing, writeAll } from "../platform/files.ts";
 import type { FileContent } from "./copy_file.ts";

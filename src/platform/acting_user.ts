@@ -1,15 +1,16 @@
 /**
  * Acting as another user for the length of one synchronous call, for workers whose jobs run as one.
  *
- * Linux keeps users, groups and capabilities for each thread. Only the thread that runs our code changes (it is also the one
- * that starts processes), through system calls of its own: the C library's functions would change all threads, and with
- * them the writing of logs. Within the call the thread has the user's groups and its view of files, and of all capabilities
- * only CAP_SETUID:
- * - a process that is started with the user's `uid` keeps these groups, because the runtime, which empties the list of groups
- *   before every start, may not then; and it has no capability once it runs its program;
+ * Linux keeps users, groups and capabilities for each thread. Only the thread that runs our code changes (it
+ * is also the one that starts processes), through system calls of its own: the C library's functions would
+ * change all threads, and with them the writing of logs. Within the call the thread has the user's groups and
+ * its view of files, and of all capabilities only CAP_SETUID:
+ * - a process that is started with the user's `uid` keeps these groups, because the runtime, which empties
+ *   the list of groups before every start, may not then; and it has no capability once it runs its program;
  * - its program, its working directory and its arguments are looked up with the user's rights, not with ours;
- * - nothing of a job's environment, such as LD_PRELOAD, is ever loaded into a process that has more rights than the job.
- * The thread's own user stays what it is, so that the user's processes can at no time signal or trace the worker.
+ * - nothing of a job's environment, such as LD_PRELOAD, is ever loaded into a process that has more rights
+ *   than the job. The thread's own user stays what it is, so that the user's processes can at no time signal
+ *   or trace the worker.
  */
 import { messageOf } from "./error_text.ts";
 import type { UserAccount } from "./user_account.ts";
@@ -59,7 +60,10 @@ export class ActingUser implements Disposable {
     return names.filter((name) => (effective >>> CAPABILITIES[name] & 1) === 0);
   }
 
-  /** From now on no process that is started gets any of our capabilities, as those of systemd's AmbientCapabilities= would. */
+  /**
+   * From now on no process that is started gets any of our capabilities, as those of systemd's
+   * AmbientCapabilities= would.
+   */
   keepCapabilities(): void {
     const libc = this.#library.symbols;
     const sets = readCapabilities(libc);
@@ -137,7 +141,9 @@ function restore(libc: Libc, { groups, gids, fileUid, capabilities, dumpable }: 
   libc.prctl(PR_SET_DUMPABLE, BigInt(dumpable), 0n, 0n, 0n);
 }
 
-/** The thread has the rights of another user and does not get its own back: nothing it did now would be right. */
+/**
+ * The thread has the rights of another user and does not get its own back: nothing it did now would be right.
+ */
 function endAtOnce(error: unknown): never {
   const text = `Ending at once: ${
     messageOf(error)

@@ -15,7 +15,7 @@ export interface Clock {
 }
 
 /**
- * Calls an action in the next turn of the event loop, and not of the microtasks: that is when what other connections have sent was
- * read too.
+ * Calls an action in the next turn of the event loop, and not of the microtasks: that is when what other
+ * connections have sent was read too.
  */
 export type NextTurn = (action: () => void) => void;

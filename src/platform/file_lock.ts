@@ -1,9 +1,9 @@
 /**
- * The kernel's lock on a file: one holder at a time, across processes and within one, and gone with its holder however that
- * ends. Deno's own lock waits, so flock(2) is called directly.
+ * The kernel's lock on a file: one holder at a time, across processes and within one, and gone with its
+ * holder however that ends. Deno's own lock waits, so flock(2) is called directly.
  *
- * The file is opened here with O_NOFOLLOW, so that a symbolic link is never locked in place of a log, and with
- * O_CLOEXEC, so that no job inherits the lock and keeps it.
+ * The file is opened here with O_NOFOLLOW, so that a symbolic link is never locked in place of a log, and
+ * with O_CLOEXEC, so that no job inherits the lock and keeps it.
  */
 import { deviceNumber, type FileIdentity, parseOwner } from "./lock_table.ts";
 import {
@@ -17,7 +17,10 @@ import {
   PermissionDenied,
 } from "./system_errors.ts";
 
-/** The lock is held already, by another process or by this one (`isOwn`). `ownerPid` is undefined when the kernel does not show it. */
+/**
+ * The lock is held already, by another process or by this one (`isOwn`). `ownerPid` is undefined when the
+ * kernel does not show it.
+ */
 export class FileLockedError extends Error {
   override name = "FileLockedError";
   constructor(readonly path: string, readonly ownerPid: number | undefined, readonly isOwn: boolean) {
@@ -92,7 +95,8 @@ export class FileLock {
   }
 
   /**
-   * Opens and locks a file, which is made first, for its owner alone, when `create` is set. The lock lasts until `release`.
+   * Opens and locks a file, which is made first, for its owner alone, when `create` is set. The lock lasts
+   * until `release`.
    * @throws {FileLockedError} at once when somebody else holds the lock
    * @throws {NotFound} and the like when the file cannot be opened, or is not a regular file
    */
@@ -121,8 +125,9 @@ export class FileLock {
   }
 
   /**
-   * Locks a directory: `shared` for everybody who works in it, `exclusive` for one who takes it away from them. No file is needed
-   * for it, and the lock stays with the directory when that is renamed. Undefined where directories cannot be locked.
+   * Locks a directory: `shared` for everybody who works in it, `exclusive` for one who takes it away from
+   * them. No file is needed for it, and the lock stays with the directory when that is renamed. Undefined
+   * where directories cannot be locked.
    * @throws {FileLockedError} at once when somebody holds a lock that excludes this one
    * @throws {NotFound} and the like when it cannot be opened
    */
@@ -159,7 +164,8 @@ export class FileLock {
 
   release(): void {
     if (this.#fd < 0) return;
-    // Closing alone would not do: a child process that is just being started has a copy until it runs its program.
+    // Closing alone would not do: a child process that is just being started has a copy until it runs its
+    // program.
     this.#libc.flock(this.#fd, LOCK_UN);
     this.#libc.close(this.#fd);
     this.#fd = -1;
@@ -227,8 +233,8 @@ function findOwner(major: number, minor: number, ino: bigint): number | undefine
 }
 
 /**
- * The kernel's list of all locks, /proc/locks; undefined where there is none. Read through the C library: the runtime lets
- * nobody read below /proc but programs that may do everything, which ours may not.
+ * The kernel's list of all locks, /proc/locks; undefined where there is none. Read through the C library: the
+ * runtime lets nobody read below /proc but programs that may do everything, which ours may not.
  */
 export function readLockTable(): string | undefined {
   const libc = useLibrary();

@@ -1,14 +1,19 @@
 /**
- * Files as the rest of the program sees them: a seam with stated behaviour, so that full disks, failing disks and power cuts can
- * be played in tests. The real disk is in `system_files.ts`; one in memory is in `tests/support`, and both pass the same suite.
+ * Files as the rest of the program sees them: a seam with stated behaviour, so that full disks, failing disks
+ * and power cuts can be played in tests. The real disk is in `system_files.ts`; one in memory is in
+ * `tests/support`, and both pass the same suite.
  *
- * What is promised, and what is not: written bytes are readable at once but survive a power cut only after `syncData`; a
- * name survives only after `syncDirectory` of its directory. What a method is refused with is one of `system_errors.ts`.
+ * What is promised, and what is not: written bytes are readable at once but survive a power cut only after
+ * `syncData`; a name survives only after `syncDirectory` of its directory. What a method is refused with is
+ * one of `system_errors.ts`.
  */
 import { NotFound } from "./system_errors.ts";
 import type { LockTable } from "./lock_table.ts";
 
-/** A regular file, open and locked. Only one of `write`, `truncate`, `syncData` and `sync` is ever under way; `read` may be beside it. */
+/**
+ * A regular file, open and locked. Only one of `write`, `truncate`, `syncData` and `sync` is ever under way;
+ * `read` may be beside it.
+ */
 export interface LockedFile {
   /** Reads at `offset` and returns how many bytes there were: 0 at the end, else at least one. */
   read(into: Uint8Array, offset: number): Promise<number>;
@@ -16,7 +21,10 @@ export interface LockedFile {
   write(bytes: Uint8Array): Promise<number>;
   /** Makes the file this long; new bytes are zeros. */
   truncate(length: number): Promise<void>;
-  /** The file's bytes and length are on stable storage. After an error nothing is known about any of them, ever. */
+  /**
+   * The file's bytes and length are on stable storage. After an error nothing is known about any of them,
+   * ever.
+   */
   syncData(): Promise<void>;
   /** As `syncData`, and everything else about the file as well. */
   sync(): Promise<void>;
@@ -67,7 +75,10 @@ export interface WritableFile extends Disposable {
   close(): void;
 }
 
-/** `new`: there must be none, not even a link that leads nowhere. `existing`: there must be one. `replaced`: either. */
+/**
+ * `new`: there must be none, not even a link that leads nowhere. `existing`: there must be one. `replaced`:
+ * either.
+ */
 export type OpenMode = "new" | "existing" | "replaced";
 
 /** A file system's room. Bytes and inodes that the system keeps for root do not count as free. */
@@ -82,8 +93,8 @@ export interface FileSystemSpace {
 }
 
 /**
- * All that the program does with files. Methods whose names end in `Now` do it before they return: for exits, and where a thread a call
- * would cost more than the call.
+ * All that the program does with files. Methods whose names end in `Now` do it before they return: for exits,
+ * and where a thread a call would cost more than the call.
  */
 export interface Files {
   /** Makes a file that did not exist (else AlreadyExists), for its owner alone, and locks it. */
@@ -97,7 +108,10 @@ export interface Files {
   link(existingPath: string, newPath: string): Promise<boolean>;
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
-  /** Makes a directory, for its owner alone, and those above it, so that they survive a power cut. An existing one is left as it is. */
+  /**
+   * Makes a directory, for its owner alone, and those above it, so that they survive a power cut. An existing
+   * one is left as it is.
+   */
   makeDirectory(path: string): Promise<void>;
 
   /** Follows symbolic links. */
@@ -132,8 +146,9 @@ export interface Files {
   makeTemporaryFileNow(prefix: string): string;
 
   /**
-   * Locks a directory: `shared` for everybody who works in it, `exclusive` for one who takes it away from them. The lock stays
-   * with the directory when that is renamed. Undefined where directories cannot be locked.
+   * Locks a directory: `shared` for everybody who works in it, `exclusive` for one who takes it away from
+   * them. The lock stays with the directory when that is renamed. Undefined where directories cannot be
+   * locked.
    * @throws {FileLockedError} at once when somebody holds a lock that excludes this one
    */
   lockDirectory(path: string, mode: "shared" | "exclusive"): HeldLock | undefined;

@@ -1,6 +1,6 @@
 /**
- * Gives memory back to the system. What was freed after a large job stays with the C library otherwise, and a worker that
- * waits for its next job would look as if it still needed it.
+ * Gives memory back to the system. What was freed after a large job stays with the C library otherwise, and a
+ * worker that waits for its next job would look as if it still needed it.
  */
 
 const SYMBOLS = { malloc_trim: { parameters: ["usize"], result: "i32" } } as const;

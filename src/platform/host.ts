@@ -1,6 +1,7 @@
 /**
- * Everything outside of the program, as one argument: files, time, chance, the network and the environment. What has effects takes the parts that it needs, so that it runs as well in a world that a test or a simulation made up. The real one
- * is in `system_host.ts`.
+ * Everything outside of the program, as one argument: files, time, chance, the network and the environment.
+ * What has effects takes the parts that it needs, so that it runs as well in a world that a test or a
+ * simulation made up. The real one is in `system_host.ts`.
  */
 import type { Clock, NextTurn } from "./clock.ts";
 import type { Environment } from "./environment.ts";

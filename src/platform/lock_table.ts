@@ -8,7 +8,10 @@ export interface FileIdentity {
   ino: number;
 }
 
-/** Somebody holds the kernel lock of a file. The kernel does not show the process when it lives in another container. */
+/**
+ * Somebody holds the kernel lock of a file. The kernel does not show the process when it lives in another
+ * container.
+ */
 export interface LockOwner {
   readonly pid: number | undefined;
 }
@@ -39,7 +42,8 @@ function lockFinder(table: string): (file: FileIdentity) => boolean {
     const known = devices.get(Number(ino)) ?? new Set();
     devices.set(Number(ino), known.add(deviceNumber(parseInt(major, 16), parseInt(minor, 16))));
   }
-  // Some file systems show another device there than stat does: then the inode's number has to do, if it is the only one.
+  // Some file systems show another device there than stat does: then the inode's number has to do, if it is
+  // the only one.
   return ({ dev, ino }) => {
     const known = devices.get(ino);
     return known !== undefined && (known.has(dev) || known.size === 1);
@@ -49,8 +53,9 @@ function lockFinder(table: string): (file: FileIdentity) => boolean {
 const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+) /gm;
 
 /**
- * The process that holds the flock on a file, from lines like `7: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0 EOF`. Some
- * file systems show another device there than stat does; then the only lock on that inode number is taken for it.
+ * The process that holds the flock on a file, from lines like `7: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0
+ * EOF`. Some file systems show another device there than stat does; then the only lock on that inode number
+ * is taken for it.
  */
 export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
   const onOtherDevices: number[] = [];
@@ -69,7 +74,10 @@ export function deviceNumber(major: number, minor: number): number {
     Math.floor(major / 2 ** 12) * 2 ** 44;
 }
 
-/** The C library packs a device into one number: twelve bits of major above eight of minor, and the rest above both. */
+/**
+ * The C library packs a device into one number: twelve bits of major above eight of minor, and the rest above
+ * both.
+ */
 function splitDevice(dev: number): { major: number; minor: number } {
   const bits = BigInt(dev);
   const major = (bits >> 8n & 0xfffn) | (bits >> 44n << 12n);

@@ -1,9 +1,13 @@
 /**
- * The network as the rest of the program sees it: a seam for requests to others, and for those of others to us.
+ * The network as the rest of the program sees it: a seam for requests to others, and for those of others to
+ * us.
  */
 import type { Door, DoorOptions } from "./door/door.ts";
 
-/** Requests that share connections, over HTTP/1.1. Proxies and certificate authorities are those of the environment. */
+/**
+ * Requests that share connections, over HTTP/1.1. Proxies and certificate authorities are those of the
+ * environment.
+ */
 export interface HttpClient extends Disposable {
   /** As the web's `fetch`. */
   request(url: string, request: RequestInit): Promise<Response>;
@@ -27,7 +31,9 @@ export interface Network {
   connect(address: Address): Promise<Connection>;
   /** Listens, on a free port for 0. @throws {AddrInUse} and the like when the address cannot be had */
   openDoor(address: Address, options: DoorOptions): Door;
-  /** How many files and sockets this process may have open, after it was raised as far as the system lets it. */
+  /**
+   * How many files and sockets this process may have open, after it was raised as far as the system lets it.
+   */
   raiseDescriptorLimit(): number;
   openHttpClient(): HttpClient;
 }

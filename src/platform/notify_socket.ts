@@ -1,7 +1,7 @@
 /**
- * One datagram to a Unix socket, as a service manager expects it from a service that has started or is stopping
- * (sd_notify(3)). The runtime has such sockets only behind a flag that a compiled program does not get, so the C library
- * is called directly.
+ * One datagram to a Unix socket, as a service manager expects it from a service that has started or is
+ * stopping (sd_notify(3)). The runtime has such sockets only behind a flag that a compiled program does not
+ * get, so the C library is called directly.
  */
 
 const SYMBOLS = {
@@ -45,7 +45,10 @@ export function sendNotification(address: string, message: string): void {
   }
 }
 
-/** struct sockaddr_un: the family, in the machine's byte order, and the path; `@` stands for the NUL of an abstract name. */
+/**
+ * struct sockaddr_un: the family, in the machine's byte order, and the path; `@` stands for the NUL of an
+ * abstract name.
+ */
 export function encodeAddress(address: string): Uint8Array<ArrayBuffer> {
   const path = new TextEncoder().encode(address);
   if (!/^[/@]./.test(address) || path.length >= PATH_BYTES_MAX) {

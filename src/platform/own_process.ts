@@ -43,8 +43,9 @@ export function onSignal(name: "SIGINT" | "SIGTERM" | "SIGHUP", handler: () => v
 }
 
 /**
- * Tells `handler` of the first error or rejection that nobody handles, and ends the process with the exit code that it
- * returns: going on would mean to go on in a state that nobody has thought of. Until the returned function is called.
+ * Tells `handler` of the first error or rejection that nobody handles, and ends the process with the exit
+ * code that it returns: going on would mean to go on in a state that nobody has thought of. Until the
+ * returned function is called.
  */
 export function onCrash(handler: (kind: "error" | "rejection", reason: unknown) => number): () => void {
   const onError = (event: ErrorEvent) => {

@@ -1,13 +1,16 @@
 /**
- * Directories for other users: one that everybody passes through and only we change, and below it some that belong to one
- * user each. Because nobody else can change the first, nobody can put a link into the place of one below it.
+ * Directories for other users: one that everybody passes through and only we change, and below it some that
+ * belong to one user each. Because nobody else can change the first, nobody can put a link into the place of
+ * one below it.
  */
 import type { ActingUser } from "./acting_user.ts";
 import { messageOf } from "./error_text.ts";
 import { parentDirectory } from "./path_names.ts";
 import { AlreadyExists, NotFound, PermissionDenied } from "./system_errors.ts";
 
-/** The directory cannot serve as the place of others' directories. `reason` completes "Cannot use PATH: …". */
+/**
+ * The directory cannot serve as the place of others' directories. `reason` completes "Cannot use PATH: …".
+ */
 export class UnfitDirectoryError extends Error {
   override name = "UnfitDirectoryError";
   constructor(readonly path: string, readonly reason: string, options?: ErrorOptions) {
@@ -16,8 +19,10 @@ export class UnfitDirectoryError extends Error {
 }
 
 /**
- * Makes the directory, and those above it that are missing, so that everybody can pass and nobody but us can change it.
- * @throws {UnfitDirectoryError} for one that is there and is not such a directory, or that `user` does not get to
+ * Makes the directory, and those above it that are missing, so that everybody can pass and nobody but us can
+ * change it.
+ * @throws {UnfitDirectoryError} for one that is there and is not such a directory, or that `user` does not
+ * get to
  */
 export function preparePassage(path: string, user: ActingUser | undefined): void {
   try {
@@ -39,7 +44,10 @@ export function preparePassage(path: string, user: ActingUser | undefined): void
   }
 }
 
-/** Whether the path may not be passed: whether there is such a name is not told then. What else is wrong with it is not said. */
+/**
+ * Whether the path may not be passed: whether there is such a name is not told then. What else is wrong with
+ * it is not said.
+ */
 export function isClosed(path: string): boolean {
   try {
     // Not `PATH/.`, which the runtime shortens before it asks the system.
@@ -63,7 +71,10 @@ function makePassage(path: string): void {
   Deno.chmodSync(path, 0o711);
 }
 
-/** Makes a directory for its owner alone, in one that `preparePassage` has made. What was there under its name goes. */
+/**
+ * Makes a directory for its owner alone, in one that `preparePassage` has made. What was there under its name
+ * goes.
+ */
 export async function makeOwnedDirectory(path: string, owner: DirectoryOwner | undefined): Promise<void> {
   await removeOwnedDirectory(path, owner);
   await Deno.mkdir(path, { mode: 0o700 });
@@ -82,11 +93,13 @@ export interface DirectoryOwner {
  */
 export async function removeOwnedDirectory(path: string, owner: DirectoryOwner | undefined): Promise<void> {
   if (await removeTree(path)) return;
-  // Its contents are not for us to remove, as when we are not root, or it is closed to its own owner, as Go's modules are.
+  // Its contents are not for us to remove, as when we are not root, or it is closed to its own owner, as Go's
+  // modules are.
   await runAsOwner("chmod", ["-R", "u+rwX", "--", path], owner);
   if (await removeTree(path)) return;
   await runAsOwner("rm", ["-rf", "--", path], owner);
-  // The name itself is in a directory that is ours. What is left in it, if anything, is not even the owner's to remove.
+  // The name itself is in a directory that is ours. What is left in it, if anything, is not even the owner's
+  // to remove.
   await Deno.remove(path);
 }
 

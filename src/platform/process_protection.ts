@@ -1,9 +1,10 @@
 /**
- * Closes this process to others of its user: what is below /proc/PID (its environment, its memory, its open files) and
- * tracing are for root alone from then on. A job that runs as the worker's user reads neither its settings nor the tokens in
- * its memory.
+ * Closes this process to others of its user: what is below /proc/PID (its environment, its memory, its open
+ * files) and tracing are for root alone from then on. A job that runs as the worker's user reads neither its
+ * settings nor the tokens in its memory.
  *
- * The programs that it starts are as open as ever: executing a program begins anew. The process leaves no core dump.
+ * The programs that it starts are as open as ever: executing a program begins anew. The process leaves no
+ * core dump.
  */
 
 import { messageOf } from "./error_text.ts";

@@ -1,6 +1,7 @@
 /**
- * Processes of this machine as the rest of the program sees them: a seam for starting, signalling and finding them. The real ones
- * are in `system_processes.ts`. What a method is refused with is one of `system_errors.ts`, or an error with the system's `code`.
+ * Processes of this machine as the rest of the program sees them: a seam for starting, signalling and finding
+ * them. The real ones are in `system_processes.ts`. What a method is refused with is one of
+ * `system_errors.ts`, or an error with the system's `code`.
  */
 
 /** Another user, as whom something is done for the length of one synchronous call; see `acting_user.ts`. */
@@ -61,8 +62,14 @@ export interface Processes {
   examineDirectory(path: string, user: OtherUser | undefined): DirectoryUse;
   /** @throws {NotFound} when every process of the group is gone */
   signalGroup(groupId: number, signal: "SIGTERM" | "SIGKILL"): void;
-  /** The living processes of a session, whether or not its first process is among them; none where that is not to be had. */
+  /**
+   * The living processes of a session, whether or not its first process is among them; none where that is not
+   * to be had.
+   */
   readSession(sessionId: number): ProcessEntry[];
-  /** Whether a process was started with this environment variable. False also when its environment is not ours to read. */
+  /**
+   * Whether a process was started with this environment variable. False also when its environment is not ours
+   * to read.
+   */
   hasVariable(pid: number, name: string, value: string): boolean;
 }

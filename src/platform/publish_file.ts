@@ -1,6 +1,6 @@
 /**
- * Gives a directory a new file that is there whole or not at all, and never in place of another. In this order, with what a crash
- * just after each step leaves behind:
+ * Gives a directory a new file that is there whole or not at all, and never in place of another. In this
+ * order, with what a crash just after each step leaves behind:
  *
  *     1  write a hidden file, `.NAME.tmp-UUID`, locked       a hidden file, of any part of the bytes
  *     2  sync it, and let the caller check it                a hidden file
@@ -8,8 +8,8 @@
  *     4  remove the hidden name                              the file under one name or both
  *     5  sync the directory                                  the file
  *
- * The lock is held from 1 to 5, so whoever finds a hidden name whose lock is free knows that its maker is gone, and may remove
- * it: what it leads to either has its own name as well, or was never finished.
+ * The lock is held from 1 to 5, so whoever finds a hidden name whose lock is free knows that its maker is
+ * gone, and may remove it: what it leads to either has its own name as well, or was never finished.
  */
 import type { Files, LockedFile } from "./files.ts";
 import { AlreadyExists } from "./system_errors.ts";
@@ -27,7 +27,9 @@ export interface Publication {
   directory: string;
   /** File names, tried in turn. */
   names: Iterable<string>;
-  /** The whole content, written with `writeAll`; what it returns in the end is synced. Called at most once. */
+  /**
+   * The whole content, written with `writeAll`; what it returns in the end is synced. Called at most once.
+   */
   write(file: LockedFile): Promise<void>;
   /** Throws when the file, synced by now, is not what was to be written. */
   check?(file: LockedFile): Promise<void>;
@@ -55,8 +57,8 @@ export function nameToBe(hidden: string): string | undefined {
 }
 
 /**
- * Resolves when the file is on stable storage under its name. Rejects with what the disk or a callback threw; then nothing was left
- * behind but, where the disk fails that too, the hidden name.
+ * Resolves when the file is on stable storage under its name. Rejects with what the disk or a callback threw;
+ * then nothing was left behind but, where the disk fails that too, the hidden name.
  * @throws {RangeError} for a name that is hidden or none
  * @throws {AlreadyExists} when `names` come to an end
  */
@@ -130,7 +132,10 @@ async function discard(publication: Publication, { path, file }: Hidden): Promis
   }
 }
 
-/** That a hidden name is left over is no reason to fail: it is found later, and what it leads to is right or nobody's. */
+/**
+ * That a hidden name is left over is no reason to fail: it is found later, and what it leads to is right or
+ * nobody's.
+ */
 async function removeName({ files, onLeftover }: Publication, path: string): Promise<void> {
   try {
     await files.remove(path);

@@ -1,5 +1,6 @@
 /**
- * Randomness as the rest of the program sees it: a seam, so that jitter and ids can be tested with known ones.
+ * Randomness as the rest of the program sees it: a seam, so that jitter and ids can be tested with known
+ * ones.
  */
 
 /** A number from 0 (included) to 1 (excluded), evenly spread. */

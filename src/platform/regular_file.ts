@@ -1,6 +1,6 @@
 /**
- * Opens what a user named as a file, if it is one. A pipe or a device has no end, or waits for somebody at the other; where such a
- * thing is meant, as standard input is, it is read by other means.
+ * Opens what a user named as a file, if it is one. A pipe or a device has no end, or waits for somebody at
+ * the other; where such a thing is meant, as standard input is, it is read by other means.
  */
 import type { FileInfo, Files, ReadableFile } from "./files.ts";
 

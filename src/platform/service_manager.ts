@@ -1,6 +1,6 @@
 /**
- * Tells whoever started this program as a service, such as systemd, how far it is. Where nobody asked to be told, nothing
- * happens.
+ * Tells whoever started this program as a service, such as systemd, how far it is. Where nobody asked to be
+ * told, nothing happens.
  */
 import type { Logger } from "./logging/logger.ts";
 import { sendNotification } from "./notify_socket.ts";

@@ -16,7 +16,10 @@ import { parentDirectory } from "./path_names.ts";
 import { parseLockTable } from "./lock_table.ts";
 import { AlreadyExists, NotADirectory, NotFound } from "./system_errors.ts";
 
-/** Up to this size a write is done at once: handing it to another thread would take longer than copying it to the page cache. */
+/**
+ * Up to this size a write is done at once: handing it to another thread would take longer than copying it to
+ * the page cache.
+ */
 const SYNCHRONOUS_WRITE_BYTES_MAX = 64 * 1024;
 
 /** A file may be renamed or removed between opening and locking; this often in a row is not chance. */
@@ -105,7 +108,10 @@ function openOptions(mode: OpenMode, permissions = 0o600): Deno.OpenOptions {
   return { write: true, mode: permissions, ...how };
 }
 
-/** Opens what was just locked; undefined, and the lock released, when the path leads to another file by now, or to none. */
+/**
+ * Opens what was just locked; undefined, and the lock released, when the path leads to another file by now,
+ * or to none.
+ */
 export function openLocked(path: string, lock: FileLock): LockedFile | undefined {
   const opened: Deno.FsFile[] = [];
   try {
@@ -166,7 +172,8 @@ export const systemFiles: Files = {
       try {
         await Deno.mkdir(directory, { mode: 0o700 });
       } catch (error) {
-        // Somebody else made it in the meantime; its name may still have to be synced. A link that leads nowhere is no directory.
+        // Somebody else made it in the meantime; its name may still have to be synced. A link that leads
+        // nowhere is no directory.
         if (!(error instanceof AlreadyExists) || !await isDirectory(directory)) throw error;
       }
       await this.syncDirectory(parentDirectory(directory));

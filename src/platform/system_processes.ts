@@ -1,6 +1,7 @@
 /**
- * The processes of the real machine: started by the runtime, and found as the kernel shows them below /proc. The runtime lets only
- * programs read there that may do everything, which ours may not, so the files are read through the C library.
+ * The processes of the real machine: started by the runtime, and found as the kernel shows them below /proc.
+ * The runtime lets only programs read there that may do everything, which ours may not, so the files are read
+ * through the C library.
  */
 import { cpuUsage } from "node:process";
 import { isClosed } from "./owned_directory.ts";
@@ -89,8 +90,9 @@ function hasVariable(pid: number, name: string, value: string): boolean {
 }
 
 /**
- * A line of /proc/PID/stat: `PID (NAME) STATE PARENT GROUP SESSION …`, where the name may hold anything, parentheses included.
- * Undefined for a process that has ended and that only its parent has not yet asked about.
+ * A line of /proc/PID/stat: `PID (NAME) STATE PARENT GROUP SESSION …`, where the name may hold anything,
+ * parentheses included. Undefined for a process that has ended and that only its parent has not yet asked
+ * about.
  */
 export function parseStat(line: string): ProcessEntry | undefined {
   const [state, , groupId, sessionId] = line.slice(line.lastIndexOf(")") + 2).split(" ");

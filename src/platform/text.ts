@@ -65,7 +65,9 @@ function pairOf(large: number, largeUnit: string, small: number, smallUnit: stri
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
-/** `2026-01-01 00:00:00 UTC`; the number itself when it is no date, as damaged or foreign files may have it. */
+/**
+ * `2026-01-01 00:00:00 UTC`; the number itself when it is no date, as damaged or foreign files may have it.
+ */
 export function formatTime(timestampMs: number | bigint): string {
   const date = new Date(Number(timestampMs));
   if (Number.isNaN(date.getTime())) return `${timestampMs} ms`;
@@ -132,7 +134,9 @@ export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Commands to type next, each with what it does below it: paths are long, and a command must not be broken. */
+/**
+ * Commands to type next, each with what it does below it: paths are long, and a command must not be broken.
+ */
 export function formatNext(
   commands: readonly (readonly [command: string, effect: string])[],
   style: Style,

@@ -1,6 +1,6 @@
 /**
- * A user as the machine knows it, whatever its accounts are kept in: the C library asks /etc/passwd, LDAP or what else
- * /etc/nsswitch.conf names.
+ * A user as the machine knows it, whatever its accounts are kept in: the C library asks /etc/passwd, LDAP or
+ * what else /etc/nsswitch.conf names.
  */
 
 export interface UserAccount {

@@ -1,6 +1,7 @@
 /**
- * What `wal replay` would do with each log and archive: how many of its events are to be sent, to which server, and if it cannot be
- * done, why not. Looks only; nothing is opened for writing and no server is asked.
+ * What `wal replay` would do with each log and archive: how many of its events are to be sent, to which
+ * server, and if it cannot be done, why not. Looks only; nothing is opened for writing and no server is
+ * asked.
  */
 import { readSummary } from "../archive/summary.ts";
 import { compareBytes } from "../archive/log_content.ts";
@@ -82,8 +83,8 @@ export async function planReplay(
 }
 
 /**
- * What is left of a plan by the time its turn comes: another replay, or a worker, may have been there first. An archive that was
- * restored meanwhile is gone, or settled when it came back.
+ * What is left of a plan by the time its turn comes: another replay, or a worker, may have been there first.
+ * An archive that was restored meanwhile is gone, or settled when it came back.
  */
 export async function planAgain(
   files: Files,
@@ -101,8 +102,9 @@ export async function planAgain(
 }
 
 /**
- * Leaves out archives that are earlier states of a log that is there as well, as after a restore that kept them: all their bytes are
- * the beginning of the log's, so whatever they lack, the log lacks too, and is sent from there.
+ * Leaves out archives that are earlier states of a log that is there as well, as after a restore that kept
+ * them: all their bytes are the beginning of the log's, so whatever they lack, the log lacks too, and is sent
+ * from there.
  */
 export async function withoutEarlierStates(
   files: Files,

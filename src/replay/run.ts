@@ -1,10 +1,11 @@
 /**
- * Replays one log or archive after the other: brings archives back as logs, sends, completes jobs that had ended, and archives again
- * what the server has all of.
+ * Replays one log or archive after the other: brings archives back as logs, sends, completes jobs that had
+ * ended, and archives again what the server has all of.
  *
- * An archive that is to be sent *becomes* a log again, by the steps of `archive/restore.ts`: only a log can record what was sent. So a
- * replay that is interrupted, at whatever point, leaves either the archive or the log, and the next one goes on with it. A file in
- * any other place is not ours to move: an archive there is sent from a temporary copy, and nothing is recorded.
+ * An archive that is to be sent *becomes* a log again, by the steps of `archive/restore.ts`: only a log can
+ * record what was sent. So a replay that is interrupted, at whatever point, leaves either the archive or the
+ * log, and the next one goes on with it. A file in any other place is not ours to move: an archive there is
+ * sent from a temporary copy, and nothing is recorded.
  */
 import { archiveLog } from "../archive/archiver.ts";
 import { restoreArchive } from "../archive/restore.ts";
@@ -239,7 +240,10 @@ export class ReplayRun {
     }
   }
 
-  /** The log says so from then on, so that nobody asks again. If it cannot, the next one who asks does no harm. */
+  /**
+   * The log says so from then on, so that nobody asks again. If it cannot, the next one who asks does no
+   * harm.
+   */
   async #complete(
     context: ReplayContext,
     what: Parameters<typeof completeReplayed>[1] & { log: Log },

@@ -1,7 +1,7 @@
 /**
- * Sends what a server lacks of one log, because an operator asked for it: the same sender as in the worker, but with an end. A worker
- * tries for ever; here somebody waits, so a server that is away, does not let us in or refuses everything ends it, and what was sent by
- * then is recorded in the log.
+ * Sends what a server lacks of one log, because an operator asked for it: the same sender as in the worker,
+ * but with an end. A worker tries for ever; here somebody waits, so a server that is away, does not let us in
+ * or refuses everything ends it, and what was sent by then is recorded in the log.
  */
 import type { Transport } from "@connectrpc/connect";
 import type { BackoffSettings } from "../client/backoff.ts";
@@ -39,7 +39,10 @@ export interface ReplayOptions {
   onProgress(events: number): void;
 }
 
-/** `sent`: nothing that was asked for is left, though some of it may have been given up. Everything else is left in the log. */
+/**
+ * `sent`: nothing that was asked for is left, though some of it may have been given up. Everything else is
+ * left in the log.
+ */
 export type ReplayEnd = "sent" | "refused" | "unreachable" | "authentication" | "interrupted" | "failed";
 
 export interface ReplayResult {
@@ -56,12 +59,15 @@ export interface ReplayResult {
 /** A server that does not answer for this long is away; a restart takes less. */
 const PATIENCE_MS = 30_000;
 
-/** Refusals of one event alone before others have to prove that it is to blame. They follow refusals of an earlier run. */
+/**
+ * Refusals of one event alone before others have to prove that it is to blame. They follow refusals of an
+ * earlier run.
+ */
 const ATTEMPTS_MAX = 3;
 
 /**
- * Refusals of single events in a row, without one acceptance: the attempts at the first, and as many others. Then it is not the
- * events, and whoever waits is told.
+ * Refusals of single events in a row, without one acceptance: the attempts at the first, and as many others.
+ * Then it is not the events, and whoever waits is told.
  */
 const REFUSALS_MAX = ATTEMPTS_MAX + 3;
 
@@ -98,8 +104,8 @@ export async function replayLog(
 }
 
 /**
- * Tells the server how the job ended, once it has all of the log. `outstanding` and `aborted` leave that to do: somebody waits here, so a
- * server that refuses or does not answer is not tried for long.
+ * Tells the server how the job ended, once it has all of the log. `outstanding` and `aborted` leave that to
+ * do: somebody waits here, so a server that refuses or does not answer is not tried for long.
  */
 export async function completeReplayed(
   { jobClient: server, backoff, clock, random, logger }: ReplayContext,

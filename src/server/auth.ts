@@ -1,6 +1,6 @@
 /**
- * Decides whether a call may be made: `Authorization: Bearer` with a JWT signed (ES256) by one of the authorized
- * keys, for this server, now, in the role of a worker.
+ * Decides whether a call may be made: `Authorization: Bearer` with a JWT signed (ES256) by one of the
+ * authorized keys, for this server, now, in the role of a worker.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../platform/clock.ts";
@@ -8,7 +8,10 @@ import { decodeBase64Url } from "../platform/base64url.ts";
 
 /** How far the clocks of a client and of this server may be apart. */
 const CLOCK_SKEW_SECONDS = 60;
-/** A token of the contract's form has about 600 characters. The limit keeps strangers from having us parse more. */
+/**
+ * A token of the contract's form has about 600 characters. The limit keeps strangers from having us parse
+ * more.
+ */
 const TOKEN_CHARACTERS_MAX = 8_192;
 
 const ISSUER = "airunner-cli";
@@ -21,7 +24,10 @@ export interface AuthOptions {
   clock: Clock;
 }
 
-/** Resolves when the header proves that the caller may call. @throws ConnectError, unauthenticated, when it does not. */
+/**
+ * Resolves when the header proves that the caller may call. @throws ConnectError, unauthenticated, when it
+ * does not.
+ */
 export async function authenticate(authorization: string | null, options: AuthOptions): Promise<void> {
   const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? "")?.[1];
   if (!token || token.length > TOKEN_CHARACTERS_MAX) {
@@ -36,7 +42,10 @@ export async function authenticate(authorization: string | null, options: AuthOp
   checkClaims(decodeObject(claims), fingerprint, options);
 }
 
-/** @throws ConnectError unless the header asks for exactly the one algorithm there is: a token must not choose its own. */
+/**
+ * @throws ConnectError unless the header asks for exactly the one algorithm there is: a token must not choose
+ * its own.
+ */
 function keyId(header: Record<string, unknown>): string {
   if (header.alg !== "ES256") throw refused("the token is not signed with ES256");
   if (typeof header.kid !== "string") throw refused("the token does not name its key (kid)");
@@ -83,7 +92,10 @@ function checkTimes({ exp, iat, nbf }: Record<string, unknown>, nowSeconds: numb
   }
 }
 
-/** "https://Host:443/" and "https://host" are one server. What is no URL stays as it is, and equals nothing of ours. */
+/**
+ * "https://Host:443/" and "https://host" are one server. What is no URL stays as it is, and equals nothing of
+ * ours.
+ */
 export function normalizeUrl(text: string): string {
   return URL.canParse(text) ? new URL(text).href.replace(/\/+$/, "") : text;
 }

@@ -29,7 +29,9 @@ export class AuthorizedKeys {
     this.#logger = logger;
   }
 
-  /** @throws Error when the folder cannot be read or one of its keys is none: then nobody knows who may call. */
+  /**
+   * @throws Error when the folder cannot be read or one of its keys is none: then nobody knows who may call.
+   */
   static async load(
     files: Files,
     directory: string,

@@ -30,8 +30,8 @@ export class BatchWriter {
   }
 
   /**
-   * Resolves when the batch is on stable storage, all of it; rejects when none of it is. What waits here is at
-   * most one request of each open call, since a call's next request is read only after this has resolved.
+   * Resolves when the batch is on stable storage, all of it; rejects when none of it is. What waits here is
+   * at most one request of each open call, since a call's next request is read only after this has resolved.
    */
   append(jobId: string, batch: EventBatch): Promise<BatchOutcome> {
     return new Promise((resolve, reject) => {

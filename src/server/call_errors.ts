@@ -1,6 +1,6 @@
 /**
- * Turns whatever a call threw into the error its client sees: the one place where the server's own errors become
- * Connect codes.
+ * Turns whatever a call threw into the error its client sees: the one place where the server's own errors
+ * become Connect codes.
  */
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "../platform/logging/logger.ts";

@@ -21,12 +21,17 @@ export interface FollowOptions {
   events: EventStore;
   wakeUps: WakeUps;
   jobId: string;
-  /** `fromSequence` counts for the execution that is the latest now; later ones are read from their beginning. */
+  /**
+   * `fromSequence` counts for the execution that is the latest now; later ones are read from their beginning.
+   */
   filter: EventFilter;
   signal: AbortSignal;
 }
 
-/** Yields encoded JobEvents until the signal aborts. @throws RangeError for a job that the store does not have. */
+/**
+ * Yields encoded JobEvents until the signal aborts. @throws RangeError for a job that the store does not
+ * have.
+ */
 export async function* followEvents(options: FollowOptions): AsyncGenerator<Uint8Array> {
   const { store, wakeUps, jobId, signal } = options;
   const latest = store.latestExecution(jobId);

@@ -25,7 +25,10 @@ import type { Store } from "./store/sqlite/store.ts";
 import type { WakeUps } from "./subscriptions.ts";
 import type { TaskTokens } from "./task_token.ts";
 
-/** What gRPC servers take as one message by default: an event above it could not have been published elsewhere either. */
+/**
+ * What gRPC servers take as one message by default: an event above it could not have been published elsewhere
+ * either.
+ */
 const EVENT_BYTES_MAX = 4 * 1024 * 1024;
 
 const INT64_MAX = 2n ** 63n - 1n;
@@ -75,7 +78,8 @@ async function* withRawEvents(
 
 /**
  * Stores request by request. The response is the only acknowledgement: it is sent after the last request was
- * stored. A call that fails half-way leaves its first requests stored; sent again, their events count as duplicates.
+ * stored. A call that fails half-way leaves its first requests stored; sent again, their events count as
+ * duplicates.
  */
 async function publishJobEvents(
   options: JobEventsServiceOptions,
@@ -123,7 +127,8 @@ function nextUnlessAborted<T>(iterator: AsyncIterator<T>, signal: AbortSignal): 
   return new Promise((resolve, reject) => {
     const abort = () => reject(abortReason(signal));
     if (signal.aborted) return abort();
-    // Put up and taken down for each item: a promise raced against for the whole call would collect reactions.
+    // Put up and taken down for each item: a promise raced against for the whole call would collect
+    // reactions.
     signal.addEventListener("abort", abort, { once: true });
     iterator.next().then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });

@@ -65,7 +65,10 @@ export class JobQueue {
     this.#offer(claim.job.queue);
   }
 
-  /** As `release`, for a caller that nobody listens to any more: never throws, since expiry brings the jobs back too. */
+  /**
+   * As `release`, for a caller that nobody listens to any more: never throws, since expiry brings the jobs
+   * back too.
+   */
   releaseUnsent(claims: readonly Claim[]): void {
     for (const claim of claims) {
       try {

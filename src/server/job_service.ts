@@ -36,7 +36,10 @@ const LIST_PAGE_SIZE = 50;
 const LIST_PAGE_SIZE_MAX = 500;
 /** A client that takes messages of 64 MiB at most, as ours does, gets every page that is sent. */
 const LIST_BYTES_MAX = 32 * 1024 * 1024;
-/** More jobs than one worker runs at a time; it bounds what one call can take hostage until its visibility ends. */
+/**
+ * More jobs than one worker runs at a time; it bounds what one call can take hostage until its visibility
+ * ends.
+ */
 const DEQUEUE_JOBS_MAX = 1_000;
 
 /** What a worker is told about batching: the contract's defaults. */
@@ -85,8 +88,9 @@ function enqueueJob({ queue, newJobId }: JobServiceOptions, request: EnqueueJobR
 }
 
 /**
- * Sends what waits, up to max_jobs, and ends; when nothing waits it sends the first job that comes, and ends. It
- * does not wait for more once it has sent something: a client that collects jobs until the end would sit on them.
+ * Sends what waits, up to max_jobs, and ends; when nothing waits it sends the first job that comes, and ends.
+ * It does not wait for more once it has sent something: a client that collects jobs until the end would sit
+ * on them.
  */
 async function* dequeueJob(
   { queue, tokens, defaultVisibilitySeconds, stopping }: JobServiceOptions,

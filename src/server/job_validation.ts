@@ -1,6 +1,6 @@
 /**
- * What a job must be like to be taken: whatever could never run is refused when it is enqueued, where somebody
- * reads the answer, and not hours later on a worker.
+ * What a job must be like to be taken: whatever could never run is refused when it is enqueued, where
+ * somebody reads the answer, and not hours later on a worker.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { toBinary } from "@bufbuild/protobuf";
@@ -20,7 +20,10 @@ const QUEUE_CHARACTERS_MAX = 128;
 const REQUEST_ID_CHARACTERS_MAX = 256;
 /** Linux: MAX_ARG_STRLEN, 32 pages for one argument or environment string, its final NUL included. */
 const ARGUMENT_BYTES_MAX = 131_072 - 1;
-/** Linux: a quarter of the usual 8 MiB stack limit is what execve takes for arguments and environment together. */
+/**
+ * Linux: a quarter of the usual 8 MiB stack limit is what execve takes for arguments and environment
+ * together.
+ */
 const PARAMS_BYTES_MAX = 2 * 1024 * 1024;
 /** Linux: PATH_MAX. */
 const PATH_BYTES_MAX = 4_096;

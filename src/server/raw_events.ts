@@ -1,6 +1,7 @@
 /**
  * JobEventsService with events as bytes: on the wire an embedded message and a bytes field are the same, so
- * these methods speak exactly the contract's binary encoding, but an event is stored and sent as the bytes it came as.
+ * these methods speak exactly the contract's binary encoding, but an event is stored and sent as the bytes it
+ * came as.
  *
  * Encoding each event again cost half of the server's time while events came in, and would not always
  * give the same bytes. In JSON an event is an object, so calls in JSON go through the generated service.

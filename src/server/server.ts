@@ -41,19 +41,21 @@ export { ServerStartError } from "./listener.ts";
 export { StoreError } from "./store/sqlite/database.ts";
 
 /**
- * One message. The largest event (4 MiB) and a batch of the largest output batches (50 x 256 KiB) fit; a client
- * that sends more at once is told so (`resource_exhausted`) before the message is in memory.
+ * One message. The largest event (4 MiB) and a batch of the largest output batches (50 x 256 KiB) fit; a
+ * client that sends more at once is told so (`resource_exhausted`) before the message is in memory.
  */
 const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 
-/** How long publishers may finish what they have begun when the server stops: some batches over a slow line. */
+/**
+ * How long publishers may finish what they have begun when the server stops: some batches over a slow line.
+ */
 const DRAIN_MS = 3_000;
 /** How long connections may take after that to send their last bytes, before they are cut. */
 const CUT_MS = 2_000;
 
 /**
- * What a running job gets when the server was away: its worker could not report then, and tries again at the latest
- * after 60 s and half as much jitter. Without it every restart would requeue jobs that run well.
+ * What a running job gets when the server was away: its worker could not report then, and tries again at the
+ * latest after 60 s and half as much jitter. Without it every restart would requeue jobs that run well.
  */
 const RESTART_GRACE_MS = 90_000;
 
@@ -74,15 +76,24 @@ export interface ServerOptions {
   logger?: Logger;
   /** A folder of *.pub files; when given, every call needs a JWT signed by one of these keys. */
   authorizedKeysDir?: string;
-  /** URLs that clients know this server by, if others than where it listens: the audiences that tokens may have. */
+  /**
+   * URLs that clients know this server by, if others than where it listens: the audiences that tokens may
+   * have.
+   */
   publicUrls?: readonly string[];
-  /** Listen beyond this machine without authentication: whoever reaches the port can then run commands on workers. */
+  /**
+   * Listen beyond this machine without authentication: whoever reaches the port can then run commands on
+   * workers.
+   */
   allowUnauthenticated?: boolean;
   defaultVisibilitySeconds?: number;
   observe?: ServerObserver;
   /** Writes the page /metrics; without it there is none. */
   renderMetrics?(state: ServerState): Promise<string>;
-  /** Let whoever reaches the server read /metrics. Without it, a server with keys or a token wants one of them. */
+  /**
+   * Let whoever reaches the server read /metrics. Without it, a server with keys or a token wants one of
+   * them.
+   */
   openMetrics?: boolean;
   /** A token that is good for /metrics alone; asked for at each request. */
   metricsToken?(): Promise<string>;

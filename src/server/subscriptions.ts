@@ -3,7 +3,10 @@
  * All of it lives in this process's memory; nothing is polled.
  */
 
-/** Wakes everybody who waits for a job. A wake-up says "look again" and carries nothing, so one too many does no harm. */
+/**
+ * Wakes everybody who waits for a job. A wake-up says "look again" and carries nothing, so one too many does
+ * no harm.
+ */
 export class WakeUps {
   readonly #waiting = new Map<string, Set<() => void>>();
 
@@ -74,8 +77,8 @@ export class WaitingLines<Request, Thing> {
   }
 
   /**
-   * Serves the line in order until it is empty or `take` has nothing more. When `take` throws, the waiter it was
-   * called for gets the error: it asked, and can ask again.
+   * Serves the line in order until it is empty or `take` has nothing more. When `take` throws, the waiter it
+   * was called for gets the error: it asked, and can ask again.
    */
   serve(queue: string, take: (request: Request) => Thing | undefined): void {
     for (const waiter of [...this.#lines.get(queue) ?? []]) {

@@ -46,7 +46,10 @@ export class TaskTokens {
     return encodeBase64Url(token);
   }
 
-  /** Whose token this is; undefined for anything that `sign` did not return, in time that does not depend on the MAC. */
+  /**
+   * Whose token this is; undefined for anything that `sign` did not return, in time that does not depend on
+   * the MAC.
+   */
   verify(token: string): TokenSubject | undefined {
     const bytes = decodeBase64Url(token);
     if (bytes?.length !== BODY_BYTES + MAC_BYTES || bytes[0] !== VERSION) return undefined;

@@ -5,7 +5,10 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 
-/** Timers of the platform take 2^31 - 1 ms at most, and a wall clock may be set while one runs: look again after an hour. */
+/**
+ * Timers of the platform take 2^31 - 1 ms at most, and a wall clock may be set while one runs: look again
+ * after an hour.
+ */
 const NAP_MS_MAX = 3_600_000;
 /** After a failure, which is the database's: soon enough to matter, seldom enough not to fill the log. */
 const RETRY_MS = 1_000;
@@ -39,7 +42,9 @@ export class VisibilityAlarm {
     }
   }
 
-  /** To be told when an execution may expire at `expiresAtMs`: an alarm that would ring too late is set anew. */
+  /**
+   * To be told when an execution may expire at `expiresAtMs`: an alarm that would ring too late is set anew.
+   */
   reschedule(expiresAtMs: number): void {
     if (expiresAtMs < this.#wakesAtMs) this.#nap.abort();
   }

@@ -1,6 +1,6 @@
 /**
- * How many archives there are, and how long they and the logs in them are. An archive never changes, so each is opened
- * once.
+ * How many archives there are, and how long they and the logs in them are. An archive never changes, so each
+ * is opened once.
  */
 import { readFileName } from "../wal/file_names.ts";
 import type { Host } from "../platform/host.ts";
@@ -10,7 +10,9 @@ import { FactsCache } from "./facts_cache.ts";
 export interface ArchiveTotals {
   files: number;
   bytes: number;
-  /** Of an archive that does not say how long its log was, as of one made by the zstd program, its own length. */
+  /**
+   * Of an archive that does not say how long its log was, as of one made by the zstd program, its own length.
+   */
   rawBytes: number;
   /** Length of all files of the directory. */
   directoryBytes: number;

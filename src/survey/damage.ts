@@ -1,6 +1,7 @@
 /**
- * How far a log's damage reaches: a tail that a crash, or a write under way, left behind, or damage with records in or behind it. The
- * first is cut when a worker opens the log, the second is for a person to decide. Reads only.
+ * How far a log's damage reaches: a tail that a crash, or a write under way, left behind, or damage with
+ * records in or behind it. The first is cut when a worker opens the log, the second is for a person to
+ * decide. Reads only.
  */
 import { bytesFrom, type LogBytes } from "../wal/reader.ts";
 import { examineEnd } from "../wal/recovery.ts";
@@ -9,7 +10,10 @@ import type { Damage } from "../wal/scanner.ts";
 export interface DamageExtent {
   /** Whole records behind the damage, which `wal recover` can save. */
   readonly recordsAfter: number;
-  /** Nothing valid follows, and opening the log for append cuts it off: no acknowledged append is lost with it. */
+  /**
+   * Nothing valid follows, and opening the log for append cuts it off: no acknowledged append is lost with
+   * it.
+   */
   readonly isTornTail: boolean;
   /** The damaged record is whole but for its length, and `wal recover` can save it as well. */
   readonly wholeButLength?: true;

@@ -70,7 +70,9 @@ export async function filesIn(
   return await orNothing(directory, listFiles(host, directory));
 }
 
-/** What is in a directory, by name; nothing in one that does not exist yet. @throws {DirectoryUnreadableError} */
+/**
+ * What is in a directory, by name; nothing in one that does not exist yet. @throws {DirectoryUnreadableError}
+ */
 export async function entriesIn(files: Files, directory: string): Promise<FileEntry[]> {
   const entries = await orNothing(directory, files.list(directory));
   return entries.sort((one, other) => one.name < other.name ? -1 : 1);

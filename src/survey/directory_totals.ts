@@ -75,7 +75,10 @@ export interface DirectoryGrowth {
 
 const WINDOWS_MS = [DAY_MS, 7 * DAY_MS];
 
-/** By what was written in the last day, and in the last week. The disk that fills is that of the archives: every log ends there. */
+/**
+ * By what was written in the last day, and in the last week. The disk that fills is that of the archives:
+ * every log ends there.
+ */
 export function growthOf(
   inventory: readonly InventoryLog[],
   disks: readonly DiskSpace[],

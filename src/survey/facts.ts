@@ -1,6 +1,7 @@
 /**
- * What `wal ls`, `wal stats` and `doctor` tell of one log or archive, found out in one pass, or from an archive's summary alone. It depends on
- * nothing but the file's bytes, so it may be remembered for as long as they are the same.
+ * What `wal ls`, `wal stats` and `doctor` tell of one log or archive, found out in one pass, or from an
+ * archive's summary alone. It depends on nothing but the file's bytes, so it may be remembered for as long as
+ * they are the same.
  */
 import { type ArchiveSummary, readSummary } from "../archive/summary.ts";
 import type { Files } from "../platform/files.ts";
@@ -28,7 +29,10 @@ export interface LogFacts {
   readonly rawBytes: number;
   /** Of the job's command, once it has ended. */
   readonly exitCode: number | null;
-  /** Whether the server has the result of a job that ended; null when it had not, or when nobody can complete it. */
+  /**
+   * Whether the server has the result of a job that ended; null when it had not, or when nobody can complete
+   * it.
+   */
   readonly completion: Exclude<CompletionState, undefined> | null;
   readonly damage: DamageFacts | null;
 }
@@ -70,7 +74,10 @@ function factsOfSummary(summary: ArchiveSummary): LogFacts {
   };
 }
 
-/** Up to here a file is read at once: most logs are small, and ten thousand of them shall not wait for a thread each. */
+/**
+ * Up to here a file is read at once: most logs are small, and ten thousand of them shall not wait for a
+ * thread each.
+ */
 const SMALL_BYTES_MAX = 256 * 1024;
 
 async function scanFacts(files: Files, file: LogFile, watch?: Watch): Promise<LogFacts> {

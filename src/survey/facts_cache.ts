@@ -1,7 +1,8 @@
 /**
  * What was found out about files, for as long as each is the same file with the same contents. Pure.
  *
- * A file is known by device, inode, size and time of change: logs only grow, and a name may lead to another file tomorrow.
+ * A file is known by device, inode, size and time of change: logs only grow, and a name may lead to another
+ * file tomorrow.
  */
 import type { ListedFile } from "./directory.ts";
 
@@ -11,7 +12,10 @@ export interface KnownFacts<Facts> {
   readonly facts: Facts;
 }
 
-/** Kernels stamp changes every few milliseconds: a file that was changed just before it was read may change again under the same stamp. */
+/**
+ * Kernels stamp changes every few milliseconds: a file that was changed just before it was read may change
+ * again under the same stamp.
+ */
 const SETTLED_MS = 50;
 
 export class FactsCache<Facts> {
@@ -24,8 +28,9 @@ export class FactsCache<Facts> {
   }
 
   /**
-   * What is known of the file as it is, or else what `find` finds out, which is remembered. `file` as it was listed, before it is
-   * read: one that has grown since is read again next time. What throws is not remembered.
+   * What is known of the file as it is, or else what `find` finds out, which is remembered. `file` as it was
+   * listed, before it is read: one that has grown since is read again next time. What throws is not
+   * remembered.
    */
   async of(file: ListedFile, find: (file: ListedFile) => Promise<Facts>, nowMs: number): Promise<Facts> {
     const key = `${file.dev}:${file.ino}`;

@@ -1,6 +1,7 @@
 /**
- * What was found out about each log, kept from one run to the next, so that ten thousand logs are listed in under a second. It is
- * only ever a shortcut: a file that is damaged, foreign or cannot be written is as good as none, and deleting it loses nothing.
+ * What was found out about each log, kept from one run to the next, so that ten thousand logs are listed in
+ * under a second. It is only ever a shortcut: a file that is damaged, foreign or cannot be written is as good
+ * as none, and deleting it loses nothing.
  */
 import type { Files } from "../platform/files.ts";
 import { parentDirectory } from "../platform/path_names.ts";
@@ -27,7 +28,8 @@ export async function saveFacts(files: Files, path: string, cache: FactsCache<ob
     await files.writeText(temporaryPath, text, "new", 0o600);
     await files.rename(temporaryPath, path);
   } catch {
-    // A full or read-only disk, or somebody else's directory: the next run reads the logs again, and that is all.
+    // A full or read-only disk, or somebody else's directory: the next run reads the logs again, and that is
+    // all.
     await files.remove(temporaryPath).catch(() => {});
   }
 }

@@ -1,9 +1,9 @@
 /**
  * How fast a data directory grows, and when its disk will be full. Pure.
  *
- * Nothing is measured along: files tell by themselves how much was written when. A file counts as written when its last event
- * happened, because its own time is that of the last copy. What was deleted in the meantime is missing, and what other programs
- * write as well: it is an estimate, and says so.
+ * Nothing is measured along: files tell by themselves how much was written when. A file counts as written
+ * when its last event happened, because its own time is that of the last copy. What was deleted in the
+ * meantime is missing, and what other programs write as well: it is an estimate, and says so.
  */
 
 import { DAY_MS } from "../platform/time_units.ts";

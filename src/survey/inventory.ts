@@ -1,6 +1,6 @@
 /**
- * Every log, quarantined file and archive of the data directory, with its state and what it holds: what `wal ls` and `wal stats` are
- * made of. Reads only, but for the cache that spares the next run the reading.
+ * Every log, quarantined file and archive of the data directory, with its state and what it holds: what `wal
+ * ls` and `wal stats` are made of. Reads only, but for the cache that spares the next run the reading.
  */
 import { isMissing } from "../platform/files.ts";
 import type { Host } from "../platform/host.ts";
@@ -14,8 +14,8 @@ import { LogUnreadableError } from "./errors.ts";
 import type { LockOwner } from "../platform/lock_table.ts";
 
 /**
- * `active`: a worker owns it. `orphaned`: nobody does; the next worker on this host takes it up. `corrupt`: set aside, or damaged in
- * such a way that it will be. `archived`: in the archive.
+ * `active`: a worker owns it. `orphaned`: nobody does; the next worker on this host takes it up. `corrupt`:
+ * set aside, or damaged in such a way that it will be. `archived`: in the archive.
  */
 export type LogState = "active" | "orphaned" | "corrupt" | "archived";
 

@@ -35,7 +35,9 @@ interface Candidate {
   execution: Execution | undefined;
 }
 
-/** The log of the job's latest execution, or the file itself. @throws {LogNotFoundError} when there is none */
+/**
+ * The log of the job's latest execution, or the file itself. @throws {LogNotFoundError} when there is none
+ */
 export async function locateLog(
   files: Files,
   target: string,

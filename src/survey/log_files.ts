@@ -1,5 +1,6 @@
 /**
- * Which files of the data directory hold logs: those in use, those that were set aside as damaged, and archives.
+ * Which files of the data directory hold logs: those in use, those that were set aside as damaged, and
+ * archives.
  */
 import type { Host } from "../platform/host.ts";
 import { readFileName } from "../wal/file_names.ts";

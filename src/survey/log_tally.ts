@@ -1,5 +1,6 @@
 /**
- * What the records of a log add up to, told one after the other: the one count behind every listing, screen and metric. Pure.
+ * What the records of a log add up to, told one after the other: the one count behind every listing, screen
+ * and metric. Pure.
  */
 import { decodeEvent } from "../events/event.ts";
 import { payloadTypeName } from "../events/event_type.ts";

@@ -1,9 +1,10 @@
 /**
- * What the logs of a directory hold that the server lacks, whoever writes them. Nothing is counted along: this worker's
- * open logs are asked, and all others are read from disk, so the numbers are right again after any crash.
+ * What the logs of a directory hold that the server lacks, whoever writes them. Nothing is counted along:
+ * this worker's open logs are asked, and all others are read from disk, so the numbers are right again after
+ * any crash.
  *
- * A log is read once and then only after it has changed, so that looking at ten thousand of them again is a matter of
- * milliseconds.
+ * A log is read once and then only after it has changed, so that looking at ten thousand of them again is a
+ * matter of milliseconds.
  */
 import { readFileName } from "../wal/file_names.ts";
 import { isMissing } from "../platform/files.ts";
@@ -89,8 +90,9 @@ export interface LogTotals {
 }
 
 /**
- * Adds up this worker's logs as they are now and all others as they were found. A log that was taken up since counts as
- * it is now. `isKept`: whether a log that nobody has open and of which the server has everything lies there on purpose.
+ * Adds up this worker's logs as they are now and all others as they were found. A log that was taken up since
+ * counts as it is now. `isKept`: whether a log that nobody has open and of which the server has everything
+ * lies there on purpose.
  */
 export function totalLogs(
   own: Iterable<Pending & { path: string }>,

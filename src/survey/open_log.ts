@@ -24,7 +24,10 @@ export async function openLog(files: Files, path: string): Promise<OpenedLog> {
   return { bytes: readLogFile(files, path), archived };
 }
 
-/** The bytes of a log, or of an archive also those behind its damage: good for salvage, which believes checksums only. */
+/**
+ * The bytes of a log, or of an archive also those behind its damage: good for salvage, which believes
+ * checksums only.
+ */
 export async function openPastDamage(files: Files, path: string): Promise<LogBytes> {
   const { bytes, archived } = await openLog(files, path);
   if (!archived) return bytes;

@@ -1,6 +1,7 @@
 /**
- * What waits for the server in a log that another process may be writing. Such a log is looked at whenever it has grown, so
- * the scan of the last few is kept and goes on where it ended: looking costs what was appended since, not the whole log.
+ * What waits for the server in a log that another process may be writing. Such a log is looked at whenever it
+ * has grown, so the scan of the last few is kept and goes on where it ended: looking costs what was appended
+ * since, not the whole log.
  */
 import type { ListedFile } from "./directory.ts";
 import { LogTally, type Pending } from "./log_tally.ts";

@@ -1,5 +1,6 @@
 /**
- * What a log made by salvage holds and lacks, in the terms of its events: the bytes alone do not know what an output batch is.
+ * What a log made by salvage holds and lacks, in the terms of its events: the bytes alone do not know what an
+ * output batch is.
  */
 import { decodeEvent } from "../events/event.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";

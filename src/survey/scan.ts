@@ -19,8 +19,8 @@ export interface LogScan {
 }
 
 /**
- * Damage of an archive ends its log as a cut would: the log has no bytes there, so its problem is `torn_record`, at
- * the first byte that no record covers, whether or not a record had begun.
+ * Damage of an archive ends its log as a cut would: the log has no bytes there, so its problem is
+ * `torn_record`, at the first byte that no record covers, whether or not a record had begun.
  */
 export async function scanBytes(
   bytes: LogBytes,

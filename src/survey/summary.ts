@@ -12,7 +12,9 @@ import { payloadTypeName } from "../events/event_type.ts";
 import { LogTally, UNDECODABLE } from "./log_tally.ts";
 import { type LogScan, scanBytes } from "./scan.ts";
 
-/** Reasons of failures shown in full; a log in which everything failed has the same reason a thousand times. */
+/**
+ * Reasons of failures shown in full; a log in which everything failed has the same reason a thousand times.
+ */
 const FAILURES_MAX = 5;
 
 export interface LogSummary extends LogScan {
@@ -91,8 +93,8 @@ export function eventRow(record: WalRecord, status: EffectiveStatus): EventRow {
 export type KnownLog = Pick<LogSummary, "ledger" | "marks">;
 
 /**
- * The events of a log in file order, until `onEvent` says that it has enough. `known` is from an earlier pass over the same log: events
- * appended since then are left out, because their statuses are not known.
+ * The events of a log in file order, until `onEvent` says that it has enough. `known` is from an earlier pass
+ * over the same log: events appended since then are left out, because their statuses are not known.
  */
 export async function readEvents(
   bytes: LogBytes,
@@ -117,7 +119,10 @@ export async function readEvents(
   }
 }
 
-/** Which records of a log are events, a bit for each: a second ledger in a second pass would cost a hundred times as much. */
+/**
+ * Which records of a log are events, a bit for each: a second ledger in a second pass would cost a hundred
+ * times as much.
+ */
 class EventMarks {
   #bits = new Uint8Array(1024);
   #records = 0;

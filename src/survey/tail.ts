@@ -1,5 +1,6 @@
 /**
- * A log that is being written, read as it grows. The file is held open, so that it can be read to its end even after it was archived.
+ * A log that is being written, read as it grows. The file is held open, so that it can be read to its end
+ * even after it was archived.
  */
 import { type Files, isMissing, type ReadableFile } from "../platform/files.ts";
 import type { FileIdentity } from "../platform/lock_table.ts";
@@ -42,8 +43,9 @@ export class LogTail implements Disposable {
   }
 
   /**
-   * Tells of each record since the last call, until `onRecord` says that it has enough. Always starts where a record does: what looked
-   * torn may be whole by now, and a new owner may have cut it off and written something else in its place.
+   * Tells of each record since the last call, until `onRecord` says that it has enough. Always starts where a
+   * record does: what looked torn may be whole by now, and a new owner may have cut it off and written
+   * something else in its place.
    */
   async read(
     onRecord: (record: WalRecord) => Promise<void | "enough">,

@@ -1,6 +1,6 @@
 /**
- * Which files the words on the command line mean, for commands that work on several logs: a job's id means every log and archive of
- * that job, the path of a file that file alone.
+ * Which files the words on the command line mean, for commands that work on several logs: a job's id means
+ * every log and archive of that job, the path of a file that file alone.
  */
 import { type Files, isMissing } from "../platform/files.ts";
 import { isOwnLog, readFileName } from "../wal/file_names.ts";
@@ -19,10 +19,14 @@ export interface Target {
   readonly jobId: string | undefined;
 }
 
-/** Every log and every archive, by name; archives first, because one may be an earlier state of a log of the same name. */
+/**
+ * Every log and every archive, by name; archives first, because one may be an earlier state of a log of the
+ * same name.
+ */
 export async function allTargets(files: Files, { walDir, archiveDir }: Directories): Promise<Target[]> {
   const archives = (await namesIn(files, archiveDir)).filter(isArchive);
-  // An archive that somebody named in another way is an archive still; a log of another name is not ours to touch.
+  // An archive that somebody named in another way is an archive still; a log of another name is not ours to
+  // touch.
   const logs = (await namesIn(files, walDir)).filter(isOwnLog);
   return [
     ...archives.map((name) => named(archiveDir, name, "archive")),
@@ -66,7 +70,10 @@ async function findTarget(
   return targets;
 }
 
-/** A path may lead into one of the two directories in another way than the settings do, as through a symbolic link. */
+/**
+ * A path may lead into one of the two directories in another way than the settings do, as through a symbolic
+ * link.
+ */
 async function targetOfPath(
   files: Files,
   path: string,

@@ -1,6 +1,6 @@
 /**
- * Reads every byte of one log or archive and says whether it is whole. Of a log that is being written the last record can be half
- * there: what looks damaged is read again, and only what stays as it is is a finding.
+ * Reads every byte of one log or archive and says whether it is whole. Of a log that is being written the
+ * last record can be half there: what looks damaged is read again, and only what stays as it is is a finding.
  */
 import type { Clock } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
@@ -22,7 +22,10 @@ export interface Verified extends Omit<LogScan, "ledger"> {
   readonly owner: LockOwner | undefined;
   /** How far the damage reaches; undefined when there is none. */
   readonly extent: DamageExtent | undefined;
-  /** The header's reserved word: 0, unless a newer version wrote the log or a bit rotted. It does no harm to anything. */
+  /**
+   * The header's reserved word: 0, unless a newer version wrote the log or a bit rotted. It does no harm to
+   * anything.
+   */
   readonly reservedWord: number;
 }
 
@@ -94,7 +97,8 @@ async function readAgain(
       return Promise.resolve();
     });
     logBytes = Math.max(logBytes, goodBytes);
-    // With new records in its place, what is torn now is the next write; otherwise the damage would still be where it was.
+    // With new records in its place, what is torn now is the next write; otherwise the damage would still be
+    // where it was.
     const hasMoved = goodBytes > scan.goodBytes && (damage === undefined || damage.problem === "torn_record");
     if (damage === undefined || (hasMoved && owner !== undefined)) {
       return { ...scan, records, goodBytes, logBytes, damage: undefined };

@@ -3,7 +3,8 @@
  *
  *     owner, place, new records, wait | owner, place, new records, wait | …
  *
- * Owner and place are looked at before the records: whatever the worker wrote before it let go is then read in the same turn.
+ * Owner and place are looked at before the records: whatever the worker wrote before it let go is then read
+ * in the same turn.
  */
 import type { Host } from "../platform/host.ts";
 import type { WalRecord } from "../wal/format.ts";

@@ -1,14 +1,16 @@
 /**
- * Keeps track of what the server lacks, in as little memory as that can be done: where the oldest pending events lie, and which
- * acknowledgement may be written. Pure; positions and sequences only, never payloads.
+ * Keeps track of what the server lacks, in as little memory as that can be done: where the oldest pending
+ * events lie, and which acknowledgement may be written. Pure; positions and sequences only, never payloads.
  *
- * A log has two parts. The *resumed* part was there when the log was opened; another writer may have made it, so its sequences may
- * come in any order and more than once. Its pending sequences are kept, sorted. The *own* part behind it holds what was appended
- * since, with sequences that rise and are higher than all before them, so nothing needs to be kept of it but the *window*: the oldest
- * pending events, in file order, as far as the file has been looked through. `soughtBytes` is how far that is.
+ * A log has two parts. The *resumed* part was there when the log was opened; another writer may have made it,
+ * so its sequences may come in any order and more than once. Its pending sequences are kept, sorted. The
+ * *own* part behind it holds what was appended since, with sequences that rise and are higher than all before
+ * them, so nothing needs to be kept of it but the *window*: the oldest pending events, in file order, as far
+ * as the file has been looked through. `soughtBytes` is how far that is.
  *
- * Invariant, kept here: an acknowledgement of sequence S makes every pending event before it with at most that sequence count as
- * sent, so `acknowledgeable` is never so high that it would cover an event that the server has not stored.
+ * Invariant, kept here: an acknowledgement of sequence S makes every pending event before it with at most
+ * that sequence count as sent, so `acknowledgeable` is never so high that it would cover an event that the
+ * server has not stored.
  */
 import { HEADER_BYTES, SEQUENCE_MAX, Status, type WalRecord } from "./format.ts";
 import type { PendingSequences } from "./ledger.ts";
@@ -33,12 +35,18 @@ const FAILED = 2;
 const WINDOW_SLACK = 1024;
 
 export class Backlog {
-  /** The resumed part's pending sequences, and for each how many event records it has and how many of them are unsettled. */
+  /**
+   * The resumed part's pending sequences, and for each how many event records it has and how many of them are
+   * unsettled.
+   */
   #sequences: BigInt64Array;
   #copies: Uint32Array;
   #unsettled: Uint32Array;
   #outcomes: Uint8Array;
-  /** Whether an event of the sequence was met: before that, a record with status 3 is an event, and after it a failure. */
+  /**
+   * Whether an event of the sequence was met: before that, a record with status 3 is an event, and after it a
+   * failure.
+   */
   #met: Uint8Array;
   /** All resumed sequences before this index are settled. */
   #lowest = 0;
@@ -54,7 +62,8 @@ export class Backlog {
   /**
    * @param resumed what was pending when the log was opened
    * @param resumedBytes how long the log was then
-   * @param leftOut the lowest sequence that was pending and is not in `resumed`: no acknowledgement may cover it
+   * @param leftOut the lowest sequence that was pending and is not in `resumed`: no acknowledgement may cover
+   * it
    */
   constructor(resumed: PendingSequences, resumedBytes: number, leftOut?: bigint) {
     this.#acknowledgeableMax = leftOut === undefined ? SEQUENCE_MAX : leftOut - 1n;
@@ -84,7 +93,10 @@ export class Backlog {
     return this.#acknowledgeable;
   }
 
-  /** Tells of the record that starts at `soughtBytes`. Returns whether it is a pending event; then it is in the window. */
+  /**
+   * Tells of the record that starts at `soughtBytes`. Returns whether it is a pending event; then it is in
+   * the window.
+   */
   seek(
     record: Pick<WalRecord, "offset" | "length" | "sequence" | "status" | "timestampMs"> & {
       payloadBytes: number;
@@ -125,8 +137,8 @@ export class Backlog {
   }
 
   /**
-   * The server has stored the event. Settling what is settled already does nothing and returns 0; else it returns how many
-   * event records are pending no more.
+   * The server has stored the event. Settling what is settled already does nothing and returns 0; else it
+   * returns how many event records are pending no more.
    * @throws {RangeError} when no event that was given out lies there
    */
   settleStored(position: Pick<Position, "offset" | "sequence">): number {
@@ -140,8 +152,8 @@ export class Backlog {
   }
 
   /**
-   * The event was given up, and with it every record of its sequence, those that the server has stored included. Returns how many
-   * of them were pending and how many stored. Else as `settleStored`.
+   * The event was given up, and with it every record of its sequence, those that the server has stored
+   * included. Returns how many of them were pending and how many stored. Else as `settleStored`.
    */
   settleFailed(position: Pick<Position, "offset" | "sequence">): { pending: number; stored: number } {
     const entry = this.#expect(position);

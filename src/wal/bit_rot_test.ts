@@ -1,13 +1,15 @@
 /**
- * One bit of a log rots: any bit of a length, a status or the header, and one of each other byte, for whatever a checksum covers is
- * damaged by any. Every record whose own bytes were not touched is in the recovered log, byte for byte. The log is made
- * to be hard: records of equal and of doubled lengths, so that a flipped length leads from one boundary to another; a record whose
- * payload is a piece of a log; acknowledgements and failures between the events.
+ * One bit of a log rots: any bit of a length, a status or the header, and one of each other byte, for
+ * whatever a checksum covers is damaged by any. Every record whose own bytes were not touched is in the
+ * recovered log, byte for byte. The log is made to be hard: records of equal and of doubled lengths, so that
+ * a flipped length leads from one boundary to another; a record whose payload is a piece of a log;
+ * acknowledgements and failures between the events.
  *
- * It holds for the events and the execution without exception. It must not hold for two kinds of records, which say something of
- * others: the failure of an event that the flip destroyed (it would be taken for an event itself), and an acknowledgement that lies
- * behind the flip when what it destroyed may have been the failure of an event that is covered. Both are counted here, and every event
- * that was settled before the damage began is settled in the recovered log.
+ * It holds for the events and the execution without exception. It must not hold for two kinds of records,
+ * which say something of others: the failure of an event that the flip destroyed (it would be taken for an
+ * event itself), and an acknowledgement that lies behind the flip when what it destroyed may have been the
+ * failure of an event that is covered. Both are counted here, and every event that was settled before the
+ * damage began is settled in the recovered log.
  */
 import assert from "node:assert/strict";
 import { encodeExecution, encodeFailure } from "./execution.ts";
@@ -138,7 +140,8 @@ Deno.test("whichever bit of a log rots, every record whose own bytes were not to
     if (isInLength) assert.ok(found.has(touched) && plan.unproven === 0, name);
     for (const [sequence, status] of statuses) {
       const was = before.get(sequence);
-      // Nothing becomes sent, or failed, that was not; and what had been acknowledged when the damage began stays so.
+      // Nothing becomes sent, or failed, that was not; and what had been acknowledged when the damage began
+      // stays so.
       assert.ok(status === was || status === "pending", `${name}: ${sequence} was ${was}, is ${status}`);
       const settled = RECORDS.findIndex((record) =>
         record.sequence >= sequence && record.kind === "acknowledgement"

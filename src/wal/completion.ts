@@ -1,12 +1,14 @@
 /**
- * The mark that says in a log that its job's end is settled with the server. It is written when the server has answered, so that
- * whoever opens the log later neither asks again nor takes it for one that still has to be completed. Losing it costs one more call.
+ * The mark that says in a log that its job's end is settled with the server. It is written when the server
+ * has answered, so that whoever opens the log later neither asks again nor takes it for one that still has to
+ * be completed. Losing it costs one more call.
  *
- * It is an acknowledgement of a sequence below that of every event, so that it settles no event for any reader:
+ * It is an acknowledgement of a sequence below that of every event, so that it settles no event for any
+ * reader:
  *
- *     status 2, no payload    sequence -2^63        completed     the server has the job's result
- *                             sequence -2^63 + 1    superseded    a later execution has the job, and its result
- *                             sequence -2^63 + 2    refused       the server provably knows no such job
+ *     status 2, no payload   sequence -2^63       completed     the server has the job's result
+ *                            sequence -2^63 + 1   superseded    a later execution has the job, and its result
+ *                            sequence -2^63 + 2   refused       the server provably knows no such job
  *
  * A log has several only when somebody tried again; the last one counts.
  */
@@ -30,8 +32,8 @@ export function completionMark(
 }
 
 /**
- * What is known of a job's end. `due`: it has ended, and the server is not known to have its result. Undefined: it has not ended, or
- * nobody can complete it, because its token is not there.
+ * What is known of a job's end. `due`: it has ended, and the server is not known to have its result.
+ * Undefined: it has not ended, or nobody can complete it, because its token is not there.
  */
 export type CompletionState = CompletionMark | "due" | undefined;
 

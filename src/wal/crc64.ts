@@ -1,6 +1,6 @@
 /**
- * CRC-64/NVME, the checksum of every record, fast enough not to be felt: sixteen bytes a step ("slicing by 16") on pairs of
- * 32-bit integers, about 1.6 GB/s. BigInt would be fifty times slower. Pure.
+ * CRC-64/NVME, the checksum of every record, fast enough not to be felt: sixteen bytes a step ("slicing by
+ * 16") on pairs of 32-bit integers, about 1.6 GB/s. BigInt would be fifty times slower. Pure.
  *
  * Reflected polynomial 0x9A6C9329AC4BC9B5, register and final exclusive-or all ones; "123456789" gives
  * 0xAE8B14860A799888.
@@ -9,19 +9,27 @@
 export const POLYNOMIAL_LOW = 0xac4bc9b5 | 0;
 export const POLYNOMIAL_HIGH = 0x9a6c9329 | 0;
 
-/** Entry `256 * k + byte` of each is a half of what `byte` in the register becomes when `k` more zero bytes follow. */
+/**
+ * Entry `256 * k + byte` of each is a half of what `byte` in the register becomes when `k` more zero bytes
+ * follow.
+ */
 interface Tables {
   low: Int32Array;
   high: Int32Array;
 }
 
 const SLICES = 16;
-/** A view over the bytes makes long stretches half as fast again, but takes as long to make as this many bytes to read. */
+/**
+ * A view over the bytes makes long stretches half as fast again, but takes as long to make as this many bytes
+ * to read.
+ */
 const VIEW_BYTES_MIN = 128;
 
 let tables: Tables | undefined;
 
-/** Built on first use, in a fraction of a millisecond, so that commands that read no log do not pay for it. */
+/**
+ * Built on first use, in a fraction of a millisecond, so that commands that read no log do not pay for it.
+ */
 function buildTables(): Tables {
   const low = new Int32Array(SLICES * 256);
   const high = new Int32Array(SLICES * 256);
@@ -49,7 +57,10 @@ function buildTables(): Tables {
 
 /** A checksum in the making. It can be used again after `reset`. */
 export class Crc64 {
-  /** The register before the final exclusive-or, in halves: plain integers, so that the loop allocates nothing. */
+  /**
+   * The register before the final exclusive-or, in halves: plain integers, so that the loop allocates
+   * nothing.
+   */
   registerLow = -1;
   registerHigh = -1;
 

@@ -45,7 +45,9 @@ export interface QuarantineCounts {
   salvageable: number;
 }
 
-/** The log is damaged in a way that is no crash's, so it was set aside as it is, and takes no more records. */
+/**
+ * The log is damaged in a way that is no crash's, so it was set aside as it is, and takes no more records.
+ */
 export class LogQuarantinedError extends Error {
   override name = "LogQuarantinedError";
   constructor(
@@ -63,8 +65,8 @@ export class LogQuarantinedError extends Error {
 }
 
 /**
- * A group of records could not be written. The log is as it was before them, none of them is in it, and they may be appended
- * again, in order, when `cause` has been dealt with.
+ * A group of records could not be written. The log is as it was before them, none of them is in it, and they
+ * may be appended again, in order, when `cause` has been dealt with.
  */
 export class LogWriteError extends Error {
   override name = "LogWriteError";
@@ -77,7 +79,10 @@ export class LogWriteError extends Error {
   }
 }
 
-/** The log takes no more: its file is in a state that nobody can vouch for, or it was closed. What was durable before is safe. */
+/**
+ * The log takes no more: its file is in a state that nobody can vouch for, or it was closed. What was durable
+ * before is safe.
+ */
 export class LogSealedError extends Error {
   override name = "LogSealedError";
   constructor(readonly path: string, what: string, options?: ErrorOptions) {

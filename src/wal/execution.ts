@@ -1,6 +1,7 @@
 /**
- * The payloads that are ours in a log: the execution record, with which a log alone is enough to resume, replay or explain a
- * run, and the failure record, which says why an event was given up. Both are JSON, so that `strings` shows them.
+ * The payloads that are ours in a log: the execution record, with which a log alone is enough to resume,
+ * replay or explain a run, and the failure record, which says why an event was given up. Both are JSON, so
+ * that `strings` shows them.
  */
 
 /** Which run of which job a log belongs to. `task_token` is a secret: it is never printed. */
@@ -37,7 +38,10 @@ export function encodeExecution(execution: Execution): Uint8Array<ArrayBuffer> {
   });
 }
 
-/** The execution in `payload`, or undefined when the bytes are not one. Fields that a newer version added are dropped. */
+/**
+ * The execution in `payload`, or undefined when the bytes are not one. Fields that a newer version added are
+ * dropped.
+ */
 export function decodeExecution(payload: Uint8Array): Execution | undefined {
   const found = decodeJson(payload);
   if (found === undefined) return undefined;
@@ -73,8 +77,8 @@ export function decodeExecution(payload: Uint8Array): Execution | undefined {
 }
 
 /**
- * A server's message can be of any length and a record cannot, so the message is shortened; where it came from
- * has the whole of it.
+ * A server's message can be of any length and a record cannot, so the message is shortened; where it came
+ * from has the whole of it.
  */
 const MESSAGE_CHARACTERS_MAX = 4096;
 
@@ -86,7 +90,10 @@ export function encodeFailure(failure: Failure): Uint8Array<ArrayBuffer> {
   });
 }
 
-/** The failure in `payload`, or undefined when the bytes are not one: another writer may have put an event there. */
+/**
+ * The failure in `payload`, or undefined when the bytes are not one: another writer may have put an event
+ * there.
+ */
 export function decodeFailure(payload: Uint8Array): Failure | undefined {
   const found = decodeJson(payload);
   if (found === undefined) return undefined;
@@ -100,7 +107,8 @@ function encodeJson(value: Record<string, unknown>): Uint8Array<ArrayBuffer> {
 }
 
 function decodeJson(payload: Uint8Array): Record<string, unknown> | undefined {
-  // Every payload here starts with a brace, and most that are not ours do not: no parser runs over a large event.
+  // Every payload here starts with a brace, and most that are not ours do not: no parser runs over a large
+  // event.
   if (payload[0] !== 0x7b) return undefined;
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));

@@ -10,14 +10,14 @@
  *     a.wal.cut-270, a.wal.cut-270-2, …            what was cut off the end of a log at byte 270
  *     .a.wal.tmp-UUID                              any of these in the making, or left by a crash
  *
- * Everything else, hidden files above all, is not ours. Job ids come from outside, so one that could leave the directory, hide
- * itself or be taken for another job's file is refused, never used raw.
+ * Everything else, hidden files above all, is not ours. Job ids come from outside, so one that could leave
+ * the directory, hide itself or be taken for another job's file is refused, never used raw.
  */
 import { nameToBe } from "../platform/publish_file.ts";
 
 /**
- * Letters, digits, hyphen and underscore. No dot: `a.2` would look like the second log of `a`. At most 128 characters, so that
- * the name keeps room for its endings below the 255 bytes that file systems allow.
+ * Letters, digits, hyphen and underscore. No dot: `a.2` would look like the second log of `a`. At most 128
+ * characters, so that the name keeps room for its endings below the 255 bytes that file systems allow.
  */
 const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 const LOG_NAME = /^([A-Za-z0-9][A-Za-z0-9_-]{0,127})(?:\.([2-9]|[1-9][0-9]{1,8}))?\.wal(?:\.zst)?$/;
@@ -39,7 +39,9 @@ export function logName(jobId: string, copy = 1): string {
   return copy === 1 ? `${jobId}.wal` : `${jobId}.${copy}.wal`;
 }
 
-/** The names that a job's log may take, in the order in which they are tried, from that of number `copy` on. */
+/**
+ * The names that a job's log may take, in the order in which they are tried, from that of number `copy` on.
+ */
 export function* logNames(jobId: string, copy = 1): Generator<string> {
   for (let number = copy;; number++) yield logName(jobId, number);
 }
@@ -96,7 +98,9 @@ function named(kind: FileKind, of: string): FileName {
   return { kind, of, job: parseLogName(of) };
 }
 
-/** Whether a worker takes up, archives and replays the file by itself: a log under a name that we would give. */
+/**
+ * Whether a worker takes up, archives and replays the file by itself: a log under a name that we would give.
+ */
 export function isOwnLog(name: string): boolean {
   const found = readFileName(name);
   return found?.kind === "log" && found.job !== undefined;

@@ -46,7 +46,8 @@ Deno.test("a file is what its name says", () => {
     [
       ["a.wal", "log", "a.wal", a],
       ["a.2.wal", "log", "a.2.wal", { jobId: "a", copy: 2 }],
-      // Listed, verified and counted, but not taken up: a copy that somebody made of a running job's log may be called so.
+      // Listed, verified and counted, but not taken up: a copy that somebody made of a running job's log may
+      // be called so.
       ["a.b.wal", "log", "a.b.wal", undefined],
       ["a.1.wal", "log", "a.1.wal", undefined],
       ["a b.wal", "log", "a b.wal", undefined],

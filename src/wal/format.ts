@@ -63,15 +63,18 @@ export function encodeHeader(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * What is wrong with a header, if anything. Only magic and version count: the reserved bytes may get a meaning
- * that does no harm to readers of this version.
+ * What is wrong with a header, if anything. Only magic and version count: the reserved bytes may get a
+ * meaning that does no harm to readers of this version.
  */
 export function headerProblem(header: Uint8Array): "bad_magic" | "bad_version" | undefined {
   for (let i = 0; i < MAGIC.length; i++) if (header[i] !== MAGIC[i]) return "bad_magic";
   return readUint32(header, VERSION_OFFSET) === FORMAT_VERSION ? undefined : "bad_version";
 }
 
-/** The header's word that every writer leaves 0 and no reader looks at; a tool may say that it is something else. */
+/**
+ * The header's word that every writer leaves 0 and no reader looks at; a tool may say that it is something
+ * else.
+ */
 export function reservedWord(header: Uint8Array): number {
   return readUint32(header, RESERVED_OFFSET);
 }
@@ -112,9 +115,9 @@ export function checkRecord({ sequence, status, timestampMs, payload }: RecordFi
 }
 
 /**
- * Writes a record, checked before by `checkRecord`, at `at`, so that a group of records becomes one buffer without a
- * copy in between. `view` lies over exactly the same memory as `bytes`; what was there before does not matter.
- * Returns where the record ends.
+ * Writes a record, checked before by `checkRecord`, at `at`, so that a group of records becomes one buffer
+ * without a copy in between. `view` lies over exactly the same memory as `bytes`; what was there before does
+ * not matter. Returns where the record ends.
  */
 export function encodeRecordInto(
   bytes: Uint8Array,
@@ -149,8 +152,8 @@ export function isChecksumRight(bytes: Uint8Array, at: number, length: number): 
 }
 
 /**
- * The fields of a record whose length and checksum were found right. `view` lies over the same memory as `bytes`; the payload
- * aliases it. `offset` is where the record lies in its file.
+ * The fields of a record whose length and checksum were found right. `view` lies over the same memory as
+ * `bytes`; the payload aliases it. `offset` is where the record lies in its file.
  */
 export function decodeRecord(
   bytes: Uint8Array,

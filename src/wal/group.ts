@@ -1,6 +1,7 @@
 /**
- * The records that wait to be written together, already as bytes in one buffer, so that a group of any size is one write and needs
- * no copy. Room is kept at the front for an acknowledgement, which is decided upon only when the group is written.
+ * The records that wait to be written together, already as bytes in one buffer, so that a group of any size
+ * is one write and needs no copy. Room is kept at the front for an acknowledgement, which is decided upon
+ * only when the group is written.
  */
 import {
   checkRecord,
@@ -21,7 +22,9 @@ export interface GroupEntry {
   reject(error: Error): void;
 }
 
-/** A typical group: larger ones make the buffer grow, and past `KEPT_BYTES_MAX` it is given back afterwards. */
+/**
+ * A typical group: larger ones make the buffer grow, and past `KEPT_BYTES_MAX` it is given back afterwards.
+ */
 const BUFFER_BYTES_MIN = 64 * 1024;
 const KEPT_BYTES_MAX = 1024 * 1024;
 

@@ -1,12 +1,13 @@
 /**
- * Puts records on stable storage: everything that waits goes out in one write and one sync, and an append is answered only
- * after the sync that covers it. While one group is at the disk the next one gathers.
+ * Puts records on stable storage: everything that waits goes out in one write and one sync, and an append is
+ * answered only after the sync that covers it. While one group is at the disk the next one gathers.
  *
  * What keeps the file safe:
- * - `writtenBytes` is the end of the last record that was wholly written. A write that fails or stops short is undone by truncating to
- *   it, and everything that waits is turned away, so that records never change their order. If even that fails, the log is sealed.
- * - `durableBytes` moves only after a sync. A sync that failed may have lost any of the unsynced bytes, and a later one
- *   would hide that; so after the first failure the log is sealed for ever.
+ * - `writtenBytes` is the end of the last record that was wholly written. A write that fails or stops short
+ *   is undone by truncating to it, and everything that waits is turned away, so that records never change
+ *   their order. If even that fails, the log is sealed.
+ * - `durableBytes` moves only after a sync. A sync that failed may have lost any of the unsynced bytes, and a
+ *   later one would hide that; so after the first failure the log is sealed for ever.
  */
 import { type Clock } from "../platform/clock.ts";
 import { isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
@@ -15,7 +16,10 @@ import { LogSealedError, LogWriteError, reason } from "./errors.ts";
 import { RECORD_OVERHEAD_BYTES, type RecordFields } from "./format.ts";
 import { Group, type GroupEntry } from "./group.ts";
 
-/** `always`: an append is durable when it resolves. `interval`: it is written then, and durable at most `intervalMs` later. */
+/**
+ * `always`: an append is durable when it resolves. `interval`: it is written then, and durable at most
+ * `intervalMs` later.
+ */
 export type SyncMode = { mode: "always" } | { mode: "interval"; intervalMs: number };
 
 /** An open log, as those see it who count. */
@@ -70,8 +74,8 @@ interface Flush {
 }
 
 /**
- * Callers that were answered together come back within a few turns of the microtask queue. Waiting for them costs
- * nothing beside a sync and lets all of them into one group.
+ * Callers that were answered together come back within a few turns of the microtask queue. Waiting for them
+ * costs nothing beside a sync and lets all of them into one group.
  */
 const GATHERING_TURNS = 4;
 
@@ -110,7 +114,10 @@ export class GroupCommit {
     return promise;
   }
 
-  /** Resolves when what waits now, an acknowledgement included, was written, or had to be put off because the disk is full. */
+  /**
+   * Resolves when what waits now, an acknowledgement included, was written, or had to be put off because the
+   * disk is full.
+   */
   flush(): Promise<void> {
     const refusal = this.#sealed ?? this.#refuseWhenClosed();
     if (refusal !== undefined) return Promise.reject(refusal);
@@ -186,7 +193,8 @@ export class GroupCommit {
         for (const flush of flushes) flush.resolve();
       }
     } catch (error) {
-      // A mistake of ours: nobody knows how far it got, so nobody is left waiting and nothing more is written.
+      // A mistake of ours: nobody knows how far it got, so nobody is left waiting and nothing more is
+      // written.
       this.#seal(`an unexpected error (${reason(error)})`, error, [...group.entries, ...flushes]);
     }
     group.clear();
@@ -260,7 +268,10 @@ export class GroupCommit {
     });
   }
 
-  /** Makes the file what it was before the group. A crash before this is done leaves a torn tail, which opening cuts. */
+  /**
+   * Makes the file what it was before the group. A crash before this is done leaves a torn tail, which
+   * opening cuts.
+   */
   async #rollBack(entries: readonly GroupEntry[], flushes: readonly Flush[], cause: unknown): Promise<void> {
     const { path, logger, observe } = this.options;
     const noSpace = isNoSpaceError(cause);
@@ -285,7 +296,8 @@ export class GroupCommit {
     // Those that gathered meanwhile are turned away as well: they must not overtake the ones that failed.
     for (const entry of [...entries, ...this.#gathering.entries]) entry.reject(error);
     this.#gathering.clear();
-    // An acknowledgement stays owed and goes out with the next write; until then the server may be sent things twice.
+    // An acknowledgement stays owed and goes out with the next write; until then the server may be sent
+    // things twice.
     for (const flush of flushes) flush.resolve();
   }
 

@@ -1,5 +1,6 @@
 /**
- * Says of each record what it is, and of each event whether the server has it. No input or output; the records come in file order.
+ * Says of each record what it is, and of each event whether the server has it. No input or output; the
+ * records come in file order.
  *
  *     execution         the file's first record, with sequence 0 and status 2
  *     acknowledgement   status 2 and no payload: every pending event before it with at most its sequence is
@@ -7,9 +8,10 @@
  *     failure           status 3 and the sequence of an event before it: that event was given up
  *     event             every other record, with its own status; one that we do not know counts as pending
  *
- * The status of an event is what its latest record says, so all event records of one sequence share one status, which lives
- * in the sequence's *slot*. While sequences rise, as in every log of ours, slots are sorted and an event's index is its
- * slot; the first one that does not rise brings in a `SequenceIndex`. A million events take 9 to 35 MB.
+ * The status of an event is what its latest record says, so all event records of one sequence share one
+ * status, which lives in the sequence's *slot*. While sequences rise, as in every log of ours, slots are
+ * sorted and an event's index is its slot; the first one that does not rise brings in a `SequenceIndex`. A
+ * million events take 9 to 35 MB.
  */
 import { type RecordFields, Status } from "./format.ts";
 import { SequenceIndex } from "./sequence_index.ts";
@@ -38,7 +40,10 @@ export class Ledger {
   #slots = 0;
   #sequences = new BigInt64Array(SLOTS_MIN);
   #statuses = new Uint8Array(SLOTS_MIN);
-  /** While sequences rise: every slot before this one is settled. It never moves back, so acknowledging is linear overall. */
+  /**
+   * While sequences rise: every slot before this one is settled. It never moves back, so acknowledging is
+   * linear overall.
+   */
   #firstUnsettled = 0;
   #highest: bigint | undefined;
   #index: SequenceIndex | undefined;

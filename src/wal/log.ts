@@ -1,6 +1,7 @@
 /**
- * The write-ahead log of one execution, and the only thing that ever writes one. An event is on stable storage when `append`
- * resolves; it is pending until `acknowledge` says that the server has stored it, or `fail` that it was given up.
+ * The write-ahead log of one execution, and the only thing that ever writes one. An event is on stable
+ * storage when `append` resolves; it is pending until `acknowledge` says that the server has stored it, or
+ * `fail` that it was given up.
  *
  *     const log = await Log.create(directory, logNames(jobId), execution, { files, clock });
  *     await log.append({ sequence: 1n, timestampMs, payload });
@@ -39,8 +40,9 @@ export interface LogOptions {
 export interface OpenOptions extends LogOptions {
   onRecord?(record: WalRecord, kind: RecordKind): void;
   /**
-   * Which events of the file count as pending while it is open here; without it, those that are. What is pending and not wanted stays
-   * so, and nothing that it would have to be acknowledged with is recorded as sent.
+   * Which events of the file count as pending while it is open here; without it, those that are. What is
+   * pending and not wanted stays so, and nothing that it would have to be acknowledged with is recorded as
+   * sent.
    */
   isWanted?: IsWanted;
 }
@@ -138,8 +140,8 @@ export class Log {
   }
 
   /**
-   * Opens an existing log, recovers it, and goes on where it ends. `onRecord` is told of each good record first, even if the log is
-   * then found to be damaged; a payload is valid until it returns.
+   * Opens an existing log, recovers it, and goes on where it ends. `onRecord` is told of each good record
+   * first, even if the log is then found to be damaged; a payload is valid until it returns.
    * @throws {LogLockedError} when somebody else is writing it
    * @throws {LogQuarantinedError} when it is damaged in a way that is no crash's; it was renamed then
    * @throws {NotFound} and the like when it cannot be opened
@@ -190,10 +192,11 @@ export class Log {
   }
 
   /**
-   * Resolves when the event is on stable storage (in interval mode: when it is written). The payload is copied at once. Appends may
-   * be outstanding in any number; they are written in the order of the calls.
+   * Resolves when the event is on stable storage (in interval mode: when it is written). The payload is
+   * copied at once. Appends may be outstanding in any number; they are written in the order of the calls.
    * @throws {RangeError} when the sequence does not rise, or the event does not fit the format
-   * @throws {LogWriteError} when it could not be written: the event is not in the log, and may be appended again
+   * @throws {LogWriteError} when it could not be written: the event is not in the log, and may be appended
+   * again
    * @throws {LogSealedError} when the log takes no more
    */
   append({ sequence, timestampMs, payload }: NewEvent): Promise<void> {
@@ -229,8 +232,9 @@ export class Log {
   }
 
   /**
-   * Resolves when every event that was appended is on stable storage, and so among what `pending` gives. In interval mode that is
-   * sooner than by itself; whoever wants to know that nothing is pending has to ask for it first.
+   * Resolves when every event that was appended is on stable storage, and so among what `pending` gives. In
+   * interval mode that is sooner than by itself; whoever wants to know that nothing is pending has to ask for
+   * it first.
    * @throws {LogSealedError} when the log takes no more
    */
   sync(): Promise<void> {
@@ -238,8 +242,8 @@ export class Log {
   }
 
   /**
-   * The oldest pending events in file order, read from the disk: as many as `limit` allows, and at least one if any is pending. They
-   * stay pending, and are given out again, until they are acknowledged or failed.
+   * The oldest pending events in file order, read from the disk: as many as `limit` allows, and at least one
+   * if any is pending. They stay pending, and are given out again, until they are acknowledged or failed.
    * @throws {LogReadError} when they do not read back as they were written
    */
   pending(limit: PendingLimit): Promise<PendingEvent[]> {
@@ -248,7 +252,9 @@ export class Log {
     );
   }
 
-  /** Resolves when something is pending, when the log is closed, or when `signal` aborts: look which it was. */
+  /**
+   * Resolves when something is pending, when the log is closed, or when `signal` aborts: look which it was.
+   */
   waitForPending(signal?: AbortSignal): Promise<void> {
     if (this.#durablePending > 0 || this.#closed !== undefined || signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -263,8 +269,8 @@ export class Log {
   }
 
   /**
-   * The server has stored exactly these events, which `pending` gave. Resolves when that is written, unsynced: if it is lost, the events
-   * are sent again. On a full disk it is written later.
+   * The server has stored exactly these events, which `pending` gave. Resolves when that is written,
+   * unsynced: if it is lost, the events are sent again. On a full disk it is written later.
    * @throws {RangeError} when `pending` did not give one of them
    * @throws {LogSealedError} when the log takes no more
    */
@@ -306,7 +312,8 @@ export class Log {
       this.#counts.sent -= stored;
       this.#counts.failed += pending + stored;
       this.#durablePending -= pending;
-      // Another writer may have recorded a sequence more than once: those records are taken to be as long as this one.
+      // Another writer may have recorded a sequence more than once: those records are taken to be as long as
+      // this one.
       this.#pendingBytes = Math.max(0, this.#pendingBytes - pending * event.length);
       // What was stored after the event can be acknowledged only now.
       await Promise.all([this.#commit.flush(), this.#reader.findOldest(this.#durablePending)]);

@@ -1,6 +1,6 @@
 /**
- * Brings a log's file into the state in which it can be appended to: locked, whole, synced and under its own name. Either it was
- * just made, or it was found, read, and recovered as `recovery.ts` decides.
+ * Brings a log's file into the state in which it can be appended to: locked, whole, synced and under its own
+ * name. Either it was just made, or it was found, read, and recovered as `recovery.ts` decides.
  */
 import { type Files, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
 import { fileName, parentDirectory } from "../platform/path_names.ts";
@@ -40,7 +40,10 @@ export interface FileContext {
   logger: Logger;
 }
 
-/** Makes a log under the first of `names` that is free; what a crash leaves behind is told in `publish_file.ts`. */
+/**
+ * Makes a log under the first of `names` that is free; what a crash leaves behind is told in
+ * `publish_file.ts`.
+ */
 export async function createLogFile(
   { files, logger }: FileContext,
   directory: string,
@@ -100,7 +103,8 @@ export async function openLogFile(
     const bytes = end.damage === undefined
       ? end.goodBytes
       : await recover(context, path, file, { ...end, damage: end.damage }, ledger);
-    // A crash of the earlier writer alone leaves records that are whole but were never synced, nor perhaps the name.
+    // A crash of the earlier writer alone leaves records that are whole but were never synced, nor perhaps
+    // the name.
     await file.sync();
     await context.files.syncDirectory(parentDirectory(path));
     context.logger.debug("WAL opened", { path, records: end.records, pending: ledger.pending });
@@ -128,7 +132,10 @@ async function* readLocked(file: LockedFile, offset: number): LogBytes {
   }
 }
 
-/** Cuts what no crash can have left acknowledged, or sets the log aside and throws. Returns the length that remains. */
+/**
+ * Cuts what no crash can have left acknowledged, or sets the log aside and throws. Returns the length that
+ * remains.
+ */
 async function recover(
   context: FileContext,
   path: string,
@@ -150,7 +157,10 @@ async function recover(
   throw new LogQuarantinedError(path, quarantinePath, damage, counts);
 }
 
-/** Saves the bytes from `goodBytes` on beside the log, durably, before it takes them off. A crash in between saves them twice. */
+/**
+ * Saves the bytes from `goodBytes` on beside the log, durably, before it takes them off. A crash in between
+ * saves them twice.
+ */
 async function cutTail(
   { files }: FileContext,
   path: string,
@@ -190,7 +200,10 @@ async function saveTail(files: Files, path: string, file: LockedFile, offset: nu
   saved.file.close();
 }
 
-/** Renames in two steps, because a rename would replace an earlier file of that name. A crash in between leaves both names. */
+/**
+ * Renames in two steps, because a rename would replace an earlier file of that name. A crash in between
+ * leaves both names.
+ */
 async function quarantine(files: Files, path: string): Promise<string> {
   const directory = parentDirectory(path);
   for (const name of quarantineNames(fileName(path))) {

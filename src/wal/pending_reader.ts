@@ -1,6 +1,6 @@
 /**
- * Reads pending events back from the log's file, from the oldest on. Only places are remembered, so it makes no difference to
- * memory whether a kilobyte or a gigabyte is waiting to be sent.
+ * Reads pending events back from the log's file, from the oldest on. Only places are remembered, so it makes
+ * no difference to memory whether a kilobyte or a gigabyte is waiting to be sent.
  */
 import type { LockedFile } from "../platform/files.ts";
 import type { Backlog } from "./backlog.ts";
@@ -34,9 +34,14 @@ export interface WrittenRecord {
 
 const BLOCK_BYTES_MIN = 64 * 1024;
 const BLOCK_BYTES_MAX = 1024 * 1024;
-/** With something to give out, this much more is looked through for the rest: the pending events may lie far apart. */
+/**
+ * With something to give out, this much more is looked through for the rest: the pending events may lie far
+ * apart.
+ */
 const LOOK_AHEAD_BYTES_MAX = 16 * 1024 * 1024;
-/** While fewer places than this are remembered, new events are added to them and need not be looked for later. */
+/**
+ * While fewer places than this are remembered, new events are added to them and need not be looked for later.
+ */
 const REMEMBERED_MAX = 1024;
 
 export class PendingReader {
@@ -50,7 +55,10 @@ export class PendingReader {
     readonly durableBytes: () => number,
   ) {}
 
-  /** When the oldest pending event happened. Exact as long as `findOldest` is called after events were settled. */
+  /**
+   * When the oldest pending event happened. Exact as long as `findOldest` is called after events were
+   * settled.
+   */
   get oldestTimestampMs(): number | undefined {
     const oldest = this.backlog.oldest ?? this.#unsynced.find((record) => record.status === Status.PENDING);
     return oldest === undefined ? undefined : Number(oldest.timestampMs);
@@ -82,7 +90,8 @@ export class PendingReader {
     let bytes = 0;
     const blockBytes = Math.min(BLOCK_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, limit.bytes));
     await this.#visitPending(blockBytes, ({ sequence, timestampMs, payload, offset, length }) => {
-      // The first event that is too many is visited as well: so the oldest is still known when those before it are settled.
+      // The first event that is too many is visited as well: so the oldest is still known when those before
+      // it are settled.
       if (events.length > 0 && (events.length >= limit.events || bytes + payload.length > limit.bytes)) {
         return false;
       }
@@ -93,7 +102,10 @@ export class PendingReader {
     return events;
   }
 
-  /** Tells `visit` of pending durable events, oldest first, until it returns false or it is enough for one time. */
+  /**
+   * Tells `visit` of pending durable events, oldest first, until it returns false or it is enough for one
+   * time.
+   */
   async #visitPending(blockBytes: number, visit: (record: WalRecord) => boolean): Promise<void> {
     const { backlog } = this;
     let offset = backlog.oldest?.offset ?? backlog.soughtBytes;

@@ -1,6 +1,6 @@
 /**
- * What a ledger does not keep about the pending events of a log: how long their records are, and since when the oldest of them
- * waits. Pure; 12 bytes an event, for as long as somebody needs the sums.
+ * What a ledger does not keep about the pending events of a log: how long their records are, and since when
+ * the oldest of them waits. Pure; 12 bytes an event, for as long as somebody needs the sums.
  */
 import type { Ledger, RecordKind } from "./ledger.ts";
 import type { WalRecord } from "./format.ts";
@@ -25,7 +25,10 @@ export class PendingTally {
     this.#events++;
   }
 
-  /** Bytes of all pending records, and the time of the first of them in the file, by a ledger of the same records. */
+  /**
+   * Bytes of all pending records, and the time of the first of them in the file, by a ledger of the same
+   * records.
+   */
   sum(ledger: Ledger): { bytes: number; oldestTimestampMs: number | undefined } {
     let bytes = 0;
     let oldestTimestampMs: number | undefined;

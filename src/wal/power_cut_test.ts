@@ -116,7 +116,8 @@ class LogUnderPowerCuts {
     try {
       this.#log = await openLog(this.#files);
     } catch (error) {
-      // Pages that survived behind one that did not look like damage: every durable event is in the good part.
+      // Pages that survived behind one that did not look like damage: every durable event is in the good
+      // part.
       assert.ok(error instanceof LogQuarantinedError);
       const good = eventsIn(this.#files.content(error.quarantinePath));
       assert.deepEqual(good.slice(0, this.#durable.length), this.#durable);

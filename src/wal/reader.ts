@@ -1,6 +1,6 @@
 /**
- * Reads a log from any source of bytes, in bounded memory. It can never modify one, and it reads a log that is being written:
- * a record that is half written just then looks torn.
+ * Reads a log from any source of bytes, in bounded memory. It can never modify one, and it reads a log that
+ * is being written: a record that is half written just then looks torn.
  */
 import type { Files } from "../platform/files.ts";
 import { openRegularFile } from "../platform/regular_file.ts";
@@ -36,8 +36,8 @@ export async function* bytesFrom(bytes: LogBytes, offset: number): LogBytes {
 }
 
 /**
- * Scans a whole log and tells `onRecord` of each record in file order, with what it is. A record's payload is valid until `onRecord`
- * returns, or its promise settles. Damage ends the records and is part of the result.
+ * Scans a whole log and tells `onRecord` of each record in file order, with what it is. A record's payload is
+ * valid until `onRecord` returns, or its promise settles. Damage ends the records and is part of the result.
  */
 export async function scanLog(
   bytes: LogBytes,
@@ -55,8 +55,8 @@ export async function scanLog(
 }
 
 /**
- * Finds the whole records from `offset` on, that of a damage, and tells `onRecord` of each; a payload is valid until it returns or
- * its promise settles. Returns how many there were.
+ * Finds the whole records from `offset` on, that of a damage, and tells `onRecord` of each; a payload is
+ * valid until it returns or its promise settles. Returns how many there were.
  */
 export async function salvageLog(
   bytes: LogBytes,

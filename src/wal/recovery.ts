@@ -1,7 +1,7 @@
 /**
- * Decides what opening a log for append does about damage, and so what everybody else says of it: a table over everything that
- * matters, and nothing else. Only what a crash leaves behind, bytes that were never acknowledged, is cut; whatever cannot be decided
- * from the bytes keeps the bytes. Pure.
+ * Decides what opening a log for append does about damage, and so what everybody else says of it: a table
+ * over everything that matters, and nothing else. Only what a crash leaves behind, bytes that were never
+ * acknowledged, is cut; whatever cannot be decided from the bytes keeps the bytes. Pure.
  *
  *     problem        whole records in or behind it   bytes prove that it was never finished   action
  *     none           -                               -                                        append
@@ -109,7 +109,10 @@ class FinishedCheck {
     this.#passed += bytes.length;
   }
 
-  /** Of the record that starts the bytes; no record is so short that its length has not come when this matters. */
+  /**
+   * Of the record that starts the bytes; no record is so short that its length has not come when this
+   * matters.
+   */
   get #checksumOffset(): number {
     return Math.max(RECORD_OVERHEAD_BYTES, readLength(this.#start, 0)) - CHECKSUM_BYTES;
   }
@@ -120,7 +123,10 @@ class FinishedCheck {
   }
 }
 
-/** Whether a file of fewer bytes than a header holds a header that was being written: its first bytes, or zeros for them. */
+/**
+ * Whether a file of fewer bytes than a header holds a header that was being written: its first bytes, or
+ * zeros for them.
+ */
 export function isUnfinishedHeader(bytes: Uint8Array): boolean {
   if (bytes.length >= HEADER_BYTES) return false;
   const header = encodeHeader();

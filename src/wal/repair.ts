@@ -1,16 +1,18 @@
 /**
- * Makes a new log out of everything that is still right in a damaged one. The damaged file is only read; the new one holds each
- * record that was saved byte for byte, statuses included, and is scanned by the same rules as any other log. A record that is whole
- * but for its length is saved as well, and gets the length that its checksum proves.
+ * Makes a new log out of everything that is still right in a damaged one. The damaged file is only read; the
+ * new one holds each record that was saved byte for byte, statuses included, and is scanned by the same rules
+ * as any other log. A record that is whole but for its length is saved as well, and gets the length that its
+ * checksum proves.
  *
  *     damaged    header | 0 | 1 | 2 |xxxxxxxxx| 5 | 6 |xx| 7 |
  *     new        header | 0 | 1 | 2 | 5 | 6 | 7 |
  *
  * Left out are, besides what is damaged:
- * - what a job can write itself by printing the bytes of a log: records *inside* a damaged record whose length is still right, and an
- *   execution record anywhere but where a log has it, for it names the server and the token that events are sent with
- *   (`repair_layout.ts`);
- * - acknowledgements that the damage makes unproven, and failures of events that are lost (`repair_proof.ts`).
+ * - what a job can write itself by printing the bytes of a log: records *inside* a damaged record whose
+ *   length is still right, and an execution record anywhere but where a log has it, for it names the server
+ *   and the token that events are sent with (`repair_layout.ts`);
+ * - acknowledgements that the damage makes unproven, and failures of events that are lost
+ *   (`repair_proof.ts`).
  */
 import { encodeHeader, HEADER_BYTES, LENGTH_BYTES, Status, type WalRecord } from "./format.ts";
 import { type LogBytes, salvageLog, scanLog } from "./reader.ts";
@@ -22,9 +24,15 @@ import { readStarts } from "./repair_starts.ts";
 export type { DamagedStretch, OpenBytes, RepairPlan } from "./repair_plan.ts";
 
 export interface RepairOptions {
-  /** The last of the sequences that an event's record uses up. Without it no damage is known to have held an event. */
+  /**
+   * The last of the sequences that an event's record uses up. Without it no damage is known to have held an
+   * event.
+   */
   lastSequenceOf?: LastSequenceOf;
-  /** Where in the bytes others are missing, in bytes and ascending, as those of a damaged archive do. Asked when all was read. */
+  /**
+   * Where in the bytes others are missing, in bytes and ascending, as those of a damaged archive do. Asked
+   * when all was read.
+   */
   holes?(): readonly number[];
 }
 

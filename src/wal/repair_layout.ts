@@ -1,5 +1,6 @@
 /**
- * Lays a damaged log out from its first damage on: which of the records that salvage found are kept, and what lies between them. Pure.
+ * Lays a damaged log out from its first damage on: which of the records that salvage found are kept, and what
+ * lies between them. Pure.
  */
 import { isPossibleLength, LENGTH_BYTES } from "./format.ts";
 import type { DamagedStretch, Found, RepairPlan, Start, Stretch } from "./repair_plan.ts";
@@ -67,9 +68,9 @@ class Layout {
   }
 
   /**
-   * Whether a damaged record's length is right: a whole record, or the end of the file, is just where it leads to. Not if a whole
-   * record ends there too: its checksum is where that of the damaged one would have to be, so the length only happens to lead
-   * over good neighbours.
+   * Whether a damaged record's length is right: a whole record, or the end of the file, is just where it
+   * leads to. Not if a whole record ends there too: its checksum is where that of the damaged one would have
+   * to be, so the length only happens to lead over good neighbours.
    */
   #isRightEnd(end: number): boolean {
     return (end === this.plan.fileBytes || this.#offsets.has(end)) && !this.#ends.has(end);

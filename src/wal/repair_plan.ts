@@ -1,5 +1,6 @@
 /**
- * What is known of a damaged log, and what is to be made of it: the terms in which the parts of `repair.ts` speak.
+ * What is known of a damaged log, and what is to be made of it: the terms in which the parts of `repair.ts`
+ * speak.
  */
 import type { LogBytes } from "./reader.ts";
 import type { Problem } from "./scanner.ts";
@@ -38,7 +39,10 @@ export interface RepairPlan {
   mended: number;
   /** Whole records that were left out because a job may have written them. */
   distrusted: number;
-  /** Acknowledgements that were left out because the damage may hide that an event was refused which they would cover. */
+  /**
+   * Acknowledgements that were left out because the damage may hide that an event was refused which they
+   * would cover.
+   */
   unproven: number;
   /** Failures that were left out because the event that failed is lost. */
   orphaned: number;

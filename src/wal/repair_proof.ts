@@ -1,15 +1,16 @@
 /**
- * What a repaired log may still say of the server. An acknowledgement covers the *pending* events before it; so where bytes are lost
- * between an event and its acknowledgement, they may have been the failure that took it out, and the event counts as sent though the
- * server refused it. What is not proven sent is pending in a repaired log: to send it again costs a duplicate, not to send it costs
- * the event. No input or output.
+ * What a repaired log may still say of the server. An acknowledgement covers the *pending* events before it;
+ * so where bytes are lost between an event and its acknowledgement, they may have been the failure that took
+ * it out, and the event counts as sent though the server refused it. What is not proven sent is pending in a
+ * repaired log: to send it again costs a duplicate, not to send it costs the event. No input or output.
  *
  *     1 2 | ack 2 | 3 |xxxx| 4 | ack 4       3 may have failed in xxxx: ack 4 is left out, 3 and 4 pending
  *     1 2 | ack 2 |xxxx| 3 | ack 3           nothing was pending before xxxx: it stays
  *     1 2 | ack 1 |xxxx| 4 | ack 4           xxxx is one record, and 3 is missing just there: it was event 3,
  *                                            no failure: it stays, and the server has 3 as well
  *
- * A failure whose event is lost would be an event itself, for want of one before it, so it is left out as well.
+ * A failure whose event is lost would be an event itself, for want of one before it, so it is left out as
+ * well.
  */
 import { decodeFailure } from "./execution.ts";
 import { HEADER_BYTES, LENGTH_BYTES, Status, type WalRecord } from "./format.ts";
@@ -74,8 +75,8 @@ function lengthInLog(stretch: KeptStretch | undefined): number {
 }
 
 /**
- * For each loss that was one event, by its index, the sequences that are lost: they are missing between the events, or the
- * acknowledgement, on both sides of it, with no other loss in between.
+ * For each loss that was one event, by its index, the sequences that are lost: they are missing between the
+ * events, or the acknowledgement, on both sides of it, with no other loss in between.
  */
 async function findLostEvents(
   plan: RepairPlan,
@@ -86,7 +87,10 @@ async function findLostEvents(
   const found = new Map<number, SequenceRange>();
   let next = 0;
   let last = 0n;
-  /** Whether an event came since the loss before, so that what is missing is missing here; and the loss that waits for the other side. */
+  /**
+   * Whether an event came since the loss before, so that what is missing is missing here; and the loss that
+   * waits for the other side.
+   */
   let isKnown = true;
   let waiting: number | undefined;
   await walk(plan.kept, bytes, (record, kind, { offset }) => {
@@ -110,7 +114,9 @@ async function findLostEvents(
   return found;
 }
 
-/** A failure is one only behind its event. An event that another writer recorded as failed is no such thing. */
+/**
+ * A failure is one only behind its event. An event that another writer recorded as failed is no such thing.
+ */
 function isFailureOfNothing({ status, payload }: WalRecord): boolean {
   return status === Status.FAILED && decodeFailure(payload) !== undefined;
 }

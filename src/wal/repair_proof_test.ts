@@ -6,8 +6,9 @@ import { type LogBytes, scanLog } from "./reader.ts";
 import { planRepair, repairedBytes, type RepairOptions } from "./repair.ts";
 
 /**
- * A log in short: `e` the execution, a number an event, `a3` the acknowledgement of 3, `f2` the failure of 2. Behind a record: `!` its
- * payload is damaged and its length right, `?` not even that, `l` only its length is wrong. `/` is a hole between two records.
+ * A log in short: `e` the execution, a number an event, `a3` the acknowledgement of 3, `f2` the failure of 2.
+ * Behind a record: `!` its payload is damaged and its length right, `?` not even that, `l` only its length is
+ * wrong. `/` is a hole between two records.
  */
 function build(text: string): { bytes: Uint8Array<ArrayBuffer>; holes: number[] } {
   const parts: Uint8Array[] = [encodeHeader()];
@@ -79,16 +80,19 @@ async function repaired(text: string, options: RepairOptions = {}): Promise<stri
 const CASES: [log: string, expected: string][] = [
   // Nothing is damaged.
   ["e 1 2 f2 3 a3", "sent 1 3, failed 2"],
-  // The failure of 2 is damaged, and an acknowledgement lies behind it: 2 was refused, and nobody knows any more.
+  // The failure of 2 is damaged, and an acknowledgement lies behind it: 2 was refused, and nobody knows any
+  // more.
   ["e 1 a1 2 f2! 3 a3", "pending 2 3, sent 1"],
   ["e 1 a1 2 f2? 3 a3", "pending 2 3, sent 1"],
   ["e 1 a1 2 3 f2! a3", "pending 2 3, sent 1"],
   // Only its length is wrong: it is known, and so is everything else.
   ["e 1 a1 2 f2l 3 a3", "sent 1 3, failed 2"],
-  // What was acknowledged before the damage stays so, and so does what came after it when nothing waited before.
+  // What was acknowledged before the damage stays so, and so does what came after it when nothing waited
+  // before.
   ["e 1 2 a2 f1? 3 a3", "sent 1 2 3"],
   ["e 1 2 a2 3 4? 5 a5 6 a6", "pending 3 5 6, sent 1 2"],
-  // One record, and just one sequence is missing there: it was that event and no failure, and the server has it as well.
+  // One record, and just one sequence is missing there: it was that event and no failure, and the server has
+  // it as well.
   ["e 1 2 3! 4 a4", "sent 1 2 4, has 3"],
   ["e 1 2 3! a3", "sent 1 2, has 3"],
   ["e 1 2! 3 4! 5 a5", "sent 1 3 5, has 2 4"],
@@ -107,7 +111,8 @@ const CASES: [log: string, expected: string][] = [
   ["e! 1 2 a2", "sent 1 2"],
   ["e 1 a1! 2 a2", "pending 1 2"],
   ["e 1 2 a2!", "pending 1 2"],
-  // A hole of an archive, between two records as if nothing were missing, or through a record that seems to be one.
+  // A hole of an archive, between two records as if nothing were missing, or through a record that seems to
+  // be one.
   ["e 1 2 / 3 a3", "pending 1 2 3"],
   ["e 1 2 a2 / 3 a3", "sent 1 2 3"],
   ["e 1 2 / 3! 4 a4", "pending 1 2 4"],

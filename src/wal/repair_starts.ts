@@ -1,6 +1,6 @@
 /**
- * Looks at each place of a damaged log where a record should start and none was found: what length stands there, and whether the
- * record is whole with another one.
+ * Looks at each place of a damaged log where a record should start and none was found: what length stands
+ * there, and whether the record is whole with another one.
  */
 import { LENGTH_BYTES, readLength, RECORD_BYTES_MAX } from "./format.ts";
 import { bytesFrom } from "./reader.ts";
@@ -14,8 +14,9 @@ export interface KnownRecords {
 }
 
 /**
- * Each byte may be read for so many places: a search goes over the longest record, and places can lie close together. What is left
- * over in the end is searched as far as it goes, so that time grows with the file's size alone.
+ * Each byte may be read for so many places: a search goes over the longest record, and places can lie close
+ * together. What is left over in the end is searched as far as it goes, so that time grows with the file's
+ * size alone.
  */
 const STEPS_A_BYTE = 8;
 const STEPS_MIN = 64 * 1024 * 1024;
@@ -33,7 +34,8 @@ export async function readStarts(
     if (found.offsets[i + 1] !== end && end < fileBytes) places.push(end);
   });
   const starts = await readPlaces(open, places, known);
-  // Behind a record whose length alone is wrong there can be another damage, which nobody could know of before.
+  // Behind a record whose length alone is wrong there can be another damage, which nobody could know of
+  // before.
   const offsets = new Set(found.offsets);
   const more = [...starts].flatMap(([place, { trueLength = 0 }]) =>
     trueLength > 0 ? [place + trueLength] : []

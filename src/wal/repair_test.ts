@@ -115,7 +115,8 @@ Deno.test("repair does not take a record that a job printed for one of the log's
 });
 
 Deno.test("repair spares good neighbours that a damaged length happens to lead over", async () => {
-  // Not only its length is wrong, so nothing proves where it ends; the next two records are as long as it says.
+  // Not only its length is wrong, so nothing proves where it ends; the next two records are as long as it
+  // says.
   const damaged = flipped(event(2));
   new DataView(damaged.buffer).setUint32(0, 3 * 72, true);
   const good = [event(1), event(3), event(4), event(5)];

@@ -1,5 +1,6 @@
 /**
- * Logs that other writers left, in any order and with any statuses, are resumed without ever calling sent what was not stored.
+ * Logs that other writers left, in any order and with any statuses, are resumed without ever calling sent
+ * what was not stored.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -120,7 +121,10 @@ Deno.test("at every moment a crash would find only stored events acknowledged, w
   );
 });
 
-/** Every event that is pending no more was that already when the log was found, or was settled, or failed with its namesake. */
+/**
+ * Every event that is pending no more was that already when the log was found, or was settled, or failed with
+ * its namesake.
+ */
 function checkSettled(bytes: Uint8Array, settled: Map<number, string>, initial: readonly string[]): void {
   const ledger = new Ledger();
   const events = new Scanner().push(bytes).filter((one) => ledger.add(one) === "event");

@@ -1,10 +1,11 @@
 /**
- * Finds the whole, valid records after damage, by trying every byte as the start of one: the length is possible, the file is long
- * enough, and the checksum is right. Pure and incremental; it remembers at most a record and a chunk, and its time grows with the
- * file's size alone, whatever lengths the garbage spells.
+ * Finds the whole, valid records after damage, by trying every byte as the start of one: the length is
+ * possible, the file is long enough, and the checksum is right. Pure and incremental; it remembers at most a
+ * record and a chunk, and its time grows with the file's size alone, whatever lengths the garbage spells.
  *
- * A record that the output of a job happened to contain is found as well, if what surrounds it is damaged. So what is found is
- * for a person to judge, or reason enough to keep bytes, but never appended to a log by itself.
+ * A record that the output of a job happened to contain is found as well, if what surrounds it is damaged. So
+ * what is found is for a person to judge, or reason enough to keep bytes, but never appended to a log by
+ * itself.
  */
 import { decodeRecord, isPossibleLength, LENGTH_BYTES, readLength, type WalRecord } from "./format.ts";
 import { WindowChecksums } from "./window_checksums.ts";
@@ -26,7 +27,9 @@ export class Salvager {
     this.#checksums.reset(this.#window);
   }
 
-  /** The records that are whole with `chunk`, in file order. They alias the window: valid until the next push. */
+  /**
+   * The records that are whole with `chunk`, in file order. They alias the window: valid until the next push.
+   */
   push(chunk: Uint8Array): WalRecord[] {
     this.#makeRoom(chunk.length);
     this.#window.set(chunk, this.#filled);
@@ -64,7 +67,9 @@ export class Salvager {
     return found;
   }
 
-  /** Drops what was tried once that is half of the window, and grows the window only for what is still needed. */
+  /**
+   * Drops what was tried once that is half of the window, and grows the window only for what is still needed.
+   */
   #makeRoom(bytes: number): void {
     const kept = this.#filled - this.#tried;
     if (this.#filled + bytes <= this.#window.length) return;

@@ -1,7 +1,7 @@
 /**
- * Finds the records in a log's bytes, in pieces of any size, and names the first damage. It never throws on bytes and never
- * writes: damage is a result. A length is checked before anything is kept for it, so no file can make it use more
- * than one record's memory. Pure.
+ * Finds the records in a log's bytes, in pieces of any size, and names the first damage. It never throws on
+ * bytes and never writes: damage is a result. A length is checked before anything is kept for it, so no file
+ * can make it use more than one record's memory. Pure.
  *
  *     short_header   the file ends within its header
  *     bad_magic      not a log at all                     bad_version   a log of a format we do not know
@@ -53,10 +53,16 @@ export interface ScanEnd {
   records: number;
 }
 
-/** Where the scanner is: in the file's header, among its records, among zeros that may reach to the end, or past damage. */
+/**
+ * Where the scanner is: in the file's header, among its records, among zeros that may reach to the end, or
+ * past damage.
+ */
 type Phase = "header" | "records" | "zeros" | "damaged";
 
-/** Enough for the header and for what is cut at the end of most chunks; it grows with the bytes that come, up to one record. */
+/**
+ * Enough for the header and for what is cut at the end of most chunks; it grows with the bytes that come, up
+ * to one record.
+ */
 const CARRY_BYTES_MIN = 4096;
 
 export class Scanner {
@@ -71,8 +77,8 @@ export class Scanner {
   #carried = 0;
 
   /**
-   * @param offset where in the file the first pushed byte lies. Anything but 0 must be where a record starts, in a file whose
-   * header is known to be right.
+   * @param offset where in the file the first pushed byte lies. Anything but 0 must be where a record starts,
+   * in a file whose header is known to be right.
    */
   constructor(offset = 0) {
     this.#phase = offset === 0 ? "header" : "records";
@@ -89,7 +95,10 @@ export class Scanner {
     return this.#damage;
   }
 
-  /** The records that `chunk` completes. They alias it and the scanner's own memory: valid until the next push. */
+  /**
+   * The records that `chunk` completes. They alias it and the scanner's own memory: valid until the next
+   * push.
+   */
   push(chunk: Uint8Array): WalRecord[] {
     const found: WalRecord[] = [];
     let at = 0;
@@ -132,7 +141,10 @@ export class Scanner {
     return chunk.length;
   }
 
-  /** Adds just enough of `chunk` to what is carried to learn the length, then to have the whole. Returns where it stopped. */
+  /**
+   * Adds just enough of `chunk` to what is carried to learn the length, then to have the whole. Returns where
+   * it stopped.
+   */
   #completeCarried(chunk: Uint8Array, start: number, found: WalRecord[]): number {
     let at = start;
     const wanted = this.#phase === "header"

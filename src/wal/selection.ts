@@ -1,6 +1,6 @@
 /**
- * Which events of a log count as pending while it is open: those that are, unless whoever opens it asks for others, so that events
- * that were given up, or even sent, can be sent again. Pure.
+ * Which events of a log count as pending while it is open: those that are, unless whoever opens it asks for
+ * others, so that events that were given up, or even sent, can be sent again. Pure.
  */
 import type { EffectiveStatus, Ledger, PendingSequences } from "./ledger.ts";
 
@@ -9,9 +9,14 @@ export type IsWanted = (status: EffectiveStatus, sequence: bigint) => boolean;
 export interface Selection {
   counts: { pending: number; sent: number; failed: number; events: number };
   pending: PendingSequences;
-  /** The lowest sequence that is pending and not wanted. It stays pending, so no acknowledgement may cover it. */
+  /**
+   * The lowest sequence that is pending and not wanted. It stays pending, so no acknowledgement may cover it.
+   */
   leftOut: bigint | undefined;
-  /** Sequences that had failed and are wanted: only an acknowledgement of exactly its own makes one of them count as sent. */
+  /**
+   * Sequences that had failed and are wanted: only an acknowledgement of exactly its own makes one of them
+   * count as sent.
+   */
   reopened: ReadonlySet<bigint>;
 }
 

@@ -3,7 +3,8 @@
  *
  *     events 1, 2, 5..9 (an output batch), 12      missing: 3..4, 10..11
  *
- * The sequences of an execution start at 1, so those below the first one count; what came after the last one nobody can know.
+ * The sequences of an execution start at 1, so those below the first one count; what came after the last one
+ * nobody can know.
  */
 
 /** Sequences, both ends included. */
@@ -16,7 +17,9 @@ export class SequenceGaps {
   /** What is there. While sequences rise without a gap, this is one range. */
   #present: SequenceRange[] = [];
 
-  /** An event uses up these sequences: those of an output batch from its first to its last, one for any other. */
+  /**
+   * An event uses up these sequences: those of an output batch from its first to its last, one for any other.
+   */
   add({ first, last }: SequenceRange): void {
     if (last < first) return this.add({ first, last: first });
     const latest = this.#present[this.#present.length - 1];

@@ -1,7 +1,8 @@
 /**
- * What the ledger needs once a log's sequences stop rising, which only other writers' logs do: to find an event by its
- * sequence, and to take the pending ones from the lowest on. Everything lies in typed arrays (about 20 bytes an event),
- * and no input makes it slower than n log n: the hash is seeded, and each event enters the heap at most once at a time.
+ * What the ledger needs once a log's sequences stop rising, which only other writers' logs do: to find an
+ * event by its sequence, and to take the pending ones from the lowest on. Everything lies in typed arrays
+ * (about 20 bytes an event), and no input makes it slower than n log n: the hash is seeded, and each event
+ * enters the heap at most once at a time.
  */
 
 /** Reads an i64 as two halves without making a BigInt of it. */

@@ -1,9 +1,10 @@
 /**
- * Whether the bytes at a damaged place are a whole record whose length alone is wrong: a record's checksum does not cover its
- * length, so wherever the bytes so far are followed by their own checksum, the record ends, whatever its length says. Pure and
- * incremental, in constant memory; one step a byte.
+ * Whether the bytes at a damaged place are a whole record whose length alone is wrong: a record's checksum
+ * does not cover its length, so wherever the bytes so far are followed by their own checksum, the record
+ * ends, whatever its length says. Pure and incremental, in constant memory; one step a byte.
  *
- * That a record ends where it does not has a chance of 2^-64 a byte, unless a job prints bytes that are made for it.
+ * That a record ends where it does not has a chance of 2^-64 a byte, unless a job prints bytes that are made
+ * for it.
  */
 import { Crc64 } from "./crc64.ts";
 import { LENGTH_BYTES, RECORD_BYTES_MAX, RECORD_OVERHEAD_BYTES } from "./format.ts";

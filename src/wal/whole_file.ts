@@ -1,6 +1,6 @@
 /**
- * Writes a log that appears whole or not at all, and is read back before it appears; what a crash leaves behind is told in
- * `publish_file.ts`.
+ * Writes a log that appears whole or not at all, and is read back before it appears; what a crash leaves
+ * behind is told in `publish_file.ts`.
  */
 import { type Files, type LockedFile, writeAll } from "../platform/files.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";

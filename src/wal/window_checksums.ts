@@ -1,10 +1,11 @@
 /**
- * The checksum of any stretch of a window of bytes in about the same time, however long the stretch is. Salvage needs it:
- * in garbage every byte may begin something that calls itself a record of megabytes, and to read each of them whole would be
- * quadratic.
+ * The checksum of any stretch of a window of bytes in about the same time, however long the stretch is.
+ * Salvage needs it: in garbage every byte may begin something that calls itself a record of megabytes, and to
+ * read each of them whole would be quadratic.
  *
- * How: the register after each 32nd byte of the window is kept. A register is a polynomial over GF(2), and n more bytes multiply
- * it by x^(8n), so the register after bytes a to b alone follows from the registers at a and at b.
+ * How: the register after each 32nd byte of the window is kept. A register is a polynomial over GF(2), and n
+ * more bytes multiply it by x^(8n), so the register after bytes a to b alone follows from the registers at a
+ * and at b.
  */
 import { Crc64, POLYNOMIAL_HIGH, POLYNOMIAL_LOW } from "./crc64.ts";
 import { CHECKSUM_BYTES, LENGTH_BYTES, RECORD_BYTES_MAX } from "./format.ts";
@@ -15,7 +16,10 @@ const DIRECT_BYTES_MAX = 256;
 const DIGIT_BITS = 12;
 const DIGITS = 1 << DIGIT_BITS;
 
-/** Multiplied polynomials, in halves. The highest bit of a half pair is the coefficient of x^0, as in the checksum. */
+/**
+ * Multiplied polynomials, in halves. The highest bit of a half pair is the coefficient of x^0, as in the
+ * checksum.
+ */
 let productLow = 0;
 let productHigh = 0;
 
@@ -137,7 +141,10 @@ function buildPowers(): Int32Array {
   return built;
 }
 
-/** a * b modulo the polynomial, four bits of `a` at a time, from the highest power down. The result is left in the product. */
+/**
+ * a * b modulo the polynomial, four bits of `a` at a time, from the highest power down. The result is left in
+ * the product.
+ */
 function multiply(aLow: number, aHigh: number, bLow: number, bHigh: number): void {
   // Entry 8 is b itself, 4 is b*x, 2 is b*x^2, 1 is b*x^3; the others are their sums.
   for (let bit = 8; bit > 0; bit >>= 1) {

@@ -1,6 +1,6 @@
 /**
- * Scenarios of the runbook's part *Common issues*: each makes the trouble, types the diagnosis and the resolution, and ends with the
- * server's bytes.
+ * Scenarios of the runbook's part *Common issues*: each makes the trouble, types the diagnosis and the
+ * resolution, and ends with the server's bytes.
  */
 import assert from "node:assert/strict";
 import { Operator } from "../support/operator.ts";

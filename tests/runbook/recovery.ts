@@ -111,7 +111,8 @@ export const RECOVERY: Readonly<Record<string, (operator: Operator) => Promise<v
     const lost = await strand(operator);
     await lost.worker.kill("SIGKILL");
     const { program: server, url } = await operator.startServer(lost.port);
-    // Of other jobs the machine had an archive with unsent events, and one of which the server has everything.
+    // Of other jobs the machine had an archive with unsent events, and one of which the server has
+    // everything.
     const archived = await leaveUnsentJob(operator, url, { sent: 6 });
     assert.equal((await operator.run(["wal", "archive", archived.jobId])).code, 0);
     const waiting = await leaveUnsentJob(operator, url, { sent: 2 });

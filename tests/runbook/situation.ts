@@ -1,5 +1,6 @@
 /**
- * What the scenarios of the walk have in common: jobs that ran and jobs that are stranded, and the comparison that each ends with.
+ * What the scenarios of the walk have in common: jobs that ran and jobs that are stranded, and the comparison
+ * that each ends with.
  */
 import assert from "node:assert/strict";
 import type { Program } from "../support/airunner.ts";
@@ -52,7 +53,8 @@ export interface Stranded extends RealJob {
 }
 
 /**
- * A job that ended while its server was away: the worker has its last events and cannot get them through. It still runs, and tries.
+ * A job that ended while its server was away: the worker has its last events and cannot get them through. It
+ * still runs, and tries.
  */
 export async function strand(operator: Operator): Promise<Stranded> {
   const { program: server, url, port } = await operator.startServer();

@@ -33,7 +33,10 @@ const SECONDS_A_MINUTE = 0.5;
 /** The age at which an event counts as stalled. */
 const HURRIED_AGE_SECONDS = 3;
 
-/** The shipped rules with every time in them made short; what they look at, and all other limits, stay as they are. */
+/**
+ * The shipped rules with every time in them made short; what they look at, and all other limits, stay as they
+ * are.
+ */
 export function hurriedRules(): string {
   const file = readFile();
   for (const rule of file.groups.flatMap(({ rules }) => rules)) {

@@ -6,8 +6,8 @@ import type { Sandbox } from "./airunner.ts";
 import { parsePage } from "./markdown.ts";
 
 /**
- * Every `airunner …` in code spans and in fenced blocks of shell commands. Comments and what is piped elsewhere are
- * left out.
+ * Every `airunner …` in code spans and in fenced blocks of shell commands. Comments and what is piped
+ * elsewhere are left out.
  */
 export function commandLines(page: string): string[] {
   const { codeSpans, fences } = parsePage(page);

@@ -1,6 +1,6 @@
 /**
- * Ends some work on a disk in memory at each of its operations in turn, by a kill and by power cuts, and hands every disk that can be
- * found then to a test.
+ * Ends some work on a disk in memory at each of its operations in turn, by a kill and by power cuts, and
+ * hands every disk that can be found then to a test.
  */
 import { FailingFiles } from "./failing_files.ts";
 import type { MemoryFiles } from "./memory_files.ts";

@@ -161,8 +161,8 @@ export class TestData implements Disposable {
 }
 
 /**
- * Compares with tests/testdata/screens/NAME. `UPDATE_SCREENS=ls.txt,stats.txt` writes these, and only these: a screen that changed
- * without anybody meaning it to has to fail, whoever else is updating theirs.
+ * Compares with tests/testdata/screens/NAME. `UPDATE_SCREENS=ls.txt,stats.txt` writes these, and only these:
+ * a screen that changed without anybody meaning it to has to fail, whoever else is updating theirs.
  */
 export function assertScreen(name: string, actual: string): void {
   const path = new URL(`../../tests/testdata/screens/${name}`, import.meta.url).pathname;

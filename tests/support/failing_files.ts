@@ -1,6 +1,6 @@
 /**
- * Files that fail on purpose, over any others: they die at a chosen operation, as a killed process does, or answer that the disk is
- * full, or let something happen in between. Every operation is recorded.
+ * Files that fail on purpose, over any others: they die at a chosen operation, as a killed process does, or
+ * answer that the disk is full, or let something happen in between. Every operation is recorded.
  */
 import type { Files, LockedFile, OpenMode, ReadableFile, WritableFile } from "../../src/platform/files.ts";
 import { fileName } from "../../src/platform/path_names.ts";
@@ -22,7 +22,9 @@ export interface Failures {
 const LOOKING = /^(read|seek|size|list|stat|lstat|realPath|space|openForReading)/;
 
 export class FailingFiles implements Files {
-  /** `link`, `remove a.wal` and so on, in order. What only looks is left out, and so are names' random parts. */
+  /**
+   * `link`, `remove a.wal` and so on, in order. What only looks is left out, and so are names' random parts.
+   */
   readonly trace: string[] = [];
   /** The operation that came last, or that it died at. */
   lastLine = "";

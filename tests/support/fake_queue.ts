@@ -1,6 +1,7 @@
 /**
- * The services of a server whose store is a few arrays and whose manners a test decides: how many jobs one answer has, and what it says
- * when a job is to be completed. Speaks through `FakeServer`, so that single calls can meet faults besides.
+ * The services of a server whose store is a few arrays and whose manners a test decides: how many jobs one
+ * answer has, and what it says when a job is to be completed. Speaks through `FakeServer`, so that single
+ * calls can meet faults besides.
  */
 import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import { type CompleteJobRequest, JobEventsService, JobService } from "../../src/events/gen/job/v1/job_pb.ts";

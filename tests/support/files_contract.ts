@@ -1,6 +1,6 @@
 /**
- * Every promise of `Files` as a test, for each implementation of it. What a power cut leaves is not in here: only a disk in memory
- * can show that, and `memory_files_test.ts` says what it does.
+ * Every promise of `Files` as a test, for each implementation of it. What a power cut leaves is not in here:
+ * only a disk in memory can show that, and `memory_files_test.ts` says what it does.
  */
 import type { FilesPromise } from "./files_promise.ts";
 import { NAME_PROMISES } from "./promises_of_names.ts";

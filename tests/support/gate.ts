@@ -1,6 +1,6 @@
 /**
- * Something that a job waits for until its test says so: a named pipe. Opened for both directions, so that neither
- * waits for the other to open it, and a job that is gone keeps no test waiting.
+ * Something that a job waits for until its test says so: a named pipe. Opened for both directions, so that
+ * neither waits for the other to open it, and a job that is gone keeps no test waiting.
  */
 import assert from "node:assert/strict";
 

@@ -41,7 +41,9 @@ function outputRecord(sequence: bigint, text: string): Uint8Array {
   return encodeRecord(record);
 }
 
-/** Writes a log of at least so many bytes, all of whose events are pending. Returns how many events it has. */
+/**
+ * Writes a log of at least so many bytes, all of whose events are pending. Returns how many events it has.
+ */
 export function writeLargeLog(path: string, bytesMin: number): number {
   using file = Deno.openSync(path, { write: true, createNew: true });
   const write = (bytes: Uint8Array) => {
@@ -64,7 +66,9 @@ export function writeLargeLog(path: string, bytesMin: number): number {
   return events;
 }
 
-/** Writes logs of two events, `job-0.wal` and so on, the first of which the server has; every tenth has both. */
+/**
+ * Writes logs of two events, `job-0.wal` and so on, the first of which the server has; every tenth has both.
+ */
 export function writeManyLogs(directory: string, count: number): void {
   for (let at = 0; at < count; at++) {
     const records = [

@@ -52,8 +52,8 @@ function splitFences(text: string): { prose: string; fences: Fence[] } {
 }
 
 /**
- * As sites that show Markdown name headings: small letters, no punctuation, hyphens for blanks, and a number when
- * the name is taken.
+ * As sites that show Markdown name headings: small letters, no punctuation, hyphens for blanks, and a number
+ * when the name is taken.
  */
 function* slugsOf(headings: readonly string[]): Generator<string> {
   const seen = new Map<string, number>();

@@ -1,5 +1,6 @@
 /**
- * A context without a process, for tests: outputs that can be read, signals that can be sent, a clock that stands still.
+ * A context without a process, for tests: outputs that can be read, signals that can be sent, a clock that
+ * stands still.
  */
 import type { Context, SignalName } from "../../src/cli/context.ts";
 import { Output } from "../../src/cli/terminal/output.ts";

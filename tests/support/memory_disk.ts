@@ -1,6 +1,6 @@
 /**
- * What the disk in memory is made of, below the calls of `MemoryFiles`: nodes by path, their attributes, locks and the room that
- * they take.
+ * What the disk in memory is made of, below the calls of `MemoryFiles`: nodes by path, their attributes,
+ * locks and the room that they take.
  */
 import { FileLockedError } from "../../src/platform/file_lock.ts";
 import type { FileInfo } from "../../src/platform/files.ts";

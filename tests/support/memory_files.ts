@@ -1,15 +1,19 @@
 /**
- * A disk in memory, with all that `Files` promises and nothing more: it tells what was written from what is on stable storage, fills
- * up, fails on purpose, and loses its power. The suite in `files_contract.ts` holds for it and for the real disk.
+ * A disk in memory, with all that `Files` promises and nothing more: it tells what was written from what is
+ * on stable storage, fills up, fails on purpose, and loses its power. The suite in `files_contract.ts` holds
+ * for it and for the real disk.
  *
- * - Everything that was done is seen by everybody at once, as with one kernel: names, bytes, lengths, times, locks.
- * - `crash(keeps)` is the disk after a power cut. Synced bytes are there, and so are synced names. Of what was not synced any
- *   part may be there: of writes page by page and in any combination, which is more than real disks do to us; of names each
- *   change for itself, but a rename is whole or not there at all, as journals have it. What a failed sync was to save counts as
- *   unsynced for ever. Permissions and times that were set are lost unless `sync` came after them. No lock is held.
- * - `restart()` is the disk as the next process finds it after this one was killed: everything is as it was, synced or not, and no
- *   lock is held. What was open belongs to the dead process and to its own, old disk.
- * - Permissions and owners are remembered and not enforced. Times are those of files' bytes, by the clock. There is one file system.
+ * - Everything that was done is seen by everybody at once, as with one kernel: names, bytes, lengths, times,
+ *   locks.
+ * - `crash(keeps)` is the disk after a power cut. Synced bytes are there, and so are synced names. Of what
+ *   was not synced any part may be there: of writes page by page and in any combination, which is more than
+ *   real disks do to us; of names each change for itself, but a rename is whole or not there at all, as
+ *   journals have it. What a failed sync was to save counts as unsynced for ever. Permissions and times that
+ *   were set are lost unless `sync` came after them. No lock is held.
+ * - `restart()` is the disk as the next process finds it after this one was killed: everything is as it was,
+ *   synced or not, and no lock is held. What was open belongs to the dead process and to its own, old disk.
+ * - Permissions and owners are remembered and not enforced. Times are those of files' bytes, by the clock.
+ *   There is one file system.
  */
 import {
   type FileEntry,

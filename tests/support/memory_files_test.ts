@@ -1,6 +1,6 @@
 /**
- * What the disk in memory says of power cuts, kills, faults and full disks; what it has in common with real ones is tested in
- * `src/platform/files_contract_test.ts`.
+ * What the disk in memory says of power cuts, kills, faults and full disks; what it has in common with real
+ * ones is tested in `src/platform/files_contract_test.ts`.
  */
 import assert from "node:assert/strict";
 import { FileLockedError } from "../../src/platform/file_lock.ts";

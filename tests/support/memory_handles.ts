@@ -17,7 +17,10 @@ export type Faults =
     write?(path: string, bytes: number): number;
   };
 
-/** `sync`: of a file's data, of a file, or of a directory. `open`: in any way. `stat`: of a link itself as well. */
+/**
+ * `sync`: of a file's data, of a file, or of a directory. `open`: in any way. `stat`: of a link itself as
+ * well.
+ */
 export type Operation =
   | "create"
   | "open"

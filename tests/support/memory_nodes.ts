@@ -1,9 +1,12 @@
 /**
- * What lies on the disk in memory: files, directories and symbolic links, each with what everybody sees and what of it is on stable
- * storage.
+ * What lies on the disk in memory: files, directories and symbolic links, each with what everybody sees and
+ * what of it is on stable storage.
  */
 
-/** What a power cut may leave behind of something unsynced: asked for each piece of it, whether that piece is there. */
+/**
+ * What a power cut may leave behind of something unsynced: asked for each piece of it, whether that piece is
+ * there.
+ */
 export type Keeps = () => boolean;
 
 export interface Attributes {
@@ -80,7 +83,10 @@ export class FileNode extends NodeBase {
   path = "";
   #content: GrowingBytes;
   #stable: GrowingBytes;
-  /** Those that are not in `stable`, in order. Stable ones are among them for as long as an abandoned one is before them. */
+  /**
+   * Those that are not in `stable`, in order. Stable ones are among them for as long as an abandoned one is
+   * before them.
+   */
   #changes: { change: Change; state: ChangeState }[] = [];
 
   constructor(ino: number, attributes: Attributes, bytes?: Uint8Array) {

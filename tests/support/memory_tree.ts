@@ -1,6 +1,6 @@
 /**
- * The names of the disk in memory: how paths lead to files, which changes of names are on stable storage, and what a power cut
- * leaves of the others.
+ * The names of the disk in memory: how paths lead to files, which changes of names are on stable storage, and
+ * what a power cut leaves of the others.
  */
 import { FilesystemLoop, NotADirectory, NotFound } from "../../src/platform/system_errors.ts";
 import {
@@ -89,8 +89,9 @@ export class MemoryTree {
   }
 
   /**
-   * What only this directory is concerned with is stable. Of a rename between two of them the new name is once the new directory was
-   * synced, and the old one is gone only when the old directory was synced as well; it never is before the new name is there.
+   * What only this directory is concerned with is stable. Of a rename between two of them the new name is
+   * once the new directory was synced, and the old one is gone only when the old directory was synced as
+   * well; it never is before the new name is there.
    */
   syncDirectory(directory: DirectoryNode): void {
     const remaining: NameChange[] = [];

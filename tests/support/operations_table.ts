@@ -1,5 +1,6 @@
 /**
- * The table of symptoms and procedures in docs/operations.md, as data: what operators look up, and what they type and see.
+ * The table of symptoms and procedures in docs/operations.md, as data: what operators look up, and what they
+ * type and see.
  */
 
 export interface OperationsRow {

@@ -1,6 +1,6 @@
 /**
- * An operator at three in the morning: has the compiled binary, a home directory, and the operations table, and types what
- * a row says.
+ * An operator at three in the morning: has the compiled binary, a home directory, and the operations table,
+ * and types what a row says.
  */
 import assert from "node:assert/strict";
 import { BINARY, Program, Sandbox } from "./airunner.ts";
@@ -94,7 +94,10 @@ export class Operator extends Sandbox {
     }
   }
 
-  /** What was typed and seen, for comparison with what is expected; empty when nothing of it is the same in every run. */
+  /**
+   * What was typed and seen, for comparison with what is expected; empty when nothing of it is the same in
+   * every run.
+   */
   transcript(isVarying: boolean): string {
     return normalizeScreen(this.#transcript, { home: this.directory, isVarying });
   }

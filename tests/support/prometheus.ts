@@ -114,7 +114,9 @@ export class Prometheus implements AsyncDisposable {
       .map(({ labels, annotations }) => ({ name: labels.alertname, labels, annotations }));
   }
 
-  /** Looks again and again until `find` gives something; fails with what `describe` says when it never does. */
+  /**
+   * Looks again and again until `find` gives something; fails with what `describe` says when it never does.
+   */
   async until<T>(find: () => Promise<T | undefined>, describe: () => Promise<string>): Promise<T> {
     for (let looks = 0; looks < LOOKS_MAX; looks++) {
       const found = await find();

@@ -1,5 +1,6 @@
 /**
- * The promises of `Files` that are about names, links and what the system says of them; see `files_contract.ts`.
+ * The promises of `Files` that are about names, links and what the system says of them; see
+ * `files_contract.ts`.
  */
 import assert from "node:assert/strict";
 import {

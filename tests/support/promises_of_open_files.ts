@@ -1,5 +1,6 @@
 /**
- * The promises of `Files` that are about open files: locks, positions, and what is there to be opened; see `files_contract.ts`.
+ * The promises of `Files` that are about open files: locks, positions, and what is there to be opened; see
+ * `files_contract.ts`.
  */
 import assert from "node:assert/strict";
 import { FileLockedError } from "../../src/platform/file_lock.ts";

@@ -1,6 +1,6 @@
 /**
- * What a PromQL expression refers to: metrics, the labels it selects by, and the labels it groups by. Reads only as much of
- * the language as rules and dashboards of this project use.
+ * What a PromQL expression refers to: metrics, the labels it selects by, and the labels it groups by. Reads
+ * only as much of the language as rules and dashboards of this project use.
  */
 
 export interface Matcher {

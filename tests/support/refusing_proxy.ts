@@ -1,6 +1,6 @@
 /**
- * Stands between a worker and a server, and answers calls that send events in the server's place for as long as it is told to: as a
- * gateway does that limits the rate.
+ * Stands between a worker and a server, and answers calls that send events in the server's place for as long
+ * as it is told to: as a gateway does that limits the rate.
  */
 export class RefusingProxy implements AsyncDisposable {
   /** While it is set, calls that send events are answered with this status. */

@@ -3,7 +3,9 @@
  */
 import type { Program, Sandbox } from "./airunner.ts";
 
-/** A worker that shows its metrics at a port of the system's choice, and does not wait long for its server. */
+/**
+ * A worker that shows its metrics at a port of the system's choice, and does not wait long for its server.
+ */
 export function startScrapedWorker(sandbox: Sandbox, url: string, ...more: string[]): Program {
   return sandbox.start([
     "worker",

@@ -1,5 +1,6 @@
 /**
- * A server in a process of its own, for tests that kill it: `server_child.ts DATA_FILE` prints its URL and serves.
+ * A server in a process of its own, for tests that kill it: `server_child.ts DATA_FILE` prints its URL and
+ * serves.
  */
 import { startServer } from "../../src/server/server.ts";
 import { systemHost } from "../../src/platform/system_host.ts";

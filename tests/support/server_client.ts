@@ -26,7 +26,8 @@ export function connect(url: string, { json = false, headers = {} }: ServerClien
     const request = new Request(input, init);
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
     const response = await fetch(request, { client: http });
-    // The library leaves a response open whose stream was not read to its end: then it is closed with the client.
+    // The library leaves a response open whose stream was not read to its end: then it is closed with the
+    // client.
     const reader = response.body!.getReader();
     bodies.add(reader);
     const body = new ReadableStream<Uint8Array>({

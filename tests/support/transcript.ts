@@ -1,6 +1,7 @@
 /**
- * What an operator typed and saw, in a form that is the same on every machine and in every run: ids, addresses, times, sizes and
- * durations are replaced by words, and columns that depend on their width by two blanks.
+ * What an operator typed and saw, in a form that is the same on every machine and in every run: ids,
+ * addresses, times, sizes and durations are replaced by words, and columns that depend on their width by two
+ * blanks.
  */
 
 export interface TranscriptFacts {

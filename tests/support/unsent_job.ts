@@ -1,6 +1,6 @@
 /**
- * A job that a server has given out, and its log as a worker leaves it behind: made without a worker, so that a test decides which
- * events are in it and which of them the server has.
+ * A job that a server has given out, and its log as a worker leaves it behind: made without a worker, so that
+ * a test decides which events are in it and which of them the server has.
  */
 import assert from "node:assert/strict";
 import { encodeEvent, type JobEvent } from "../../src/events/event.ts";

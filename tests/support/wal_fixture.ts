@@ -1,5 +1,6 @@
 /**
- * What tests of the log have in common: its name, events whose content follows from their sequence, and what a file holds.
+ * What tests of the log have in common: its name, events whose content follows from their sequence, and what
+ * a file holds.
  */
 import type { Execution } from "../../src/wal/execution.ts";
 import { Ledger } from "../../src/wal/ledger.ts";

@@ -3,9 +3,9 @@
  *
  *     wal_writer.ts DIRECTORY COUNT
  *
- * Opens `crash.wal` in the directory, or makes it, and prints `open PID`. Then it appends COUNT events, eight outstanding, and
- * prints `durable SEQUENCE` as soon as an append has resolved, or `sealed SEQUENCE` when it was refused for good. At last it waits for
- * its standard input to end.
+ * Opens `crash.wal` in the directory, or makes it, and prints `open PID`. Then it appends COUNT events, eight
+ * outstanding, and prints `durable SEQUENCE` as soon as an append has resolved, or `sealed SEQUENCE` when it
+ * was refused for good. At last it waits for its standard input to end.
  */
 import { Log, LogSealedError } from "../../src/wal/log.ts";
 import { systemHost } from "../../src/platform/system_host.ts";

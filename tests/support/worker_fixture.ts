@@ -22,7 +22,10 @@ import { systemProcesses } from "../../src/platform/system_processes.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
 import { systemHost } from "../../src/platform/system_host.ts";
 
-/** The library with which files are locked stays loaded, so it is loaded before a test begins and not as a leak in one. */
+/**
+ * The library with which files are locked stays loaded, so it is loaded before a test begins and not as a
+ * leak in one.
+ */
 function loadFileLock(): void {
   const path = Deno.makeTempFileSync();
   FileLock.acquire(path, { create: false }).release();
@@ -227,7 +230,9 @@ export class StartedWorker {
     return within(this.result, () => `the worker's end; it has said:\n${this.lines.join("\n")}`);
   }
 
-  /** Resolves with the first line that matches; fails when the worker ends, or much time passes, without one. */
+  /**
+   * Resolves with the first line that matches; fails when the worker ends, or much time passes, without one.
+   */
   waitFor(pattern: RegExp): Promise<string> {
     return within(this.#waitFor(pattern), () => `a line that matches ${pattern}:\n${this.lines.join("\n")}`);
   }

@@ -1,6 +1,6 @@
 /**
- * What goes wrong while a command reads a log and writes what it found: the reading is told by the file's name, and
- * everything that says of itself what it is passes unchanged.
+ * What goes wrong while a command reads a log and writes what it found: the reading is told by the file's
+ * name, and everything that says of itself what it is passes unchanged.
  */
 import { LogUnreadableError } from "../../survey/errors.ts";
 import { CommandError } from "../command_error.ts";

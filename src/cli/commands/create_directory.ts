@@ -1,6 +1,6 @@
 /**
- * Creates the directories that the program keeps its data in: the owner's alone, because job output is in them, and with
- * their names synced, because a log is only as durable as the directories above it.
+ * Creates the directories that the program keeps its data in: the owner's alone, because job output is in
+ * them, and with their names synced, because a log is only as durable as the directories above it.
  */
 import { messageOf } from "../../platform/error_text.ts";
 import type { Files } from "../../platform/files.ts";
@@ -8,7 +8,10 @@ import { AlreadyExists, NotFound } from "../../platform/system_errors.ts";
 import { CommandError } from "../command_error.ts";
 import { ExitCode } from "../exit_code.ts";
 
-/** Somebody may remove what is being made, or its parent, at that very moment; this often in a row is not chance. */
+/**
+ * Somebody may remove what is being made, or its parent, at that very moment; this often in a row is not
+ * chance.
+ */
 const ATTEMPTS_MAX = 4;
 
 /** Parents too. One that is there stays as it is, its mode and a symbolic link included. */

@@ -1,5 +1,6 @@
 /**
- * `airunner doctor`: looks at everything that delivery depends on, and says what to type about what is not well.
+ * `airunner doctor`: looks at everything that delivery depends on, and says what to type about what is not
+ * well.
  */
 import type { Call } from "../call.ts";
 import { CHECKS } from "../../doctor/checks.ts";

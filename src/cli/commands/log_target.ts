@@ -24,7 +24,10 @@ export async function findTarget(
   return { path, file: path };
 }
 
-/** The path of a job's latest log, or of the file itself. Says on standard error which other files of the job there are. */
+/**
+ * The path of a job's latest log, or of the file itself. Says on standard error which other files of the job
+ * there are.
+ */
 export async function findLog(
   { files, stderr }: Pick<Context, "files" | "stderr">,
   word: string,

@@ -1,5 +1,6 @@
 /**
- * `airunner wal archive`: compresses logs now, whether the server has everything or not. What is unsent stays replayable.
+ * `airunner wal archive`: compresses logs now, whether the server has everything or not. What is unsent stays
+ * replayable.
  */
 import { archiveLog } from "../../archive/archiver.ts";
 import type { Logger } from "../../platform/logging/logger.ts";
@@ -109,7 +110,10 @@ async function archiveOne(path: string, { context, options, settings, logger }: 
   }
 }
 
-/** What a crash left at the end is cut, as by every start of a worker; other damage sets the log aside and throws. */
+/**
+ * What a crash left at the end is cut, as by every start of a worker; other damage sets the log aside and
+ * throws.
+ */
 async function cutTornTail({ files, clock }: Context, path: string, logger: Logger): Promise<void> {
   await (await Log.open(path, { files, clock, logger: quietLogger(logger) })).close();
 }

@@ -1,5 +1,6 @@
 /**
- * `airunner wal cleanup`: deletes old archives of which the server has everything, and others only when their job ids are typed.
+ * `airunner wal cleanup`: deletes old archives of which the server has everything, and others only when their
+ * job ids are typed.
  */
 import { DAY_MS } from "../../platform/time_units.ts";
 import {

@@ -1,5 +1,6 @@
 /**
- * `airunner wal dump`: what a log holds, to be kept or piped on: the output byte for byte or line by line, or every event as JSON.
+ * `airunner wal dump`: what a log holds, to be kept or piped on: the output byte for byte or line by line, or
+ * every event as JSON.
  */
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { decodeEvent, type JobEvent, outputOf, StreamType } from "../../events/event.ts";
@@ -88,7 +89,8 @@ async function dumpOutput(
   const scan = await scanBytes(
     (await openLog(files, file)).bytes,
     async ({ sequence, payload }, kind) => {
-      // Another writer may have logged an event again with its new status; a server keeps the first, so do we.
+      // Another writer may have logged an event again with its new status; a server keeps the first, so do
+      // we.
       if (kind !== "event" || !seen.add(sequence) || !isWithin(sequence, bounds)) return;
       const event = decodeEvent(payload);
       if (event === undefined) undecodable++;

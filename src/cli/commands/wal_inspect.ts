@@ -144,7 +144,10 @@ async function writeRecords(
   await stderr.flush();
 }
 
-/** A million events are written in some thousand pieces: one wait for each would cost more than the rest of the work. */
+/**
+ * A million events are written in some thousand pieces: one wait for each would cost more than the rest of
+ * the work.
+ */
 const PIECE_CHARACTERS = 16 * 1024;
 
 /** Writes what `render` makes of each event that the filter lets through, and returns how many there were. */

@@ -1,5 +1,6 @@
 /**
- * `wal inspect --follow`: the events of a log, then those that its worker appends, until nobody writes to it any more.
+ * `wal inspect --follow`: the events of a log, then those that its worker appends, until nobody writes to it
+ * any more.
  */
 import { fileName } from "../../platform/path_names.ts";
 import { archiveName } from "../../wal/file_names.ts";

@@ -148,7 +148,10 @@ async function lookAt(files: Files, path: string, bytes: LogBytes): Promise<Occu
   }
 }
 
-/** A log keeps its job's name, so that whoever looks for the job finds it; the worker of this machine takes it up by that name. */
+/**
+ * A log keeps its job's name, so that whoever looks for the job finds it; the worker of this machine takes it
+ * up by that name.
+ */
 function namesFor(path: string, { execution }: RecoveredLog): Iterable<string> {
   const jobId = readFileName(fileName(path))?.job?.jobId ?? execution?.job_id;
   try {

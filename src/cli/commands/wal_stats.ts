@@ -1,5 +1,6 @@
 /**
- * `airunner wal stats`: how much there is, what the server lacks, how long the disk lasts, how fast appends are.
+ * `airunner wal stats`: how much there is, what the server lacks, how long the disk lasts, how fast appends
+ * are.
  */
 import { listenAddress } from "../../config/value_type.ts";
 import { askAppendLatency } from "../../metrics/append_latency.ts";

@@ -3,7 +3,10 @@
  */
 import type { CommandWords, Completes } from "./command_words.ts";
 
-/** What does not depend on the command table: it goes through the words that were typed, and asks the tables about each. */
+/**
+ * What does not depend on the command table: it goes through the words that were typed, and asks the tables
+ * about each.
+ */
 const COMPLETER = `_airunner_reply() {
   local kind=\${1%% *}
   case $kind in

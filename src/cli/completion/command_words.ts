@@ -1,6 +1,6 @@
 /**
- * What can be typed where, taken from the parser itself: completion cannot forget a command, an option or a value that
- * the program has.
+ * What can be typed where, taken from the parser itself: completion cannot forget a command, an option or a
+ * value that the program has.
  */
 import type { Command, Option } from "@commander-js/extra-typings";
 import { type Setting, SETTINGS } from "../../config/settings.ts";

@@ -1,5 +1,6 @@
 /**
- * The topics of `airunner help TOPIC`: what somebody needs to know who has only this program and a problem. Pure.
+ * The topics of `airunner help TOPIC`: what somebody needs to know who has only this program and a problem.
+ * Pure.
  */
 import { plain } from "../../config/nearest.ts";
 import type { Topic } from "./topic.ts";

@@ -1,6 +1,6 @@
 /**
- * Values of options that narrow down what a command shows: words out of a list, counts, ranges of sequences, points in time. Pure;
- * what is not understood is a UsageError that says what would be.
+ * Values of options that narrow down what a command shows: words out of a list, counts, ranges of sequences,
+ * points in time. Pure; what is not understood is a UsageError that says what would be.
  */
 import { nearest } from "../../config/nearest.ts";
 import { parseDurationMs } from "../../config/value_type.ts";
@@ -58,7 +58,10 @@ export function parseSequences(option: string, text: string): SequenceBounds {
   );
 }
 
-/** Unix milliseconds of `2026-01-31`, `2026-01-31T23:59:59Z`, `2026-01-31 23:59:59 UTC` (as our screens have it) or `2h`: so long ago. */
+/**
+ * Unix milliseconds of `2026-01-31`, `2026-01-31T23:59:59Z`, `2026-01-31 23:59:59 UTC` (as our screens have
+ * it) or `2h`: so long ago.
+ */
 export function parseMoment(option: string, text: string, nowMs: number): number {
   const agoMs = parseDurationMs(text);
   if (agoMs !== undefined) return nowMs - agoMs;

@@ -81,7 +81,10 @@ function parsePattern(text: string): RegExp {
   }
 }
 
-/** The output of each stream by itself, so that a line in two pieces is found, or all that an event of another kind says. */
+/**
+ * The output of each stream by itself, so that a line in two pieces is found, or all that an event of another
+ * kind says.
+ */
 function searchableTexts(payload: Uint8Array): string[] {
   const event = decodeEvent(payload);
   if (event === undefined) return [new TextDecoder().decode(payload)];

@@ -1,6 +1,6 @@
 /**
- * The options of this run that a suggested command needs as well, so that it can be pasted and means the same directories and the
- * same server. Pure.
+ * The options of this run that a suggested command needs as well, so that it can be pasted and means the same
+ * directories and the same server. Pure.
  */
 import { shellWord } from "../../platform/text.ts";
 

@@ -1,5 +1,6 @@
 /**
- * The screens of `config show`: the settings in force as YAML, as a table with their origins, and as JSON. Pure.
+ * The screens of `config show`: the settings in force as YAML, as a table with their origins, and as JSON.
+ * Pure.
  */
 import type { ConfigLocations } from "../../config/config_location.ts";
 import { SECTIONS, yamlScalar } from "../../config/config_template.ts";

@@ -1,5 +1,6 @@
 /**
- * The screen of `airunner doctor`: a line for each check, and below what is not well the commands that cure it. Pure.
+ * The screen of `airunner doctor`: a line for each check, and below what is not well the commands that cure
+ * it. Pure.
  */
 import type { CheckResult, Level } from "../../doctor/finding.ts";
 import { counted, type Style } from "../../platform/text.ts";

@@ -6,7 +6,10 @@ import type { OutputLine } from "../../events/output_lines.ts";
 import { TerminalFilter } from "../terminal/terminal_filter.ts";
 import { colorStyle, exactTime, shown, type Style } from "../../platform/text.ts";
 
-/** The job's own colours pass where ours do, and never beyond their line; whatever else a terminal would act upon is made visible. */
+/**
+ * The job's own colours pass where ours do, and never beyond their line; whatever else a terminal would act
+ * upon is made visible.
+ */
 export function renderOutputLine({ stream, timestampMs, bytes }: OutputLine, style: Style): string {
   const time = style.dim(exactTime(timestampMs));
   const name = stream === StreamType.STDERR ? style.warn("stderr") : "stdout";

@@ -1,6 +1,6 @@
 /**
- * The screen of `wal inspect`: whose log it is, what the server lacks, whether the file is whole, what to type
- * next. Pure. The task token has no place here: it never enters this data.
+ * The screen of `wal inspect`: whose log it is, what the server lacks, whether the file is whole, what to
+ * type next. Pure. The task token has no place here: it never enters this data.
  */
 import type { CompletionState } from "../../wal/completion.ts";
 import type { Execution, Failure } from "../../wal/execution.ts";
@@ -202,7 +202,10 @@ const RECORD_COLUMNS: readonly Column[] = [
   { title: "TYPE" },
 ];
 
-/** Widths for files of the usual size; a larger number moves its own line only, so rows can be printed as they come. */
+/**
+ * Widths for files of the usual size; a larger number moves its own line only, so rows can be printed as they
+ * come.
+ */
 const RECORD_WIDTHS = [11, 9, 10, 7, 27, 0];
 
 export function renderRecordHeader(style: Style): string {

@@ -1,6 +1,7 @@
 /**
- * What `wal inspect --payload` shows below an event: its output line by line, or what else it says. Pure. Nothing in it acts on a
- * terminal, colours neither, whether it is written to one or not: the lines are for reading, `wal dump` is for bytes.
+ * What `wal inspect --payload` shows below an event: its output line by line, or what else it says. Pure.
+ * Nothing in it acts on a terminal, colours neither, whether it is written to one or not: the lines are for
+ * reading, `wal dump` is for bytes.
  */
 import { decodeEvent, type JobEvent, outputOf, StreamType } from "../../events/event.ts";
 import { eventToJson } from "../../events/event_json.ts";

@@ -1,5 +1,6 @@
 /**
- * The screen of `wal recover`: where the damage is, what was saved, what is lost for good, and what to type next. Pure.
+ * The screen of `wal recover`: where the damage is, what was saved, what is lost for good, and what to type
+ * next. Pure.
  */
 import { fileName } from "../../platform/path_names.ts";
 import { readFileName } from "../../wal/file_names.ts";

@@ -1,5 +1,6 @@
 /**
- * What `wal replay` says: what it would send, what became of each log, and what to do about those that could not be sent. Pure.
+ * What `wal replay` says: what it would send, what became of each log, and what to do about those that could
+ * not be sent. Pure.
  */
 import type { Obstacle, PlannedReplay } from "../../replay/plan.ts";
 import {
@@ -86,7 +87,9 @@ const COMPLETIONS = {
   outstanding: "not completed",
 } as const;
 
-/** Why a log was not sent, whether its data is safe, and the next command. Empty when there is nothing to say. */
+/**
+ * Why a log was not sent, whether its data is safe, and the next command. Empty when there is nothing to say.
+ */
 export function replayProblem(one: Replayed): string {
   const { plan, end, reason, sent, logPath } = one;
   const path = one.archivePath ?? logPath ?? plan.target.path;

@@ -1,5 +1,6 @@
 /**
- * The screen of `wal stats`: how much there is, what the server lacks, how long the disk lasts, how fast appends are. Pure.
+ * The screen of `wal stats`: how much there is, what the server lacks, how long the disk lasts, how fast
+ * appends are. Pure.
  */
 import type { AppendLatency } from "../../metrics/append_latency.ts";
 import type { DiskSpace } from "../../platform/disk_space.ts";

@@ -1,5 +1,6 @@
 /**
- * Reads the configuration file as a worker would, and goes on without it when it is wrong: a doctor that refuses to look is no help.
+ * Reads the configuration file as a worker would, and goes on without it when it is wrong: a doctor that
+ * refuses to look is no help.
  */
 import { CONFIG_FLAG } from "../../config/config_location.ts";
 import { ConfigFileError } from "../../config/config_file_error.ts";

@@ -1,6 +1,6 @@
 /**
- * SIGHUP: the settings are read again, those that can change while the program runs are taken over, and everything else is
- * said and left alone. A file that is wrong changes nothing at all.
+ * SIGHUP: the settings are read again, those that can change while the program runs are taken over, and
+ * everything else is said and left alone. A file that is wrong changes nothing at all.
  */
 import type { ConfigFile } from "../../config/config_file.ts";
 import { type Setting, type SettingName, SETTINGS, type SettingValues } from "../../config/settings.ts";

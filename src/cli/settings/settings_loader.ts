@@ -55,13 +55,16 @@ export class SettingsLoader<N extends SettingName> {
       return { ...resolveSettings(names, sources, home), file, locations };
     } catch (error) {
       if (readsFile || !(error instanceof SettingError) || error.origin === "flag") throw error;
-      // Version, help to mend and the like: what the environment lacks or has wrong is not what they were asked about.
+      // Version, help to mend and the like: what the environment lacks or has wrong is not what they were
+      // asked about.
       return { ...resolveSettings(names, sources.slice(0, 1), home ?? "/"), file, locations };
     }
   }
 }
 
-/** The data directory of the flag or the environment: what a file says of it comes too late to find that file. */
+/**
+ * The data directory of the flag or the environment: what a file says of it comes too late to find that file.
+ */
 function givenDataDir(sources: readonly Source[], home: string | undefined): string | undefined {
   // Without a home directory and without a data directory the settings are refused later, with a better word.
   const { values, origins } = resolveSettings(["dataDir"], sources, home ?? "/");

@@ -24,7 +24,10 @@ export function workerSettings(settings: Settings): ConfiguredSettings {
   };
 }
 
-/** What a worker takes over while it runs: of the settings that are marked as reloadable, those that are its own. */
+/**
+ * What a worker takes over while it runs: of the settings that are marked as reloadable, those that are its
+ * own.
+ */
 export function changeableSettings(settings: Settings): WorkerChanges {
   return {
     concurrency: settings.concurrency,

@@ -18,7 +18,8 @@ export interface CommandEntry {
   readonly examples: readonly (readonly [line: string, effect: string])[];
   /** One sentence. */
   readonly exitCodes: string;
-  // The table holds commands of many types; `entry` has checked each of them before its type is forgotten here.
+  // The table holds commands of many types; `entry` has checked each of them before its type is forgotten
+  // here.
   // deno-lint-ignore no-explicit-any
   readonly define: (command: Command) => Command<any, any, any>;
   // deno-lint-ignore no-explicit-any

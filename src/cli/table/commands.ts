@@ -1,6 +1,6 @@
 /**
- * The command table: every command with its arguments, options, settings, examples and exit codes. The code of
- * a command is loaded when it runs, so `--version` does not wait for a server to be loaded.
+ * The command table: every command with its arguments, options, settings, examples and exit codes. The code
+ * of a command is loaded when it runs, so `--version` does not wait for a server to be loaded.
  */
 import { type CommandEntry, entry } from "./command_entry.ts";
 import { DOCTOR_SETTINGS } from "../../doctor/probe.ts";

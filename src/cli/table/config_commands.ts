@@ -1,5 +1,6 @@
 /**
- * The part of the command table that is about the program itself: its configuration, its version, and its completion in shells.
+ * The part of the command table that is about the program itself: its configuration, its version, and its
+ * completion in shells.
  */
 import { SETTING_NAMES } from "../../config/settings.ts";
 import { type CommandEntry, entry } from "./command_entry.ts";

@@ -11,7 +11,9 @@ export async function confirm(context: Context, question: string): Promise<boole
   return /^y(es)?$/i.test(await ask(context, `${question} [y/N] `));
 }
 
-/** The line that is typed, without blanks around it. The question goes to stderr, so that stdout stays data. */
+/**
+ * The line that is typed, without blanks around it. The question goes to stderr, so that stdout stays data.
+ */
 export async function ask(context: Context, question: string): Promise<string> {
   await context.stdout.flush();
   await context.stderr.write(question);

@@ -1,6 +1,6 @@
 /**
- * One line on a terminal that says how far a long reading has come, and is gone when it is over. Nothing elsewhere: log files and
- * pipes shall not be full of it.
+ * One line on a terminal that says how far a long reading has come, and is gone when it is over. Nothing
+ * elsewhere: log files and pipes shall not be full of it.
  */
 import type { Clock } from "../../platform/clock.ts";
 import type { LogBytes } from "../../wal/reader.ts";
@@ -12,8 +12,8 @@ const FIRST_MS = 500;
 const EVERY_MS = 200;
 
 /**
- * A chunk's records live until the last of them was shown. In small pieces they are gone before the collector takes them for
- * long-lived, which saves it tens of megabytes on a large log.
+ * A chunk's records live until the last of them was shown. In small pieces they are gone before the collector
+ * takes them for long-lived, which saves it tens of megabytes on a large log.
  */
 const PIECE_BYTES = 64 * 1024;
 

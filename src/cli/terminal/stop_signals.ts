@@ -1,6 +1,6 @@
 /**
- * How a program that runs until it is stopped is stopped: the first signal asks it to end in order, the second
- * to end at once, and a third does not wait for it any more.
+ * How a program that runs until it is stopped is stopped: the first signal asks it to end in order, the
+ * second to end at once, and a third does not wait for it any more.
  */
 import type { Logger } from "../../platform/logging/logger.ts";
 import type { Signals } from "../context.ts";

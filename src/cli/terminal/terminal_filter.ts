@@ -1,6 +1,7 @@
 /**
- * A job's output on a terminal: colours pass, and everything else that a terminal would act upon is made visible.
- * A job must not move the cursor over our lines, set the window's title, or answer for the user. Pure.
+ * A job's output on a terminal: colours pass, and everything else that a terminal would act upon is made
+ * visible. A job must not move the cursor over our lines, set the window's title, or answer for the user.
+ * Pure.
  */
 import { escapeControls } from "../../platform/logging/format.ts";
 

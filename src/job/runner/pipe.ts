@@ -5,8 +5,8 @@
  * The command is one program with arguments and is run directly, never by a shell: what a job asks for
  * is what runs, whatever characters are in it. A job that wants a shell says so (`sh`, `-c`, `…`).
  *
- * The environment is the worker's without its `AIRUNNER_…` variables (they configure the worker and
- * may hold secrets), then `CI=true`, then the job's own variables, then `AIRUNNER_JOB_ID`. Where jobs have a user of
+ * The environment is the worker's without its `AIRUNNER_…` variables (they configure the worker and may hold
+ * secrets), then `CI=true`, then the job's own variables, then `AIRUNNER_JOB_ID`. Where jobs have a user of
  * their own, the worker's has been fitted to it (`job_user.ts`).
  */
 import { messageOf } from "../../platform/error_text.ts";

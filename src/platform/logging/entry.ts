@@ -28,8 +28,8 @@ export interface LogEntry {
 }
 
 /**
- * Longer texts are cut. A stack of Deno's ten frames fits; a page of HTML that a proxy answers with must not fill
- * the log file.
+ * Longer texts are cut. A stack of Deno's ten frames fits; a page of HTML that a proxy answers with must not
+ * fill the log file.
  */
 const TEXT_CHARACTERS_MAX = 4096;
 
@@ -39,8 +39,8 @@ const WITHHELD = "[withheld]";
 const SIGNED_TOKEN = /\beyJ[\w-]{4,}\.[\w-]+\.[\w-]*/g;
 
 /**
- * Where a name is in several of `fieldSets` the first counts. `secrets` are replaced wherever they occur, also in
- * the message of a server that repeats them.
+ * Where a name is in several of `fieldSets` the first counts. `secrets` are replaced wherever they occur,
+ * also in the message of a server that repeats them.
  */
 export function createEntry(
   timeMs: number,

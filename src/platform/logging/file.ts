@@ -2,12 +2,12 @@
  * A file of log lines that several processes append to at the same time, and that is rotated when it is full:
  * `worker.log` becomes `worker.log.1`, that `worker.log.2`, and the oldest goes.
  *
- * A line is one write(2) in append mode before the call returns. So it survives whatever happens to its process, and
- * lines of two processes never mix. Nothing is synced: what a power cut takes away here is only talk about the
- * write-ahead log, which is synced itself.
+ * A line is one write(2) in append mode before the call returns. So it survives whatever happens to its
+ * process, and lines of two processes never mix. Nothing is synced: what a power cut takes away here is only
+ * talk about the write-ahead log, which is synced itself.
  *
- * Who rotates: whoever holds the kernel's lock on the very file that the name leads to. The others keep writing into
- * it meanwhile, wherever it is renamed to, and look at the name again before each line:
+ * Who rotates: whoever holds the kernel's lock on the very file that the name leads to. The others keep
+ * writing into it meanwhile, wherever it is renamed to, and look at the name again before each line:
  *
  *     one process                            another one
  *     locks worker.log
@@ -24,11 +24,16 @@ export interface LogFileOptions {
   path: string;
   /** A line that would make the file longer goes into a new one. */
   bytesMax: number;
-  /** Files that are kept, the one that is written included: at least 2, or a rotation would drop the newest lines. */
+  /**
+   * Files that are kept, the one that is written included: at least 2, or a rotation would drop the newest
+   * lines.
+   */
   countMax: number;
 }
 
-/** How often the name may lead to yet another file between looking and opening; more than that is not chance. */
+/**
+ * How often the name may lead to yet another file between looking and opening; more than that is not chance.
+ */
 const OPEN_ATTEMPTS_MAX = 16;
 
 const NEWLINE = 0x0a;
@@ -50,9 +55,9 @@ export class LogFile {
   }
 
   /**
-   * Appends a line, given without its newline; the directory and the file are made when they are missing, for their
-   * owner alone. Throws what kept it from that; the line, or the rest of it, is not in the file then, and the next
-   * call starts anew.
+   * Appends a line, given without its newline; the directory and the file are made when they are missing, for
+   * their owner alone. Throws what kept it from that; the line, or the rest of it, is not in the file then,
+   * and the next call starts anew.
    */
   append(line: string): void {
     const text = new TextEncoder().encode(line + "\n");
@@ -119,7 +124,10 @@ export class LogFile {
     }
   }
 
-  /** Under the lock. The file that is written moves last, so that nobody makes a new one while others still move. */
+  /**
+   * Under the lock. The file that is written moves last, so that nobody makes a new one while others still
+   * move.
+   */
   #shift(): void {
     for (let number = this.#countMax; removeIfThere(`${this.path}.${number}`); number++) {
       // Left from a time when more were kept.
@@ -149,8 +157,8 @@ function isTorn(file: Deno.FsFile, size: number): boolean {
 }
 
 /**
- * Makes a directory and those above it, where there is nothing yet. Each name is synced, because job logs may come to
- * lie beside this directory, and whoever makes theirs later sees no name left to sync.
+ * Makes a directory and those above it, where there is nothing yet. Each name is synced, because job logs may
+ * come to lie beside this directory, and whoever makes theirs later sees no name left to sync.
  */
 function makeDirectory(path: string): void {
   // What is there may also be a file, or a link to nowhere: opening a file in it says so.

@@ -1,6 +1,6 @@
 /**
- * What happens when the log file cannot be written: the program goes on. It is said once, tried again from time to
- * time, and the file itself says later how many lines are missing from it, and since when.
+ * What happens when the log file cannot be written: the program goes on. It is said once, tried again from
+ * time to time, and the file itself says later how many lines are missing from it, and since when.
  */
 import { isNoSpaceError } from "../files.ts";
 import { createEntry, type LogEntry } from "./entry.ts";

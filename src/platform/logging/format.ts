@@ -1,5 +1,6 @@
 /**
- * Entries as lines: text for people, `DBG WAL created job_id=0190…`, and JSON for programs, one object a line.
+ * Entries as lines: text for people, `DBG WAL created job_id=0190…`, and JSON for programs, one object a
+ * line.
  *
  * Either way an entry is one line without its newline, and nothing in it acts on a terminal: what a job or a
  * server sent is made visible instead. Functions of their arguments alone, which never throw.

@@ -30,7 +30,10 @@ export type LineSink = (line: string) => void;
 /** Takes entries, and gives them the form that its readers want. Never throws. */
 export type EntrySink = (entry: LogEntry) => void;
 
-/** Hands entries from `level` up to a sink of any form; a function gives a level that may change. `nowMs` is the wall clock. */
+/**
+ * Hands entries from `level` up to a sink of any form; a function gives a level that may change. `nowMs` is
+ * the wall clock.
+ */
 export function createEntryLogger(
   level: LogLevel | (() => LogLevel),
   sink: EntrySink,

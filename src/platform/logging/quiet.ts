@@ -1,5 +1,6 @@
 /**
- * A logger for commands whose own output says what was done: what is news in a worker's log would say it twice here.
+ * A logger for commands whose own output says what was done: what is news in a worker's log would say it
+ * twice here.
  */
 import type { Logger } from "./logger.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Lines to a stream that may be a terminal, a pipe or a file: each is written before the call returns, and none
- * of the ways in which that can fail ends the program.
+ * Lines to a stream that may be a terminal, a pipe or a file: each is written before the call returns, and
+ * none of the ways in which that can fail ends the program.
  */
 
 /** How long a reader may keep us waiting on a stream that does not wait by itself. */
@@ -33,8 +33,8 @@ function writeAll(write: (bytes: Uint8Array) => number, bytes: Uint8Array): numb
         waitedMs++;
         continue;
       }
-      // Closed by its reader, or a file on a full disk. Where nobody reads, there is nobody to tell either, and
-      // what the program is there for goes on.
+      // Closed by its reader, or a file on a full disk. Where nobody reads, there is nobody to tell either,
+      // and what the program is there for goes on.
       return written;
     }
   }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { createWriteSink } from "./sink.ts";
 
-/** A stream that takes what each step says: a number of bytes, or an error. After the last step it takes all. */
+/**
+ * A stream that takes what each step says: a number of bytes, or an error. After the last step it takes all.
+ */
 function stream(...steps: (number | Error)[]): { sink: (line: string) => void; taken: () => string } {
   const bytes: number[] = [];
   const sink = createWriteSink((chunk) => {

@@ -21,7 +21,10 @@ export interface NewJob {
   params: Uint8Array;
 }
 
-/** A job handed out: from now on `executionId` is the job's current execution, until `expiresAtMs` unless it is extended. */
+/**
+ * A job handed out: from now on `executionId` is the job's current execution, until `expiresAtMs` unless it
+ * is extended.
+ */
 export interface Claim {
   job: StoredJob;
   executionId: bigint;

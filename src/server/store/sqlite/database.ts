@@ -9,7 +9,9 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { isForeign, prepareFile } from "./database_file.ts";
 
-/** Something is wrong with the database; the message is for the operator, and `cause` is SQLite's own error. */
+/**
+ * Something is wrong with the database; the message is for the operator, and `cause` is SQLite's own error.
+ */
 export class StoreError extends Error {
   override name = "StoreError";
   constructor(message: string, readonly path: string, options?: ErrorOptions) {
@@ -71,7 +73,10 @@ export const MIGRATIONS: readonly string[] = [
 /** What every version of the schema has: a database without them is another program's. */
 const TABLES = ["settings", "jobs", "executions", "events"];
 
-/** How long opening waits for another process to let go of the file, as when one server takes over from another. */
+/**
+ * How long opening waits for another process to let go of the file, as when one server takes over from
+ * another.
+ */
 const BUSY_TIMEOUT_MS = 5_000;
 
 // Measured with 2 KB events: pages of 8 KiB and a checkpoint every 32 MiB take three times the events of
@@ -101,12 +106,18 @@ export class Database {
     return this.#convert("read", () => this.#db.prepare(sql));
   }
 
-  /** Runs `work` and converts SQLite's errors. For reads, which need no transaction: nothing here yields half-way. */
+  /**
+   * Runs `work` and converts SQLite's errors. For reads, which need no transaction: nothing here yields
+   * half-way.
+   */
   read<T>(work: () => T): T {
     return this.#convert("read", work);
   }
 
-  /** Runs `work` in one transaction: when this returns all of it is on stable storage, when it throws none of it is. */
+  /**
+   * Runs `work` in one transaction: when this returns all of it is on stable storage, when it throws none of
+   * it is.
+   */
   write<T>(work: () => T): T {
     return this.#convert("write to", () => {
       this.#db.exec("BEGIN IMMEDIATE");
@@ -134,7 +145,8 @@ export class Database {
     try {
       this.#db.exec("ROLLBACK");
     } catch (error) {
-      // After some errors (a full disk) SQLite has rolled back by itself, and says so; the first error is the one to tell.
+      // After some errors (a full disk) SQLite has rolled back by itself, and says so; the first error is the
+      // one to tell.
       if (!isSqliteError(error)) throw error;
     }
   }
@@ -201,7 +213,8 @@ function isSqliteError(error: unknown): error is Error {
   return error instanceof Error && (error as { code?: unknown }).code === "ERR_SQLITE_ERROR";
 }
 
-// Deno's node:sqlite carries no result code, so SQLite's own fixed texts (sqlite3ErrStr) tell the cases apart.
+// Deno's node:sqlite carries no result code, so SQLite's own fixed texts (sqlite3ErrStr) tell the cases
+// apart.
 const ADVICE: readonly (readonly [text: string, advice: string])[] = [
   ["database is locked", "another process holds it. Stop the other server first, or name another file"],
   ["attempt to write a readonly database", "it is read-only. Correct its permissions"],

@@ -115,7 +115,9 @@ export class EventStore {
     return this.#database.read(() => this.#lastArrival.get() as unknown as { last: bigint }).last;
   }
 
-  /** Events of an execution that had arrived by `until`, in the order of their sequences, those after `after`. */
+  /**
+   * Events of an execution that had arrived by `until`, in the order of their sequences, those after `after`.
+   */
   history(executionId: bigint, filter: EventFilter, after: bigint, until: bigint): EventPage {
     return this.#page(this.#bySequence, { ...bind(executionId, filter, after), until }, after);
   }
@@ -141,8 +143,9 @@ export class EventStore {
 }
 
 /**
- * Two questions for a page: how long are the payloads, which SQLite answers without reading them, and then as many of
- * them as fit. (One statement read row by row would do, but `iterate` of Deno 2.5.7 works only once a statement.)
+ * Two questions for a page: how long are the payloads, which SQLite answers without reading them, and then as
+ * many of them as fit. (One statement read row by row would do, but `iterate` of Deno 2.5.7 works only once a
+ * statement.)
  */
 interface PageStatements {
   lengths: StatementSync;

@@ -61,7 +61,9 @@ export class Store {
     });
   }
 
-  /** Adds the job, unless its request id was seen before: then nothing changes and the first job is returned. */
+  /**
+   * Adds the job, unless its request id was seen before: then nothing changes and the first job is returned.
+   */
   enqueue(job: NewJob, nowMs: number): { job: StoredJob; isNew: boolean } {
     return this.#database.write(() => {
       const first = job.requestId === ""
@@ -114,8 +116,8 @@ export class Store {
   }
 
   /**
-   * Takes a job back that never reached its worker. Does nothing, and returns false, when the execution shows any
-   * sign of having been received: extended, ended, or with events.
+   * Takes a job back that never reached its worker. Does nothing, and returns false, when the execution shows
+   * any sign of having been received: extended, ended, or with events.
    */
   release(claim: Claim, nowMs: number): boolean {
     return this.#database.write(() => {
@@ -151,7 +153,10 @@ export class Store {
     return this.#database.read(() => this.#row<{ next: number | null }>(sql))?.next ?? undefined;
   }
 
-  /** Lets every running execution run for `graceMs` more at least, or for its own visibility timeout if that is less. */
+  /**
+   * Lets every running execution run for `graceMs` more at least, or for its own visibility timeout if that
+   * is less.
+   */
   grantGrace(graceMs: number, nowMs: number): void {
     this.#database.write(() =>
       this.#run(
@@ -179,8 +184,8 @@ export class Store {
   }
 
   /**
-   * Ends the job with the result of its latest execution. That the execution had expired does not matter while
-   * nobody has dequeued the job again: the work was done, so the job leaves its queue.
+   * Ends the job with the result of its latest execution. That the execution had expired does not matter
+   * while nobody has dequeued the job again: the work was done, so the job leaves its queue.
    */
   complete(
     jobId: string,
@@ -206,7 +211,9 @@ export class Store {
     return row && toJob(row);
   }
 
-  /** Every execution the job ever had, first to latest. None is ever forgotten, and neither are its events. */
+  /**
+   * Every execution the job ever had, first to latest. None is ever forgotten, and neither are its events.
+   */
   executions(jobId: string): StoredExecution[] {
     const sql = `SELECT executions.* FROM executions JOIN jobs ON jobs.id = executions.job
                  WHERE jobs.job_id = ? ORDER BY number`;
