@@ -294,6 +294,8 @@ Deno.test({
   name: "a worker that cannot run jobs as its settings want does not start, and says what to do",
   ignore: !isRoot,
   async fn() {
+    // For its owner alone.
+    await using closed = new Sandbox();
     const refusals: Refusal[] = [
       { who: AS_ROOT, args: ["--job-user=nobody-at-all"], says: /There is no user nobody-at-all[^]*useradd/ },
       { who: AS_ROOT, args: ["--job-user=root"], says: /Jobs are not run as root/ },
@@ -305,7 +307,7 @@ Deno.test({
       },
       {
         who: AS_ROOT,
-        args: [`--job-user=${JOB_USER}`, "--work-dir=/root/work-of-a-test"],
+        args: [`--job-user=${JOB_USER}`, `--work-dir=${closed.directory}/work`],
         says: /Cannot give jobs directories in .*the user does not get to it[^]*--work-dir/,
       },
     ];

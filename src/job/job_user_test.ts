@@ -6,14 +6,14 @@ Deno.test("a job user's jobs inherit the worker's environment without what leads
   const workers = {
     PATH: "/usr/bin",
     LANG: "C.UTF-8",
-    HOME: "/root",
-    USER: "root",
+    HOME: "/srv/worker",
+    USER: "worker",
     SHELL: "/bin/bash",
     XDG_RUNTIME_DIR: "/run/user/0",
-    XDG_CONFIG_HOME: "/root/.config",
-    SSH_AUTH_SOCK: "/tmp/agent",
+    XDG_CONFIG_HOME: "/srv/worker/.config",
+    SSH_AUTH_SOCK: "/tmp/ssh-1/socket",
     SUDO_USER: "me",
-    OLDPWD: "/root",
+    OLDPWD: "/srv/worker",
     GOFLAGS: "-mod=mod",
   };
   assert.deepEqual(environmentOf(account, workers), {
