@@ -106,7 +106,7 @@ function createRoot(context: Context, printed: Printed): Command {
     .enablePositionalOptions();
   root.addHelpText(
     "after",
-    `\n${topicList()}\nType \`airunner help COMMAND\` for its options, examples and exit codes, or \`airunner help TOPIC\`.`,
+    `\n${topicList()}\nType \`airunner help COMMAND\` for its options, examples and exit codes,\nor \`airunner help TOPIC\`.`,
   );
   return root;
 }

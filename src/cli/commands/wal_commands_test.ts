@@ -122,6 +122,15 @@ Deno.test("files that cannot be read are reported, and the others are checked al
   assert.match(stdout, /job\.wal: whole: 4 records/);
 });
 
+Deno.test("whoever gives verify the id of a job learns how to find the file", async () => {
+  const { exitCode, stderr } = await runInMemory(["wal", "verify", "job-1"]);
+  assert.equal(exitCode, 1);
+  assert.match(
+    stderr,
+    /^Cannot read job-1: no such file\n  This takes paths.*: airunner wal inspect job-1\n$/,
+  );
+});
+
 Deno.test("standard input is inspected like a file", async () => {
   const stdin = Deno.readFileSync(`${TESTDATA}statuses.wal`);
   const { stdout } = await runInMemory(["wal", "inspect", "-", "--json"], { stdin });

@@ -11,7 +11,8 @@ import { listLogFiles } from "../../survey/log_files.ts";
 import { cannotRead } from "./cannot_read.ts";
 import { Progress } from "../terminal/progress.ts";
 import { headerNotice, renderVerified, renderVerifyTotals } from "../screens/verify_screen.ts";
-import { shown } from "../../platform/text.ts";
+import { NotFound } from "../../platform/system_errors.ts";
+import { shellWord, shown } from "../../platform/text.ts";
 import { type Verified, verifyLog } from "../../survey/verify.ts";
 
 type Verify = Call<[string[]], { all?: true; json?: true }, "walDir" | "archiveDir">;
@@ -33,7 +34,7 @@ export async function run(call: Verify): Promise<number> {
       if (isAll && isGone(error)) continue;
       // One file that cannot be read must not hide damage in the next.
       totals.unreadable++;
-      await stderr.write(`${shown(cannotRead(path, error).message)}\n`);
+      await stderr.write(`${shown(cannotRead(path, error).message)}\n${hintOfJob(path, error)}`);
       await stderr.flush();
       continue;
     }
@@ -49,6 +50,14 @@ export async function run(call: Verify): Promise<number> {
   if (!isJson) await stdout.write(renderVerifyTotals(totals, isAll, style));
   if (totals.unreadable > 0) return ExitCode.FAILED;
   return totals.damaged.length + totals.torn.length > 0 ? ExitCode.FINDINGS : ExitCode.DONE;
+}
+
+/** Most other commands take the id of a job where this one takes files. */
+function hintOfJob(word: string, error: unknown): string {
+  if (!(error instanceof NotFound) || /[/.]/.test(word)) return "";
+  return `  This takes paths of files. Where the log of a job is: airunner wal inspect ${
+    shown(shellWord(word))
+  }\n`;
 }
 
 /** Logs first, then archives as they are by then: a log that is archived meanwhile is checked there. */

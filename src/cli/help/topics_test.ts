@@ -19,6 +19,8 @@ Deno.test("help lists the topics, and finds them however they are written", asyn
   for (const { name, summary } of TOPICS) {
     assert.match(stdout, new RegExp(`^  ${name} +${summary.slice(0, 20)}`, "m"));
   }
+  // What stands before them is made as wide as the terminal.
+  for (const line of stdout.slice(stdout.indexOf("Topics:")).split("\n")) assert.ok(line.length <= 80, line);
   const { stdout: full } = await runInMemory(["help", "disk-full"]);
   for (const words of [["disk", "full"], ["Disk_Full"], ["diskfull"]]) {
     assert.equal((await runInMemory(["help", ...words])).stdout, full);

@@ -119,7 +119,7 @@ function isNearlyFull(
 }
 
 function growthLine({ windowMs, measuredMs, bytes, bytesPerDay }: Growth): string {
-  const short = measuredMs < windowMs ? `, from ${formatSpan(measuredMs)} that there are files of` : "";
+  const short = measuredMs < windowMs ? `, all of it in the last ${formatSpan(measuredMs)}` : "";
   return `${formatBytes(Math.round(bytesPerDay))} a day: ${formatBytes(bytes)} in the last ${
     windowName(windowMs)
   }${short}`;
