@@ -127,7 +127,7 @@ Deno.test("whoever gives verify the id of a job learns how to find the file", as
   assert.equal(exitCode, 1);
   assert.match(
     stderr,
-    /^Cannot read job-1: no such file\n  This takes paths.*: airunner wal inspect job-1\n$/,
+    /^Cannot read job-1: no such file\n {2}This takes paths.*: airunner wal inspect job-1\n$/,
   );
 });
 
