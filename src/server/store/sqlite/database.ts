@@ -7,7 +7,7 @@
  * writers live in this process's memory, and a second server on the same file would not hear them.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { isForeign, prepareFile } from "./database_file.ts";
+import { originOf, prepareFile } from "./database_file.ts";
 
 /**
  * Something is wrong with the database; the message is for the operator, and `cause` is SQLite's own error.
@@ -191,13 +191,14 @@ export class Database {
 /** @throws StoreError before anything was changed when the file is another program's, or cannot be used. */
 function prepare(path: string): void {
   try {
-    if (isForeign(path, TABLES)) {
+    const origin = originOf(path, TABLES);
+    if (origin === "foreign") {
       throw new StoreError(
         `Cannot open ${path}: it is not a database of this program. It was not changed. Name another file.`,
         path,
       );
     }
-    prepareFile(path);
+    prepareFile(path, origin);
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError(

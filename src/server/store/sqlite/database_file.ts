@@ -9,29 +9,35 @@ import { createPrivateFile, makePrivate, readHead } from "../../../platform/priv
 /** What every SQLite database begins with. */
 const MAGIC = "SQLite format 3\0";
 
-/** Whether there is something at the path that this program did not make. Changes nothing. */
-export function isForeign(path: string, ownTables: readonly string[]): boolean {
+/**
+ * What is at a path. `new`: nothing, or an empty file. `foreign`: another program's. `unclear`: a database whose tables
+ * cannot be seen; opening it says why.
+ */
+export type Origin = "new" | "ours" | "foreign" | "unclear";
+
+/** Changes nothing. */
+export function originOf(path: string, ownTables: readonly string[]): Origin {
   const head = readHead(path, MAGIC.length);
-  // An empty one is as good as none.
-  if (head === undefined || head.length === 0) return false;
-  if (new TextDecoder().decode(head) !== MAGIC) return true;
+  if (head === undefined || head.length === 0) return "new";
+  if (new TextDecoder().decode(head) !== MAGIC) return "foreign";
   const tables = tablesOf(path);
-  return tables.size > 0 && !ownTables.every((table) => tables.has(table));
+  if (tables === undefined) return "unclear";
+  return tables.size === 0 || ownTables.every((table) => tables.has(table)) ? "ours" : "foreign";
 }
 
 /**
- * The names of its tables; none when they cannot be seen, as while another process writes: then opening it
- * says what is wrong. Read as a file that never changes, because otherwise SQLite would make files beside it,
+ * The names of its tables; undefined when they cannot be seen, because it is damaged or another process
+ * writes. Read as a file that never changes, because otherwise SQLite would make files beside it,
  * or play back a journal.
  */
-function tablesOf(path: string): Set<string> {
+function tablesOf(path: string): Set<string> | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(`${pathToFileURL(path)}?immutable=1`, { readOnly: true });
     const rows = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
     return new Set(rows.map(({ name }) => String(name)));
   } catch {
-    return new Set();
+    return undefined;
   } finally {
     database?.close();
   }
@@ -41,7 +47,8 @@ function tablesOf(path: string): Set<string> {
  * Makes the file before SQLite does, because SQLite would make it readable for everybody; the journal gets
  * the mode of the file. The database holds environment values and the secret that signs task tokens.
  */
-export function prepareFile(path: string): void {
+export function prepareFile(path: string, origin: Origin): void {
   createPrivateFile(dirname(path), path);
-  makePrivate(path);
+  // What may be somebody else's keeps the mode that it has.
+  if (origin !== "unclear") makePrivate(path);
 }

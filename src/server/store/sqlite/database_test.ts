@@ -132,6 +132,10 @@ Deno.test(
 for (
   const [what, make] of [
     ["text", (path: string) => Deno.writeTextFileSync(path, "Dear diary,\n".repeat(100))],
+    [
+      "a database only at its first bytes",
+      (path: string) => Deno.writeTextFileSync(path, "SQLite format 3\0" + "junk".repeat(1000)),
+    ],
     ["another program's database", (path: string) => {
       const other = new DatabaseSync(path);
       other.exec("PRAGMA journal_mode = WAL; CREATE TABLE recipes (name TEXT); PRAGMA user_version = 1");
