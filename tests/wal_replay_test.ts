@@ -8,6 +8,8 @@ import { Sandbox } from "./support/airunner.ts";
 import { connect } from "./support/server_client.ts";
 import { assertDelivered, countsOf, leaveUnsentJob } from "./support/unsent_job.ts";
 import { systemFiles } from "../src/platform/system_files.ts";
+import { SmallDisk } from "./support/small_disk.ts";
+import { FileLock } from "../src/platform/file_lock.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const names = (directory: string) => [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
@@ -203,3 +205,33 @@ Deno.test("a file elsewhere is sent and not moved, and --resend sends it all aga
   const { jobs } = await client.jobs.listJobs({ queue: "default", page: 1, pageSize: 10 });
   assert.equal(jobs.length, 1);
 });
+
+Deno.test("a log is sent although the lock of another disk's file of the same number looks like its own", async () => {
+  await using sandbox = new Sandbox();
+  await using disk = await SmallDisk.mount("50m");
+  await using other = await SmallDisk.mount("50m");
+  const { url } = await sandbox.startServer();
+  const job = await leaveUnsentJob(sandbox, url);
+  const moved = await sandbox.run(["wal", "migrate", `--to=${disk.path}/airunner`, "--symlink"]);
+  assert.equal(moved.code, 0, moved.stderr);
+  const { ino } = Deno.statSync(job.path);
+  const lock = lockFileOfNumber(other.path, ino!);
+  try {
+    const { code, sent } = await replayJson(sandbox, ["--all"]);
+    assert.equal(code, 0);
+    assert.ok(sent > 0, "the log was left alone");
+    await assertDelivered(sandbox, url, job);
+  } finally {
+    lock.release();
+  }
+});
+
+/** Disks in memory number their files from 1 on. */
+function lockFileOfNumber(directory: string, ino: number): FileLock {
+  for (let n = 0; n < 1000; n++) {
+    const lock = FileLock.acquire(`${directory}/${n}`, { create: true });
+    if (lock.identity.ino === ino) return lock;
+    lock.release();
+  }
+  throw new Error(`There is no file ${ino} on ${directory}`);
+}

@@ -42,11 +42,11 @@ function lockFinder(table: string): (file: FileIdentity) => boolean {
     const known = devices.get(Number(ino)) ?? new Set();
     devices.set(Number(ino), known.add(deviceNumber(parseInt(major, 16), parseInt(minor, 16))));
   }
-  // Some file systems show another device there than stat does: then the inode's number has to do, if it is
-  // the only one.
   return ({ dev, ino }) => {
     const known = devices.get(ino);
-    return known !== undefined && (known.has(dev) || known.size === 1);
+    if (known === undefined || known.has(dev)) return known !== undefined;
+    const [other] = known;
+    return known.size === 1 && mayBeSame(splitDevice(dev).major, splitDevice(other).major);
   };
 }
 
@@ -54,8 +54,7 @@ const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+)
 
 /**
  * The process that holds the flock on a file, from lines like `7: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0
- * EOF`. Some file systems show another device there than stat does; then the only lock on that inode number
- * is taken for it.
+ * EOF`.
  */
 export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
   const onOtherDevices: number[] = [];
@@ -63,9 +62,18 @@ export function parseOwner(text: string, major: number, minor: number, ino: bigi
     const match = /^\d+: FLOCK\s+\w+\s+(?:WRITE|READ)\s+(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
     if (match === null || BigInt(match[4]) !== ino || match[1] === "0") continue;
     if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return Number(match[1]);
-    onOtherDevices.push(Number(match[1]));
+    if (mayBeSame(major, parseInt(match[2], 16))) onOtherDevices.push(Number(match[1]));
   }
   return onOtherDevices.length === 1 ? onOtherDevices[0] : undefined;
+}
+
+/**
+ * Some file systems without a device of their own, as Btrfs and overlayfs, show another number in the table
+ * than stat does; such numbers have the major 0. Between two of them the only lock on an inode's number is
+ * taken for the file's: mostly right, and never proof. A disk's device is the same in both.
+ */
+function mayBeSame(oneMajor: number, otherMajor: number): boolean {
+  return oneMajor === 0 && otherMajor === 0;
 }
 
 /** The way the C library packs a device into the one number that `Deno.FileInfo.dev` is. */

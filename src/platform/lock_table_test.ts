@@ -4,7 +4,7 @@ import { parseLockTable, parseOwner } from "./lock_table.ts";
 const LOCKS = `1: POSIX  ADVISORY  WRITE 100 fe:00:42 0 EOF
 2: FLOCK  ADVISORY  WRITE 200 fe:00:42 0 EOF
 2: -> FLOCK  ADVISORY  WRITE 300 fe:00:42 0 EOF
-3: FLOCK  ADVISORY  WRITE 400 fd:01:43 0 EOF
+3: FLOCK  ADVISORY  WRITE 400 00:2f:43 0 EOF
 4: FLOCK  ADVISORY  WRITE 0 fe:00:44 0 EOF
 5: FLOCK  ADVISORY  WRITE 500 00:1f:45 0 EOF
 6: FLOCK  ADVISORY  WRITE 600 00:20:45 0 EOF
@@ -12,9 +12,10 @@ const LOCKS = `1: POSIX  ADVISORY  WRITE 100 fe:00:42 0 EOF
 
 Deno.test("owner is read from the kernel's list, and unknown rather than wrong", () => {
   assert.equal(parseOwner(LOCKS, 0xfe, 0, 42n), 200, "not the one that waits");
-  assert.equal(parseOwner(LOCKS, 0xfe, 0, 43n), 400, "the file system shows another device");
+  assert.equal(parseOwner(LOCKS, 0, 0x30, 43n), 400, "the file system shows another device");
+  assert.equal(parseOwner(LOCKS, 0xfe, 0, 43n), undefined, "a file of another disk");
   assert.equal(parseOwner(LOCKS, 0xfe, 0, 44n), undefined, "a process of another container");
-  assert.equal(parseOwner(LOCKS, 0xfe, 0, 45n), undefined, "two devices, neither the right one");
+  assert.equal(parseOwner(LOCKS, 0, 0x30, 45n), undefined, "two devices, neither the right one");
   assert.equal(parseOwner(LOCKS, 0, 0x20, 45n), 600);
   assert.equal(parseOwner("", 0, 0, 1n), undefined);
 });
@@ -23,9 +24,10 @@ Deno.test("a table of locks tells which files are locked, whatever device their 
   const { isLocked } = parseLockTable(LOCKS);
   const dev = (major: number, minor: number) => major * 256 + minor;
   assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 42 }));
-  assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 43 }), "the file system shows another device");
+  assert.ok(isLocked({ dev: dev(0, 0x30), ino: 43 }), "the file system shows another device");
+  assert.ok(!isLocked({ dev: dev(0xfe, 0), ino: 43 }), "a file of another disk");
   assert.ok(isLocked({ dev: dev(0xfe, 0), ino: 44 }), "a process of another container");
-  assert.ok(!isLocked({ dev: dev(0xfe, 0), ino: 45 }), "two devices, neither the right one");
+  assert.ok(!isLocked({ dev: dev(0, 0x30), ino: 45 }), "two devices, neither the right one");
   assert.ok(isLocked({ dev: dev(0, 0x20), ino: 45 }));
   assert.ok(!isLocked({ dev: dev(0xfe, 0), ino: 46 }));
 });
