@@ -7,8 +7,8 @@
  */
 import type { SettingValues } from "../config/settings.ts";
 import type { Clock } from "../platform/clock.ts";
-import { LogFile } from "../platform/logging/file.ts";
-import { logFileSink } from "../platform/logging/file_sink.ts";
+import { LineFile } from "../platform/logging/file.ts";
+import { lineFileSink } from "../platform/logging/file_sink.ts";
 import { formatJson, formatText, formatTimedText } from "../platform/logging/format.ts";
 import {
   allSinks,
@@ -50,12 +50,12 @@ export function openCommandLog(
   if (entry.logFile === undefined || !(settings.logFile ?? entry.logFile.isDefault)) {
     return { logger: createEntryLogger(() => level, console, nowMs), setLevel, ended() {}, close() {} };
   }
-  const file = new LogFile({
+  const file = new LineFile({
     path: `${settings.dataDir}/logs/${entry.logFile.name}`,
     bytesMax: settings.logFileMaxBytes,
     countMax: settings.logFileCount,
   });
-  const fileSink = logFileSink({
+  const fileSink = lineFileSink({
     file,
     format: isJson ? formatJson : formatTimedText,
     console,

@@ -20,7 +20,7 @@ import { FileLock, FileLockedError, isSameFile } from "../file_lock.ts";
 import type { FileIdentity } from "../lock_table.ts";
 import { parentDirectory } from "../path_names.ts";
 
-export interface LogFileOptions {
+export interface LineFileOptions {
   path: string;
   /** A line that would make the file longer goes into a new one. */
   bytesMax: number;
@@ -38,7 +38,7 @@ const OPEN_ATTEMPTS_MAX = 16;
 
 const NEWLINE = 0x0a;
 
-export class LogFile {
+export class LineFile {
   readonly path: string;
   readonly #bytesMax: number;
   readonly #countMax: number;
@@ -47,7 +47,7 @@ export class LogFile {
   #isTorn = false;
 
   /** Touches nothing yet. */
-  constructor({ path, bytesMax, countMax }: LogFileOptions) {
+  constructor({ path, bytesMax, countMax }: LineFileOptions) {
     if (countMax < 2) throw new RangeError(`Cannot rotate among ${countMax} files: at least 2 are needed`);
     this.path = path;
     this.#bytesMax = bytesMax;

@@ -10,7 +10,7 @@ import type { EntrySink } from "./logger.ts";
 /** Long against the cost of a failing write, short against the time in which somebody makes room. */
 const RETRY_AFTER_MS = 5000;
 
-export interface LogFileSinkOptions {
+export interface LineFileSinkOptions {
   file: { readonly path: string; append(line: string): void };
   format: FormatEntry;
   /** Told that lines do not get into the file, and that they do again. */
@@ -28,7 +28,7 @@ interface Gap {
 }
 
 /** Each entry is in the file when the call returns, unless the file cannot be written. Never throws. */
-export function logFileSink({ file, format, console, elapsedMs }: LogFileSinkOptions): EntrySink {
+export function lineFileSink({ file, format, console, elapsedMs }: LineFileSinkOptions): EntrySink {
   let gap: Gap | undefined;
 
   const append = (entry: LogEntry) => {

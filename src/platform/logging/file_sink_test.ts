@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatTimedText } from "./format.ts";
-import { logFileSink } from "./file_sink.ts";
+import { lineFileSink } from "./file_sink.ts";
 import { createEntryLogger, type Logger } from "./logger.ts";
 
 class Bench {
@@ -15,7 +15,7 @@ class Bench {
       if (this.failure !== undefined) throw this.failure;
       this.inFile.push(line);
     };
-    const sink = logFileSink({
+    const sink = lineFileSink({
       file: { path: "/data/logs/worker.log", append },
       format: formatTimedText,
       console: (entry) => this.onConsole.push(formatTimedText(entry)),

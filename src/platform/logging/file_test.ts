@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { FileLock } from "../file_lock.ts";
-import { LogFile } from "./file.ts";
+import { LineFile } from "./file.ts";
 
 class Place implements Disposable {
   readonly directory = Deno.makeTempDirSync({ prefix: "airunner-log-" });
   readonly path = `${this.directory}/logs/worker.log`;
-  readonly #files: LogFile[] = [];
+  readonly #files: LineFile[] = [];
 
-  open(bytesMax = 1000, countMax = 3): LogFile {
-    const file = new LogFile({ path: this.path, bytesMax, countMax });
+  open(bytesMax = 1000, countMax = 3): LineFile {
+    const file = new LineFile({ path: this.path, bytesMax, countMax });
     this.#files.push(file);
     return file;
   }
@@ -133,14 +133,14 @@ Deno.test("log file says why its directory cannot be made", () => {
 });
 
 Deno.test("log file needs two files to rotate between", () => {
-  assert.throws(() => new LogFile({ path: "x", bytesMax: 10, countMax: 1 }), RangeError);
+  assert.throws(() => new LineFile({ path: "x", bytesMax: 10, countMax: 1 }), RangeError);
 });
 
 /** Appends `LINES` numbered lines under a name of its own. */
 const WRITER = `
-  import { LogFile } from ${JSON.stringify(new URL("./file.ts", import.meta.url).href)};
+  import { LineFile } from ${JSON.stringify(new URL("./file.ts", import.meta.url).href)};
   const [path, name, lines] = Deno.args;
-  const file = new LogFile({ path, bytesMax: 2000, countMax: 1000 });
+  const file = new LineFile({ path, bytesMax: 2000, countMax: 1000 });
   for (let i = 0; i < Number(lines); i++) file.append(name + " " + i + " " + "x".repeat(i % 50));
 `;
 
