@@ -4,8 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { readSummary } from "../src/archive/summary.ts";
+import { FileLock } from "../src/platform/file_lock.ts";
 import { Sandbox } from "./support/airunner.ts";
 import { connect } from "./support/server_client.ts";
+import { SmallDisk } from "./support/small_disk.ts";
 import { assertDelivered, countsOf, leaveUnsentJob } from "./support/unsent_job.ts";
 import { systemFiles } from "../src/platform/system_files.ts";
 
@@ -157,6 +159,33 @@ Deno.test("replay leaves the log of a running worker alone, and says whose it is
   assert.match(recover.stderr, new RegExp(`process ${worker.pid} is writing it`));
   Deno.writeTextFileSync(go, "");
   await worker.waitFor(/Job completed/);
+});
+
+Deno.test("a lock on another disk, on a file that happens to have the same number, keeps no log from being replayed", async () => {
+  await using sandbox = new Sandbox();
+  await using disk = await SmallDisk.mount("4m");
+  await using other = await SmallDisk.mount("1m");
+  Deno.symlinkSync(disk.path, sandbox.dataDir);
+  const { url } = await sandbox.startServer();
+  const job = await leaveUnsentJob(sandbox, url);
+  const { ino } = Deno.statSync(job.path);
+  let twin: string;
+  for (let n = 0;; n++) {
+    assert.ok(n < 1000, `no file got the number ${ino}`);
+    twin = `${other.path}/${n}`;
+    Deno.writeTextFileSync(twin, "");
+    if (Deno.statSync(twin).ino === ino) break;
+  }
+  const lock = FileLock.acquire(twin, { create: false });
+  try {
+    const { stdout } = await sandbox.run(["wal", "ls", "--json"]);
+    assert.equal(JSON.parse(text(stdout)).logs[0].state, "orphaned");
+    const { code, sent, stderr } = await replayJson(sandbox, ["--all"]);
+    assert.deepEqual([code, sent, stderr], [0, 22, ""]);
+  } finally {
+    lock.release();
+  }
+  await assertDelivered(sandbox, url, job);
 });
 
 Deno.test("replay of a server that is away, of a job that the server does not know, and of a wrong token ends and loses nothing", async () => {

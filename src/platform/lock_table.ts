@@ -23,8 +23,14 @@ export interface LockTable {
   ownerOf(file: FileIdentity): LockOwner | undefined;
 }
 
-export function parseLockTable(text: string): LockTable {
-  const isLocked = lockFinder(text);
+/**
+ * The list shows the device of the file system that a file is on, which its mount shows as well. Some file
+ * systems, as btrfs, let stat show another one, which no mount has: then the inode's number has to do, if it
+ * is the only one. Elsewhere it would take a log for one that is being written because of a file on another
+ * disk. `isMounted` tells whether a mount shows a device; see `parseMountedDevices`.
+ */
+export function parseLockTable(text: string, isMounted: (dev: number) => boolean): LockTable {
+  const isLocked = lockFinder(text, isMounted);
   return {
     isLocked,
     ownerOf(file) {
@@ -36,17 +42,18 @@ export function parseLockTable(text: string): LockTable {
 }
 
 /** Whether somebody holds a lock on the file, by a table that was read before. */
-function lockFinder(table: string): (file: FileIdentity) => boolean {
+function lockFinder(
+  table: string,
+  isMounted: (dev: number) => boolean,
+): (file: FileIdentity) => boolean {
   const devices = new Map<number, Set<number>>();
   for (const [, major, minor, ino] of table.matchAll(LOCK_LINE)) {
     const known = devices.get(Number(ino)) ?? new Set();
     devices.set(Number(ino), known.add(deviceNumber(parseInt(major, 16), parseInt(minor, 16))));
   }
-  // Some file systems show another device there than stat does: then the inode's number has to do, if it is
-  // the only one.
   return ({ dev, ino }) => {
     const known = devices.get(ino);
-    return known !== undefined && (known.has(dev) || known.size === 1);
+    return known !== undefined && (known.has(dev) || (known.size === 1 && !isMounted(dev)));
   };
 }
 
@@ -55,17 +62,28 @@ const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+)
 /**
  * The process that holds the flock on a file, from lines like `7: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0
  * EOF`. Some file systems show another device there than stat does; then the only lock on that inode number
- * is taken for it.
+ * is taken for it: whoever asks knows that there is one.
  */
 export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
-  const onOtherDevices: number[] = [];
+  const onOtherDevices: (number | undefined)[] = [];
   for (const line of text.split("\n")) {
     const match = /^\d+: FLOCK\s+\w+\s+(?:WRITE|READ)\s+(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
-    if (match === null || BigInt(match[4]) !== ino || match[1] === "0") continue;
-    if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return Number(match[1]);
-    onOtherDevices.push(Number(match[1]));
+    if (match === null || BigInt(match[4]) !== ino) continue;
+    // A process of another container has no number here.
+    const pid = match[1] === "0" ? undefined : Number(match[1]);
+    if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return pid;
+    onOtherDevices.push(pid);
   }
   return onOtherDevices.length === 1 ? onOtherDevices[0] : undefined;
+}
+
+/** The devices that mounts show, from /proc/self/mountinfo: lines like `36 35 254:1 / /data rw - ext4 …`. */
+export function parseMountedDevices(text: string): Set<number> {
+  return new Set(
+    [...text.matchAll(/^\d+ \d+ (\d+):(\d+) /gm)].map(([, major, minor]) =>
+      deviceNumber(Number(major), Number(minor))
+    ),
+  );
 }
 
 /** The way the C library packs a device into the one number that `Deno.FileInfo.dev` is. */
