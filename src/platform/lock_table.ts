@@ -24,10 +24,9 @@ export interface LockTable {
 }
 
 /**
- * The list shows the device of the file system that a file is on, which its mount shows as well. Some file
- * systems, as btrfs, let stat show another one, which no mount has: then the inode's number has to do, if it
- * is the only one. Elsewhere it would take a log for one that is being written because of a file on another
- * disk. `isMounted` tells whether a mount shows a device; see `parseMountedDevices`.
+ * `isMounted` tells whether a mount shows a device, by `parseMountedDevices`. The table of locks shows a file
+ * system's device as its mounts do, so a lock on another device than such a one is another file's, as with
+ * two disks in memory, which give their files the same numbers.
  */
 export function parseLockTable(text: string, isMounted: (dev: number) => boolean): LockTable {
   const isLocked = lockFinder(text, isMounted);
@@ -53,7 +52,9 @@ function lockFinder(
   }
   return ({ dev, ino }) => {
     const known = devices.get(ino);
-    return known !== undefined && (known.has(dev) || (known.size === 1 && !isMounted(dev)));
+    if (known === undefined || known.has(dev)) return known !== undefined;
+    const [other] = known;
+    return known.size === 1 && mayBeSame(splitDevice(dev).major, splitDevice(other).major) && !isMounted(dev);
   };
 }
 
@@ -61,8 +62,7 @@ const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+)
 
 /**
  * The process that holds the flock on a file, from lines like `7: FLOCK  ADVISORY  WRITE 2261 fe:00:9977867 0
- * EOF`. Some file systems show another device there than stat does; then the only lock on that inode number
- * is taken for it: whoever asks knows that there is one.
+ * EOF`.
  */
 export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
   const onOtherDevices: (number | undefined)[] = [];
@@ -72,7 +72,7 @@ export function parseOwner(text: string, major: number, minor: number, ino: bigi
     // A process of another container has no number here.
     const pid = match[1] === "0" ? undefined : Number(match[1]);
     if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return pid;
-    onOtherDevices.push(pid);
+    if (mayBeSame(major, parseInt(match[2], 16))) onOtherDevices.push(pid);
   }
   return onOtherDevices.length === 1 ? onOtherDevices[0] : undefined;
 }
@@ -84,6 +84,15 @@ export function parseMountedDevices(text: string): Set<number> {
       deviceNumber(Number(major), Number(minor))
     ),
   );
+}
+
+/**
+ * Some file systems without a device of their own, as Btrfs and overlayfs, show another number in the table
+ * than stat does; such numbers have the major 0. Between two of them the only lock on an inode's number is
+ * taken for the file's: mostly right, and never proof. A disk's device is the same in both.
+ */
+function mayBeSame(oneMajor: number, otherMajor: number): boolean {
+  return oneMajor === 0 && otherMajor === 0;
 }
 
 /** The way the C library packs a device into the one number that `Deno.FileInfo.dev` is. */

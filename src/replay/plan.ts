@@ -58,10 +58,15 @@ export function isWantedBy({ failed, resend, sequences }: ReplaySelection): IsWa
     (sequences === undefined || (sequence >= sequences.first && sequence <= sequences.last));
 }
 
+/**
+ * `isFree`: whoever asks has seen that nobody holds the log's lock, whatever the system's table of locks
+ * says.
+ */
 export async function planReplay(
   files: Files,
   target: Target,
   selection: ReplaySelection,
+  { isFree = false }: { isFree?: boolean } = {},
 ): Promise<PlannedReplay> {
   const nothing = {
     target,
@@ -75,7 +80,7 @@ export async function planReplay(
   try {
     const settled = target.kind === "archive" ? await settledArchive(files, target, selection) : undefined;
     if (settled !== undefined) return settled;
-    return await scanTarget(files, target, selection);
+    return await scanTarget(files, target, selection, isFree);
   } catch (error) {
     const reason = messageOf(error);
     return { ...nothing, isCompressed: target.kind === "archive", obstacle: { kind: "unreadable", reason } };
@@ -170,6 +175,7 @@ async function scanTarget(
   files: Files,
   target: Target,
   selection: ReplaySelection,
+  isFree: boolean,
 ): Promise<PlannedReplay> {
   const { bytes, archived: isCompressed } = await openLog(files, target.path);
   const tally = new LogTally();
@@ -190,7 +196,7 @@ async function scanTarget(
     execution,
     isCompressed,
   };
-  const pid = isCompressed ? undefined : await writerOf(files, target.path);
+  const pid = isCompressed || isFree ? undefined : await writerOf(files, target.path);
   if (pid !== undefined) return { ...facts, obstacle: { kind: "in_use", pid } };
   if (
     damage !== undefined && (isCompressed || !await isTornTail(files, target.path, { damage, goodBytes }))

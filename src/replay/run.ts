@@ -28,7 +28,7 @@ import type { Random } from "../platform/random.ts";
 import { quietLogger } from "../platform/logging/quiet.ts";
 import { nameOf, type Replayed } from "./replayed.ts";
 import { formatCount } from "../platform/text.ts";
-import { isWantedBy, planAgain, type PlannedReplay, type ReplaySelection } from "./plan.ts";
+import { isWantedBy, planAgain, type PlannedReplay, planReplay, type ReplaySelection } from "./plan.ts";
 import { type ClientContext, connectTransport, type ServerSettings } from "../client/server_client.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -102,7 +102,8 @@ export class ReplayRun {
     this.#options = options;
   }
 
-  async replay(plan: PlannedReplay): Promise<Replayed> {
+  async replay(planned: PlannedReplay): Promise<Replayed> {
+    const plan = await this.#withoutFalseOwner(planned);
     if (plan.obstacle !== undefined) return { plan, ...UNTOUCHED, end: "obstacle" };
     if (plan.wanted === 0 && !plan.isCompletionDue) return { plan, ...UNTOUCHED };
     if (this.#options.signal.aborted) {
@@ -117,6 +118,22 @@ export class ReplayRun {
     } catch (error) {
       return { ...UNTOUCHED, ...obstacleOf(plan, error) };
     }
+  }
+
+  /**
+   * What the table of locks says of a log is a hint: where it cannot tell devices apart, it shows the lock of
+   * another file of the same number. Only the lock itself knows.
+   */
+  async #withoutFalseOwner(plan: PlannedReplay): Promise<PlannedReplay> {
+    if (plan.obstacle?.kind !== "in_use") return plan;
+    const { context: { files }, selection } = this.#options;
+    try {
+      (await files.open(plan.target.path)).close();
+    } catch {
+      // Somebody has it, or it is no file to be locked: left alone as planned.
+      return plan;
+    }
+    return await planReplay(files, plan.target, selection, { isFree: true });
   }
 
   close(): void {

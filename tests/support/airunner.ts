@@ -1,8 +1,12 @@
 /**
  * Runs the compiled binary as its users do: real processes, files and sockets, in a directory of its own.
  */
+import { within } from "./within.ts";
 
 export const BINARY = new URL("../../dist/airunner", import.meta.url).pathname;
+
+/** No command of a test takes longer, on however busy a machine. */
+const RUN_MS_MAX = 240_000;
 
 export interface RunResult {
   code: number;
@@ -27,7 +31,7 @@ export class Sandbox implements AsyncDisposable {
   readonly dataDir = `${this.directory}/data`;
   readonly #running = new Set<Program>();
 
-  /** Runs `airunner ARGS…` to its end. */
+  /** Runs `airunner ARGS…` to its end, and kills it when that does not come. */
   async run(args: string[], options: RunOptions = {}): Promise<RunResult> {
     const child = this.#command(args, options).spawn();
     const feed = async () => {
@@ -36,7 +40,11 @@ export class Sandbox implements AsyncDisposable {
       await writer.write(options.stdin);
       await writer.close();
     };
-    const [output] = await Promise.all([child.output(), feed()]);
+    const ended = Promise.all([child.output(), feed()]);
+    const [output] = await within(ended, () => `airunner ${args.join(" ")}`, RUN_MS_MAX).catch((error) => {
+      child.kill("SIGKILL");
+      throw error;
+    });
     return {
       code: output.code,
       stdout: output.stdout,

@@ -10,8 +10,8 @@ import { createPrivateFile, makePrivate, readHead } from "../../../platform/priv
 const MAGIC = "SQLite format 3\0";
 
 /**
- * What is at a path. `new`: nothing, or an empty file. `foreign`: another program's. `unclear`: a database whose tables
- * cannot be seen; opening it says why.
+ * What is at a path. `new`: nothing, or an empty file. `foreign`: another program's. `unclear`: a database
+ * whose tables cannot be seen; opening it says why.
  */
 export type Origin = "new" | "ours" | "foreign" | "unclear";
 
