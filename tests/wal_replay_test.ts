@@ -4,12 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { readSummary } from "../src/archive/summary.ts";
+import { FileLock } from "../src/platform/file_lock.ts";
 import { Sandbox } from "./support/airunner.ts";
 import { connect } from "./support/server_client.ts";
+import { SmallDisk } from "./support/small_disk.ts";
 import { assertDelivered, countsOf, leaveUnsentJob } from "./support/unsent_job.ts";
 import { systemFiles } from "../src/platform/system_files.ts";
-import { SmallDisk } from "./support/small_disk.ts";
-import { FileLock } from "../src/platform/file_lock.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const names = (directory: string) => [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
@@ -217,6 +217,8 @@ Deno.test("a log is sent although the lock of another disk's file of the same nu
   const { ino } = Deno.statSync(job.path);
   const lock = lockFileOfNumber(other.path, ino!);
   try {
+    const { stdout } = await sandbox.run(["wal", "ls", "--json"]);
+    assert.equal(JSON.parse(text(stdout)).logs[0].state, "orphaned");
     const { code, sent } = await replayJson(sandbox, ["--all"]);
     assert.equal(code, 0);
     assert.ok(sent > 0, "the log was left alone");

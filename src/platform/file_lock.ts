@@ -232,14 +232,24 @@ function findOwner(major: number, minor: number, ino: bigint): number | undefine
   return text === undefined ? undefined : parseOwner(text, major, minor, ino);
 }
 
-/**
- * The kernel's list of all locks, /proc/locks; undefined where there is none. Read through the C library: the
- * runtime lets nobody read below /proc but programs that may do everything, which ours may not.
- */
+/** The kernel's list of all locks, /proc/locks; undefined where there is none. */
 export function readLockTable(): string | undefined {
+  return readBelowProc("/proc/locks");
+}
+
+/** The file systems that this process sees, /proc/self/mountinfo; undefined where there is none. */
+export function readMountTable(): string | undefined {
+  return readBelowProc("/proc/self/mountinfo");
+}
+
+/**
+ * Through the C library: the runtime lets nobody read below /proc but programs that may do everything, which
+ * ours may not.
+ */
+function readBelowProc(path: string): string | undefined {
   const libc = useLibrary();
   try {
-    const fd = libc.open(new TextEncoder().encode("/proc/locks\0"), O_CLOEXEC, 0);
+    const fd = libc.open(new TextEncoder().encode(path + "\0"), O_CLOEXEC, 0);
     if (fd < 0) return undefined;
     const decoder = new TextDecoder();
     const block = new Uint8Array(64 * 1024);

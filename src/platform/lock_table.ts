@@ -23,8 +23,13 @@ export interface LockTable {
   ownerOf(file: FileIdentity): LockOwner | undefined;
 }
 
-export function parseLockTable(text: string): LockTable {
-  const isLocked = lockFinder(text);
+/**
+ * `isMounted` tells whether a mount shows a device, by `parseMountedDevices`. The table of locks shows a file
+ * system's device as its mounts do, so a lock on another device than such a one is another file's, as with
+ * two disks in memory, which give their files the same numbers.
+ */
+export function parseLockTable(text: string, isMounted: (dev: number) => boolean): LockTable {
+  const isLocked = lockFinder(text, isMounted);
   return {
     isLocked,
     ownerOf(file) {
@@ -36,7 +41,10 @@ export function parseLockTable(text: string): LockTable {
 }
 
 /** Whether somebody holds a lock on the file, by a table that was read before. */
-function lockFinder(table: string): (file: FileIdentity) => boolean {
+function lockFinder(
+  table: string,
+  isMounted: (dev: number) => boolean,
+): (file: FileIdentity) => boolean {
   const devices = new Map<number, Set<number>>();
   for (const [, major, minor, ino] of table.matchAll(LOCK_LINE)) {
     const known = devices.get(Number(ino)) ?? new Set();
@@ -46,7 +54,7 @@ function lockFinder(table: string): (file: FileIdentity) => boolean {
     const known = devices.get(ino);
     if (known === undefined || known.has(dev)) return known !== undefined;
     const [other] = known;
-    return known.size === 1 && mayBeSame(splitDevice(dev).major, splitDevice(other).major);
+    return known.size === 1 && mayBeSame(splitDevice(dev).major, splitDevice(other).major) && !isMounted(dev);
   };
 }
 
@@ -57,14 +65,25 @@ const LOCK_LINE = /^\d+: FLOCK\s+\w+\s+WRITE\s+\d+ ([0-9a-f]+):([0-9a-f]+):(\d+)
  * EOF`.
  */
 export function parseOwner(text: string, major: number, minor: number, ino: bigint): number | undefined {
-  const onOtherDevices: number[] = [];
+  const onOtherDevices: (number | undefined)[] = [];
   for (const line of text.split("\n")) {
     const match = /^\d+: FLOCK\s+\w+\s+(?:WRITE|READ)\s+(\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
-    if (match === null || BigInt(match[4]) !== ino || match[1] === "0") continue;
-    if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return Number(match[1]);
-    if (mayBeSame(major, parseInt(match[2], 16))) onOtherDevices.push(Number(match[1]));
+    if (match === null || BigInt(match[4]) !== ino) continue;
+    // A process of another container has no number here.
+    const pid = match[1] === "0" ? undefined : Number(match[1]);
+    if (parseInt(match[2], 16) === major && parseInt(match[3], 16) === minor) return pid;
+    if (mayBeSame(major, parseInt(match[2], 16))) onOtherDevices.push(pid);
   }
   return onOtherDevices.length === 1 ? onOtherDevices[0] : undefined;
+}
+
+/** The devices that mounts show, from /proc/self/mountinfo: lines like `36 35 254:1 / /data rw - ext4 …`. */
+export function parseMountedDevices(text: string): Set<number> {
+  return new Set(
+    [...text.matchAll(/^\d+ \d+ (\d+):(\d+) /gm)].map(([, major, minor]) =>
+      deviceNumber(Number(major), Number(minor))
+    ),
+  );
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 import { statfs } from "node:fs";
 import { promisify } from "node:util";
-import { FileLock, isSameFile, readLockTable } from "./file_lock.ts";
+import { FileLock, isSameFile, readLockTable, readMountTable } from "./file_lock.ts";
 import {
   type FileInfo,
   type Files,
@@ -13,7 +13,7 @@ import {
   writeAll,
 } from "./files.ts";
 import { parentDirectory } from "./path_names.ts";
-import { parseLockTable } from "./lock_table.ts";
+import { parseLockTable, parseMountedDevices } from "./lock_table.ts";
 import { AlreadyExists, NotADirectory, NotFound } from "./system_errors.ts";
 
 /**
@@ -224,7 +224,7 @@ export const systemFiles: Files = {
 
   lockTable() {
     const text = readLockTable();
-    return text === undefined ? undefined : parseLockTable(text);
+    return text === undefined ? undefined : parseLockTable(text, isMountedDevice);
   },
 
   uniqueName: () => crypto.randomUUID(),
@@ -241,4 +241,9 @@ async function isDirectory(path: string): Promise<boolean> {
     if (error instanceof NotFound) return false;
     throw error;
   }
+}
+
+/** Read when it is asked for, which is rarely: there may be thousands of mounts. */
+function isMountedDevice(dev: number): boolean {
+  return parseMountedDevices(readMountTable() ?? "").has(dev);
 }

@@ -11,6 +11,7 @@ import { logNames } from "../../src/wal/file_names.ts";
 import { readLogFile, scanLog } from "../../src/wal/reader.ts";
 import type { Sandbox } from "./airunner.ts";
 import { connect, outputEvent } from "./server_client.ts";
+import { within } from "./within.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
 
 export interface UnsentJob {
@@ -122,7 +123,11 @@ export async function countsOf(path: string): Promise<{ pending: number; sent: n
 
 /** Fails unless the server has exactly the job's output and knows how it ended. */
 export async function assertDelivered(sandbox: Sandbox, url: string, job: UnsentJob): Promise<void> {
-  const { code, stdout } = await sandbox.run(["logs", job.jobId, "--raw", `--server=${url}`]);
+  // Of a job that has not ended, which is the very thing to be found out, it would wait for the end.
+  const { code, stdout } = await within(
+    sandbox.run(["logs", job.jobId, "--raw", `--server=${url}`]),
+    () => `the server does not know how job ${job.jobId} ended`,
+  );
   assert.equal(code, job.exitCode);
   assert.equal(stdout.length, job.output.length);
   assert.ok(
