@@ -2,6 +2,7 @@
  * The commented file that `airunner config init` writes, and settings as YAML in general. Pure.
  */
 import { type Setting, type SettingName, SETTINGS } from "./settings.ts";
+import { CONNECTION_SETTINGS } from "./server_settings.ts";
 
 interface Section {
   readonly title: string;
@@ -36,17 +37,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: "airunner server: connections, and who may read its metrics",
-    names: [
-      "maxConnections",
-      "maxConnectionsPerAddress",
-      "trustedProxies",
-      "headerTimeout",
-      "idleTimeout",
-      "bodyTimeout",
-      "streamTimeout",
-      "metricsOpen",
-      "metricsTokenFile",
-    ],
+    names: CONNECTION_SETTINGS,
   },
 ];
 

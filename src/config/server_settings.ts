@@ -107,3 +107,16 @@ export const SERVER_SETTINGS = {
     example: "~/.airunner/server.db",
   }),
 } as const;
+
+/** Who may connect to the server, for how long, and who may read its metrics. */
+export const CONNECTION_SETTINGS = [
+  "maxConnections",
+  "maxConnectionsPerAddress",
+  "trustedProxies",
+  "headerTimeout",
+  "idleTimeout",
+  "bodyTimeout",
+  "streamTimeout",
+  "metricsOpen",
+  "metricsTokenFile",
+] as const;

@@ -16,7 +16,7 @@ import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "./create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
-import type { CONNECTION_SETTINGS } from "../table/setting_groups.ts";
+import type { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";
 
 type Server = Call<

@@ -6,12 +6,8 @@ import { type CommandEntry, entry } from "./command_entry.ts";
 import { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
 import { CONFIG_COMMANDS } from "./config_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
-import {
-  CLIENT_SETTINGS,
-  CONNECTION_SETTINGS,
-  LOG_FILE_SETTINGS,
-  WORKER_SETTINGS,
-} from "./setting_groups.ts";
+import { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
+import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
 
 /** Groups of commands, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {

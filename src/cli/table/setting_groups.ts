@@ -8,19 +8,6 @@ export const CLIENT_SETTINGS = ["server", "credential", "requestTimeout"] as con
 /** For commands that run for weeks. */
 export const LOG_FILE_SETTINGS = ["logFile", "logFileMaxBytes", "logFileCount"] as const;
 
-/** Who may connect to the server, for how long, and who may read its metrics. */
-export const CONNECTION_SETTINGS = [
-  "maxConnections",
-  "maxConnectionsPerAddress",
-  "trustedProxies",
-  "headerTimeout",
-  "idleTimeout",
-  "bodyTimeout",
-  "streamTimeout",
-  "metricsOpen",
-  "metricsTokenFile",
-] as const;
-
 export const WORKER_SETTINGS = [
   ...CLIENT_SETTINGS,
   "queue",
