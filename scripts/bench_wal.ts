@@ -4,7 +4,7 @@
  *
  *     scripts/deno task bench wal
  */
-import { Crc64 } from "../src/wal/crc64.ts";
+import { Crc64 } from "../src/platform/checksum/crc64.ts";
 import { encodeHeader, encodeRecord, Status } from "../src/wal/format.ts";
 import { Ledger } from "../src/wal/ledger.ts";
 import { Log } from "../src/wal/log.ts";

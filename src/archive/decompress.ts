@@ -5,7 +5,7 @@
  */
 import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.ts";
 import { Decompress } from "fzstd";
-import { Crc64 } from "../wal/crc64.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
 import type { LogBytes } from "../wal/reader.ts";
 import { type FrameChecksum, loadFrameChecksum } from "./frame_checksum.ts";
 import {

@@ -8,7 +8,7 @@ import {
   type CompletionState,
   completionState,
 } from "../wal/completion.ts";
-import { Crc64 } from "../wal/crc64.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
 import { encodeRecord, type WalRecord } from "../wal/format.ts";
 import { type LogBytes, scanLog } from "../wal/reader.ts";

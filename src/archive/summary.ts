@@ -9,7 +9,7 @@
 import { openRegularFile } from "../platform/regular_file.ts";
 import type { Files } from "../platform/files.ts";
 import { COMPLETION_MARKS, type CompletionState } from "../wal/completion.ts";
-import { crc64 } from "../wal/crc64.ts";
+import { crc64 } from "../platform/checksum/crc64.ts";
 import { encodeSkippableFrame, FRAME_HEADER_BYTES_MAX, parseFrameHeader } from "./frames.ts";
 
 /** 184D2A5A; other programs use 0 (pzstd) and E (seekable archives). */

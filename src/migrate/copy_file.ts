@@ -2,7 +2,7 @@
  * Copies one file to another disk so that it is there whole or not at all: under a hidden name first, synced
  * and read back, then renamed. What a killed run left under the hidden name is written anew.
  */
-import { Crc64 } from "../wal/crc64.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
 import { type LogBytes, readLogFile } from "../wal/reader.ts";
 import { type Files, isMissing, writeAll } from "../platform/files.ts";
 import { fileName, parentDirectory } from "../platform/path_names.ts";

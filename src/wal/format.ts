@@ -14,7 +14,7 @@
  * All numbers are little-endian. The length is that of the whole record, itself included; the checksum is
  * CRC-64/NVME over everything after the length and before the checksum; timestamps are Unix milliseconds.
  */
-import { Crc64 } from "./crc64.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
 
 export const HEADER_BYTES = 16;
 /** What a record adds to its payload, and so the length of the shortest record. */

@@ -6,7 +6,7 @@
  * That a record ends where it does not has a chance of 2^-64 a byte, unless a job prints bytes that are made
  * for it.
  */
-import { Crc64 } from "./crc64.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
 import { LENGTH_BYTES, RECORD_BYTES_MAX, RECORD_OVERHEAD_BYTES } from "./format.ts";
 
 export class TrueLengthSearch {

@@ -4,7 +4,7 @@
  */
 import { type Files, type LockedFile, writeAll } from "../platform/files.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";
-import { Crc64 } from "./crc64.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "./reader.ts";
 
 export interface WholeFileOptions {

@@ -25,7 +25,7 @@ export const WAL_READ_COMMANDS: readonly CommandEntry[] = [
         .option("--sort <KEY>", "urgency (default), job, time, size or pending")
         .option("--limit <N>", "at most this many lines; 0 for all (default: 50 on a terminal, else all)")
         .option("--json", "one JSON document"),
-    load: () => import("../commands/wal_ls.ts"),
+    load: () => import("../commands/wal/ls.ts"),
   }),
   entry({
     path: "wal inspect",
@@ -65,7 +65,7 @@ export const WAL_READ_COMMANDS: readonly CommandEntry[] = [
         .option("--until <TIME>", "only events up to this time")
         .option("--grep <PATTERN>", "only events whose output or message matches this regular expression")
         .option("--limit <N>", "at most this many events"),
-    load: () => import("../commands/wal_inspect.ts"),
+    load: () => import("../commands/wal/inspect.ts"),
   }),
   entry({
     path: "wal dump",
@@ -89,7 +89,7 @@ export const WAL_READ_COMMANDS: readonly CommandEntry[] = [
         .option("--json", "every event as one line, in the JSON mapping of protobuf")
         .option("--stream <STREAM>", "only stdout or stderr")
         .option("--seq <RANGE>", "only events with these sequences: 10..20, 10.., ..20 or 10"),
-    load: () => import("../commands/wal_dump.ts"),
+    load: () => import("../commands/wal/dump.ts"),
   }),
   entry({
     path: "wal verify",
@@ -107,7 +107,7 @@ export const WAL_READ_COMMANDS: readonly CommandEntry[] = [
         .argument("[file...]", "paths of .wal or .wal.zst files")
         .option("--all", "every file of the data directory")
         .option("--json", "one JSON line for each file"),
-    load: () => import("../commands/wal_verify.ts"),
+    load: () => import("../commands/wal/verify.ts"),
   }),
   entry({
     path: "wal stats",
@@ -119,6 +119,6 @@ export const WAL_READ_COMMANDS: readonly CommandEntry[] = [
     ],
     exitCodes: "0 done; 1 a log could not be read (the rest is counted all the same).",
     define: (command) => command.option("--json", "one JSON document"),
-    load: () => import("../commands/wal_stats.ts"),
+    load: () => import("../commands/wal/stats.ts"),
   }),
 ];

@@ -35,7 +35,7 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
         .option("--rate <N>", "at most so many events a second")
         .option("--dry-run", "send nothing, show what would be sent")
         .option("--json", "one JSON document"),
-    load: () => import("../commands/wal_replay.ts"),
+    load: () => import("../commands/wal/replay.ts"),
   }),
   entry({
     path: "wal recover",
@@ -57,7 +57,7 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
         )
         .option("--dry-run", "write nothing, show what could be saved")
         .option("--json", "one JSON document"),
-    load: () => import("../commands/wal_recover.ts"),
+    load: () => import("../commands/wal/recover.ts"),
   }),
   entry({
     path: "wal archive",
@@ -75,7 +75,7 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
         .option("--all", "every log that no worker is writing")
         .option("--dry-run", "compress nothing, show what would be")
         .option("--json", "one JSON document"),
-    load: () => import("../commands/wal_archive.ts"),
+    load: () => import("../commands/wal/archive.ts"),
   }),
   entry({
     path: "wal restore",
@@ -93,7 +93,7 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
         .argument("<archive...>", "job ids, or paths of archives")
         .option("--remove", "remove each archive once its log is on stable storage")
         .option("--json", "one JSON document"),
-    load: () => import("../commands/wal_restore.ts"),
+    load: () => import("../commands/wal/restore.ts"),
   }),
   entry({
     path: "wal migrate",
@@ -115,7 +115,7 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
         .option("--symlink", "put symbolic links in the place of the old directories")
         .option("--dry-run", "change nothing")
         .option("--json", "one JSON document"),
-    load: () => import("../commands/wal_migrate.ts"),
+    load: () => import("../commands/wal/migrate.ts"),
   }),
   entry({
     path: "wal cleanup",
@@ -150,6 +150,6 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
         .option("--dry-run", "delete nothing, show what would go")
         .option("--yes", "do not ask")
         .option("--json", "one JSON document"),
-    load: () => import("../commands/wal_cleanup.ts"),
+    load: () => import("../commands/wal/cleanup.ts"),
   }),
 ];

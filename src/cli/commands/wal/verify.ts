@@ -1,19 +1,19 @@
 /**
  * `airunner wal verify`: reads every byte of every file, and writes nothing.
  */
-import type { Context } from "../context.ts";
-import { isGone } from "../../survey/inventory.ts";
-import type { Call } from "../call.ts";
-import { UsageError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
-import { listLogFiles } from "../../survey/log_files.ts";
+import type { Context } from "../../context.ts";
+import { isGone } from "../../../survey/inventory.ts";
+import type { Call } from "../../call.ts";
+import { UsageError } from "../../command_error.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
+import { listLogFiles } from "../../../survey/log_files.ts";
 import { cannotRead } from "./cannot_read.ts";
-import { Progress } from "../terminal/progress.ts";
-import { headerNotice, renderVerified, renderVerifyTotals } from "../screens/verify_screen.ts";
-import { NotFound } from "../../platform/system_errors.ts";
-import { shellWord, shown } from "../../platform/text.ts";
-import { type Verified, verifyLog } from "../../survey/verify.ts";
+import { Progress } from "../../terminal/progress.ts";
+import { headerNotice, renderVerified, renderVerifyTotals } from "../../screens/verify_screen.ts";
+import { NotFound } from "../../../platform/system_errors.ts";
+import { shellWord, shown } from "../../../platform/text.ts";
+import { type Verified, verifyLog } from "../../../survey/verify.ts";
 
 type Verify = Call<[string[]], { all?: true; json?: true }, "walDir" | "archiveDir">;
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { type MemoryOptions, runInMemory } from "../../../tests/support/memory_context.ts";
-import { assertScreen } from "../../../tests/support/data_directory.ts";
-import { createEvent, encodeEvent, StreamType } from "../../events/event.ts";
-import { encodeExecution, encodeFailure, type Execution } from "../../wal/execution.ts";
-import { encodeHeader, encodeRecord, Status } from "../../wal/format.ts";
+import { type MemoryOptions, runInMemory } from "../../../../tests/support/memory_context.ts";
+import { assertScreen } from "../../../../tests/support/data_directory.ts";
+import { createEvent, encodeEvent, StreamType } from "../../../events/event.ts";
+import { encodeExecution, encodeFailure, type Execution } from "../../../wal/execution.ts";
+import { encodeHeader, encodeRecord, Status } from "../../../wal/format.ts";
 
 const TESTDATA = new URL("../../../tests/testdata/", import.meta.url).pathname;
 

@@ -2,7 +2,7 @@
  * `airunner wal cleanup`: deletes old archives of which the server has everything, and others only when their
  * job ids are typed.
  */
-import { DAY_MS } from "../../platform/time_units.ts";
+import { DAY_MS } from "../../../platform/time_units.ts";
 import {
   applyRetention,
   planRetention,
@@ -10,14 +10,14 @@ import {
   type RetentionPlan,
   type RetentionPolicy,
   type RetentionResult,
-} from "../../archive/retention.ts";
-import { duration, integer, size, type ValueType } from "../../config/value_type.ts";
-import { silentLogger } from "../../platform/logging/logger.ts";
-import type { Call } from "../call.ts";
-import { CommandError, UsageError } from "../command_error.ts";
-import { ask, confirm } from "../terminal/confirm.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
+} from "../../../archive/retention.ts";
+import { duration, integer, size, type ValueType } from "../../../config/value_type.ts";
+import { silentLogger } from "../../../platform/logging/logger.ts";
+import type { Call } from "../../call.ts";
+import { CommandError, UsageError } from "../../command_error.ts";
+import { ask, confirm } from "../../terminal/confirm.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
 import {
   type CleanupFile,
   type CleanupScreen,
@@ -25,8 +25,8 @@ import {
   renderCleanupPlan,
   totalBytes,
   WHY,
-} from "../screens/cleanup_screen.ts";
-import { counted, formatBytes, shown } from "../../platform/text.ts";
+} from "../../screens/cleanup_screen.ts";
+import { counted, formatBytes, shown } from "../../../platform/text.ts";
 
 interface Options {
   olderThan?: string;

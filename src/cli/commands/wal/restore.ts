@@ -1,13 +1,13 @@
 /**
  * `airunner wal restore`: brings archives back as logs.
  */
-import { restoreArchive, type RestoreResult } from "../../archive/restore.ts";
-import type { Files } from "../../platform/files.ts";
-import type { Call } from "../call.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
-import { counted, formatBytes, formatNext, shellWord, shown } from "../../platform/text.ts";
-import { findTargets } from "../../survey/targets.ts";
+import { restoreArchive, type RestoreResult } from "../../../archive/restore.ts";
+import type { Files } from "../../../platform/files.ts";
+import type { Call } from "../../call.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
+import { counted, formatBytes, formatNext, shellWord, shown } from "../../../platform/text.ts";
+import { findTargets } from "../../../survey/targets.ts";
 
 type Restore = Call<[string[]], { remove?: true; json?: true }, "walDir" | "archiveDir">;
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { fromJson } from "@bufbuild/protobuf";
-import { encodeEvent, StreamType } from "../../events/event.ts";
-import { JobEventSchema } from "../../events/gen/job/v1/job_pb.ts";
-import { Scanner } from "../../wal/scanner.ts";
-import { assertScreen, LogBuilder, TestData, TOKEN } from "../../../tests/support/data_directory.ts";
+import { encodeEvent, StreamType } from "../../../events/event.ts";
+import { JobEventSchema } from "../../../events/gen/job/v1/job_pb.ts";
+import { Scanner } from "../../../wal/scanner.ts";
+import { assertScreen, LogBuilder, TestData, TOKEN } from "../../../../tests/support/data_directory.ts";
 
 const encoder = new TextEncoder();
 

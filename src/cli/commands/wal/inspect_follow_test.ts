@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { FileLock } from "../../platform/file_lock.ts";
-import { type FollowOptions, followRecords } from "./wal_inspect_follow.ts";
-import { createMemoryContext } from "../../../tests/support/memory_context.ts";
-import { parseFilter } from "../options/record_filter.ts";
-import { plainStyle } from "../../platform/text.ts";
-import { LogBuilder, TestData } from "../../../tests/support/data_directory.ts";
+import { FileLock } from "../../../platform/file_lock.ts";
+import { type FollowOptions, followRecords } from "./inspect_follow.ts";
+import { createMemoryContext } from "../../../../tests/support/memory_context.ts";
+import { parseFilter } from "../../options/record_filter.ts";
+import { plainStyle } from "../../../platform/text.ts";
+import { LogBuilder, TestData } from "../../../../tests/support/data_directory.ts";
 
 const LOG = "wal/job.wal";
 

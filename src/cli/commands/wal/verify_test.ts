@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FileLock } from "../../platform/file_lock.ts";
-import { assertScreen, LogBuilder, TestData } from "../../../tests/support/data_directory.ts";
+import { FileLock } from "../../../platform/file_lock.ts";
+import { assertScreen, LogBuilder, TestData } from "../../../../tests/support/data_directory.ts";
 
 const log = (job: string) => new LogBuilder(job).start().output("one\n").output("two\n");
 

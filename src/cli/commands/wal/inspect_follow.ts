@@ -2,26 +2,26 @@
  * `wal inspect --follow`: the events of a log, then those that its worker appends, until nobody writes to it
  * any more.
  */
-import { fileName } from "../../platform/path_names.ts";
-import { archiveName } from "../../wal/file_names.ts";
-import { decodeFailure } from "../../wal/execution.ts";
-import type { WalRecord } from "../../wal/format.ts";
-import type { Ledger } from "../../wal/ledger.ts";
-import type { Damage } from "../../wal/scanner.ts";
-import { CommandError } from "../command_error.ts";
-import type { Context } from "../context.ts";
-import { toJson } from "../../platform/json.ts";
-import { type EventRow, eventRow, readEvents, summarizeLog } from "../../survey/summary.ts";
-import { quarantinedFrom } from "../../survey/locate.ts";
-import { isFile } from "../../survey/directory.ts";
-import { watchLog } from "../../survey/watch_log.ts";
-import { LogTail } from "../../survey/tail.ts";
-import type { RecordFilter } from "../options/record_filter.ts";
-import { recordJson } from "../screens/record_json.ts";
-import { renderNotice, renderRecord, renderRecordHeader } from "../screens/inspect_screen.ts";
-import { renderPayload } from "../screens/payload_lines.ts";
-import { counted, shellWord, shown, type Style } from "../../platform/text.ts";
-import type { Files } from "../../platform/files.ts";
+import { fileName } from "../../../platform/path_names.ts";
+import { archiveName } from "../../../wal/file_names.ts";
+import { decodeFailure } from "../../../wal/execution.ts";
+import type { WalRecord } from "../../../wal/format.ts";
+import type { Ledger } from "../../../wal/ledger.ts";
+import type { Damage } from "../../../wal/scanner.ts";
+import { CommandError } from "../../command_error.ts";
+import type { Context } from "../../context.ts";
+import { toJson } from "../../../platform/json.ts";
+import { type EventRow, eventRow, readEvents, summarizeLog } from "../../../survey/summary.ts";
+import { quarantinedFrom } from "../../../survey/locate.ts";
+import { isFile } from "../../../survey/directory.ts";
+import { watchLog } from "../../../survey/watch_log.ts";
+import { LogTail } from "../../../survey/tail.ts";
+import type { RecordFilter } from "../../options/record_filter.ts";
+import { recordJson } from "../../screens/record_json.ts";
+import { renderNotice, renderRecord, renderRecordHeader } from "../../screens/inspect_screen.ts";
+import { renderPayload } from "../../screens/payload_lines.ts";
+import { counted, shellWord, shown, type Style } from "../../../platform/text.ts";
+import type { Files } from "../../../platform/files.ts";
 
 export interface FollowOptions {
   readonly path: string;

@@ -2,30 +2,30 @@
  * `airunner wal inspect`: what is in a log.
  */
 import { basename } from "node:path";
-import { readFileName } from "../../wal/file_names.ts";
-import type { LogBytes } from "../../wal/reader.ts";
-import type { Call } from "../call.ts";
-import { UsageError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
-import { openLog } from "../../survey/open_log.ts";
+import { readFileName } from "../../../wal/file_names.ts";
+import type { LogBytes } from "../../../wal/reader.ts";
+import type { Call } from "../../call.ts";
+import { UsageError } from "../../command_error.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
+import { openLog } from "../../../survey/open_log.ts";
 import { cannotRead } from "./cannot_read.ts";
-import { type EventRow, type LogSummary, readEvents, summarizeLog } from "../../survey/summary.ts";
+import { type EventRow, type LogSummary, readEvents, summarizeLog } from "../../../survey/summary.ts";
 import { findTarget, type LogTarget } from "./log_target.ts";
-import type { Output } from "../terminal/output.ts";
-import { Progress } from "../terminal/progress.ts";
-import { type FilterOptions, parseFilter, type RecordFilter } from "../options/record_filter.ts";
-import { recordJson } from "../screens/record_json.ts";
+import type { Output } from "../../terminal/output.ts";
+import { Progress } from "../../terminal/progress.ts";
+import { type FilterOptions, parseFilter, type RecordFilter } from "../../options/record_filter.ts";
+import { recordJson } from "../../screens/record_json.ts";
 import {
   type InspectScreen,
   renderInspect,
   renderRecord,
   renderRecordHeader,
-} from "../screens/inspect_screen.ts";
-import { renderPayload } from "../screens/payload_lines.ts";
-import { counted, shown } from "../../platform/text.ts";
-import { ownerOf } from "../../survey/log_owner.ts";
-import type { Context } from "../context.ts";
+} from "../../screens/inspect_screen.ts";
+import { renderPayload } from "../../screens/payload_lines.ts";
+import { counted, shown } from "../../../platform/text.ts";
+import { ownerOf } from "../../../survey/log_owner.ts";
+import type { Context } from "../../context.ts";
 
 export interface InspectOptions extends FilterOptions {
   json?: true;
@@ -51,7 +51,7 @@ export async function run(call: Inspect): Promise<number> {
   try {
     const { archived } = await openLog(context.files, target.file);
     if (options.follow && !archived) {
-      const { followRecords } = await import("./wal_inspect_follow.ts");
+      const { followRecords } = await import("./inspect_follow.ts");
       const { json = false, payload = false } = options;
       await followRecords(context, { path: target.path, archiveDir, filter, json, payload, style });
     } else {

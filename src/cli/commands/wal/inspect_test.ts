@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { StreamType } from "../../events/event.ts";
+import { StreamType } from "../../../events/event.ts";
 import {
   assertScreen,
   LogBuilder,
   STARTED_MS,
   TestData,
   TOKEN,
-} from "../../../tests/support/data_directory.ts";
+} from "../../../../tests/support/data_directory.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,24 +1,24 @@
 /**
  * `airunner wal migrate`: moves logs and archives to another disk.
  */
-import { CopyConflictError } from "../../migrate/copy_file.ts";
-import { migrate, MigrationError, type MigrationResult } from "../../migrate/migrate.ts";
+import { CopyConflictError } from "../../../migrate/copy_file.ts";
+import { migrate, MigrationError, type MigrationResult } from "../../../migrate/migrate.ts";
 import {
   type MigrateOptions,
   type MigrationObstacle,
   type MigrationPlan,
   planMigration,
-} from "../../migrate/plan.ts";
-import { isNoSpaceError } from "../../platform/files.ts";
-import type { Call } from "../call.ts";
-import type { Context } from "../context.ts";
-import { CommandError, UsageError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
-import { Progress } from "../terminal/progress.ts";
-import { renderMigrated, renderMigrationPlan, renderObstacles } from "../screens/migrate_screen.ts";
-import { formatBytes, shellWord } from "../../platform/text.ts";
-import { stopSignals } from "../terminal/stop_signals.ts";
+} from "../../../migrate/plan.ts";
+import { isNoSpaceError } from "../../../platform/files.ts";
+import type { Call } from "../../call.ts";
+import type { Context } from "../../context.ts";
+import { CommandError, UsageError } from "../../command_error.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
+import { Progress } from "../../terminal/progress.ts";
+import { renderMigrated, renderMigrationPlan, renderObstacles } from "../../screens/migrate_screen.ts";
+import { formatBytes, shellWord } from "../../../platform/text.ts";
+import { stopSignals } from "../../terminal/stop_signals.ts";
 
 type Migrate = Call<
   [],

@@ -1,10 +1,10 @@
 /**
  * The log that a command was told to read: a job's, a file, or what comes on standard input.
  */
-import type { Context } from "../context.ts";
-import { formatTime, shellWord, shown } from "../../platform/text.ts";
-import { type Directories, locateLog, type OtherFile } from "../../survey/locate.ts";
-import { spoolStdin } from "../terminal/spool_stdin.ts";
+import type { Context } from "../../context.ts";
+import { formatTime, shellWord, shown } from "../../../platform/text.ts";
+import { type Directories, locateLog, type OtherFile } from "../../../survey/locate.ts";
+import { spoolStdin } from "../../terminal/spool_stdin.ts";
 
 export interface LogTarget {
   /** As the user gave it, or where the job's log was found; `-` for standard input. */

@@ -1,27 +1,27 @@
 /**
  * `airunner wal replay`: sends what the server lacks, from logs and archives.
  */
-import type { Call } from "../call.ts";
-import { UsageError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
-import { Progress } from "../terminal/progress.ts";
+import type { Call } from "../../call.ts";
+import { UsageError } from "../../command_error.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
+import { Progress } from "../../terminal/progress.ts";
 import {
   renderReplayed,
   renderReplayPlan,
   renderReplayTotals,
   replayProblem,
-} from "../screens/replay_screen.ts";
+} from "../../screens/replay_screen.ts";
 import {
   type PlannedReplay,
   planReplay,
   type ReplaySelection,
   withoutEarlierStates,
-} from "../../replay/plan.ts";
-import { ReplayRun, type ReplaySettings, serverOf } from "../../replay/run.ts";
-import { stopSignals } from "../terminal/stop_signals.ts";
-import { allTargets, findTargets } from "../../survey/targets.ts";
-import type { Replayed } from "../../replay/replayed.ts";
+} from "../../../replay/plan.ts";
+import { ReplayRun, type ReplaySettings, serverOf } from "../../../replay/run.ts";
+import { stopSignals } from "../../terminal/stop_signals.ts";
+import { allTargets, findTargets } from "../../../survey/targets.ts";
+import type { Replayed } from "../../../replay/replayed.ts";
 
 interface Options {
   all?: true;

@@ -1,10 +1,10 @@
 /**
  * Every log of the data directory, looked at with a line on the terminal that says how far it has come.
  */
-import { type Inventory, takeInventory } from "../../survey/inventory.ts";
-import type { Directories } from "../../survey/locate.ts";
-import type { Context } from "../context.ts";
-import { filesLine, Progress } from "../terminal/progress.ts";
+import { type Inventory, takeInventory } from "../../../survey/inventory.ts";
+import type { Directories } from "../../../survey/locate.ts";
+import type { Context } from "../../context.ts";
+import { filesLine, Progress } from "../../terminal/progress.ts";
 
 export async function takeInventoryVisibly(
   context: Pick<Context, "files" | "stderr" | "clock">,

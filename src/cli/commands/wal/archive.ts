@@ -2,23 +2,23 @@
  * `airunner wal archive`: compresses logs now, whether the server has everything or not. What is unsent stays
  * replayable.
  */
-import { archiveLog } from "../../archive/archiver.ts";
-import type { Logger } from "../../platform/logging/logger.ts";
-import { LogLockedError, LogQuarantinedError } from "../../wal/errors.ts";
-import { Log } from "../../wal/log.ts";
-import type { Call } from "../call.ts";
-import type { Context } from "../context.ts";
-import { CommandError, UsageError } from "../command_error.ts";
-import { messageOf } from "../../platform/error_text.ts";
-import { nextStep } from "../next_step.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
-import { isUncompleted } from "../../wal/completion.ts";
-import { openLog } from "../../survey/open_log.ts";
-import { summarizeLog } from "../../survey/summary.ts";
-import { quietLogger } from "../../platform/logging/quiet.ts";
-import { counted, formatBytes, formatNext, shellWord, shown } from "../../platform/text.ts";
-import { allTargets, findTargets } from "../../survey/targets.ts";
+import { archiveLog } from "../../../archive/archiver.ts";
+import type { Logger } from "../../../platform/logging/logger.ts";
+import { LogLockedError, LogQuarantinedError } from "../../../wal/errors.ts";
+import { Log } from "../../../wal/log.ts";
+import type { Call } from "../../call.ts";
+import type { Context } from "../../context.ts";
+import { CommandError, UsageError } from "../../command_error.ts";
+import { messageOf } from "../../../platform/error_text.ts";
+import { nextStep } from "../../next_step.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
+import { isUncompleted } from "../../../wal/completion.ts";
+import { openLog } from "../../../survey/open_log.ts";
+import { summarizeLog } from "../../../survey/summary.ts";
+import { quietLogger } from "../../../platform/logging/quiet.ts";
+import { counted, formatBytes, formatNext, shellWord, shown } from "../../../platform/text.ts";
+import { allTargets, findTargets } from "../../../survey/targets.ts";
 
 type Archive = Call<
   [string[]],

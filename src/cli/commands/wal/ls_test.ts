@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FileLock } from "../../platform/file_lock.ts";
-import { assertScreen, LogBuilder, TestData } from "../../../tests/support/data_directory.ts";
+import { FileLock } from "../../../platform/file_lock.ts";
+import { assertScreen, LogBuilder, TestData } from "../../../../tests/support/data_directory.ts";
 
 /** One of each kind: written, left, ended and sent, refused, damaged, set aside, archived. */
 async function everyKind(): Promise<TestData> {

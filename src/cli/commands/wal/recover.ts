@@ -1,26 +1,26 @@
 /**
  * `airunner wal recover`: saves what is still right in a damaged log or archive into a new log.
  */
-import { logName, logNames, readFileName } from "../../wal/file_names.ts";
-import { type Files, isMissing } from "../../platform/files.ts";
-import { fileName, parentDirectory } from "../../platform/path_names.ts";
-import type { Occupant } from "../../platform/publish_file.ts";
-import { type LogBytes, readLogFile } from "../../wal/reader.ts";
-import { planRepair, repairedBytes, type RepairPlan } from "../../wal/repair.ts";
-import { writeWholeFile } from "../../wal/whole_file.ts";
-import type { Call } from "../call.ts";
-import { CommandError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
+import { logName, logNames, readFileName } from "../../../wal/file_names.ts";
+import { type Files, isMissing } from "../../../platform/files.ts";
+import { fileName, parentDirectory } from "../../../platform/path_names.ts";
+import type { Occupant } from "../../../platform/publish_file.ts";
+import { type LogBytes, readLogFile } from "../../../wal/reader.ts";
+import { planRepair, repairedBytes, type RepairPlan } from "../../../wal/repair.ts";
+import { writeWholeFile } from "../../../wal/whole_file.ts";
+import type { Call } from "../../call.ts";
+import { CommandError } from "../../command_error.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
 import { findLog } from "./log_target.ts";
-import type { Context } from "../context.ts";
-import { quarantinedLogs } from "../../survey/locate.ts";
+import type { Context } from "../../context.ts";
+import { quarantinedLogs } from "../../../survey/locate.ts";
 import { cannotRead } from "./cannot_read.ts";
-import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../survey/recovered.ts";
-import { renderRecover } from "../screens/recover_screen.ts";
-import { shellWord, shown } from "../../platform/text.ts";
-import { writerOf } from "../../survey/log_owner.ts";
-import { type DamagedSource, openDamaged } from "../../survey/damaged_source.ts";
+import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../../survey/recovered.ts";
+import { renderRecover } from "../../screens/recover_screen.ts";
+import { shellWord, shown } from "../../../platform/text.ts";
+import { writerOf } from "../../../survey/log_owner.ts";
+import { type DamagedSource, openDamaged } from "../../../survey/damaged_source.ts";
 
 type Recover = Call<
   [string],
@@ -139,7 +139,7 @@ async function write(
 }
 
 async function lookAt(files: Files, path: string, bytes: LogBytes): Promise<Occupant> {
-  const { haveSameBytes } = await import("../../archive/log_content.ts");
+  const { haveSameBytes } = await import("../../../archive/log_content.ts");
   try {
     return await haveSameBytes(readLogFile(files, path), bytes) ? "same" : "different";
   } catch (error) {

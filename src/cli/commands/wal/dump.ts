@@ -3,26 +3,26 @@
  * every event as JSON.
  */
 import { base64Encode } from "@bufbuild/protobuf/wire";
-import { decodeEvent, type JobEvent, outputOf, StreamType } from "../../events/event.ts";
-import { eventToJson } from "../../events/event_json.ts";
-import type { Call } from "../call.ts";
-import { CommandError, UsageError } from "../command_error.ts";
-import type { Context } from "../context.ts";
-import { ExitCode } from "../exit_code.ts";
-import { toJson } from "../../platform/json.ts";
-import { type LogScan, scanBytes } from "../../survey/scan.ts";
-import { openLog } from "../../survey/open_log.ts";
+import { decodeEvent, type JobEvent, outputOf, StreamType } from "../../../events/event.ts";
+import { eventToJson } from "../../../events/event_json.ts";
+import type { Call } from "../../call.ts";
+import { CommandError, UsageError } from "../../command_error.ts";
+import type { Context } from "../../context.ts";
+import { ExitCode } from "../../exit_code.ts";
+import { toJson } from "../../../platform/json.ts";
+import { type LogScan, scanBytes } from "../../../survey/scan.ts";
+import { openLog } from "../../../survey/open_log.ts";
 import { cannotRead } from "./cannot_read.ts";
-import { type EventRow, readEvents, summarizeLog } from "../../survey/summary.ts";
+import { type EventRow, readEvents, summarizeLog } from "../../../survey/summary.ts";
 import { findTarget, type LogTarget } from "./log_target.ts";
-import { parseSequences, parseWords, type SequenceBounds } from "../options/option_values.ts";
-import { OutputLines } from "../../events/output_lines.ts";
-import { renderOutputLine } from "../screens/dump_lines.ts";
-import { damageMeaning, healthLine } from "../screens/health.ts";
-import { counted, shellWord } from "../../platform/text.ts";
-import { SeenSequences } from "../../client/seen_sequences.ts";
-import { ownerOf } from "../../survey/log_owner.ts";
-import type { Files } from "../../platform/files.ts";
+import { parseSequences, parseWords, type SequenceBounds } from "../../options/option_values.ts";
+import { OutputLines } from "../../../events/output_lines.ts";
+import { renderOutputLine } from "../../screens/dump_lines.ts";
+import { damageMeaning, healthLine } from "../../screens/health.ts";
+import { counted, shellWord } from "../../../platform/text.ts";
+import { SeenSequences } from "../../../client/seen_sequences.ts";
+import { ownerOf } from "../../../survey/log_owner.ts";
+import type { Files } from "../../../platform/files.ts";
 
 export interface DumpOptions {
   raw?: true;
