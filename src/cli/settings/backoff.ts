@@ -21,5 +21,5 @@ export function backoffOf(settings: Settings): BackoffSettings {
 
 const NAMES = ["retryInitialInterval", "retryMaxInterval", "retryMultiplier"] as const;
 
-/** For commands that do not have these settings: their defaults, among which there is no path below a home. */
+/** For commands without these settings: their defaults. None is a path, so that home does not matter. */
 export const USUAL_BACKOFF: BackoffSettings = backoffOf(resolveSettings(NAMES, [], "/").values);
