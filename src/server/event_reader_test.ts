@@ -186,36 +186,56 @@ function typeOf(sequence: number): number {
   return sequence % 3 === 0 ? 6 : 5;
 }
 
-Deno.test("what comes while a page is being read wakes its reader, and so does a new execution", async () => {
+/** The store's events, with the first page of arrivals read, and not heard of before `goOn`. */
+function heldPage({ events }: TestStore) {
+  const read = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let isHeld = true;
+  return {
+    read: read.promise,
+    goOn: goOn.resolve,
+    events: {
+      ...events,
+      async arrivals(...values: Parameters<typeof events.arrivals>) {
+        const page = await events.arrivals(...values);
+        if (isHeld) {
+          isHeld = false;
+          read.resolve();
+          await goOn.promise;
+        }
+        return page;
+      },
+    },
+  };
+}
+
+Deno.test("what comes while a page is being read is not missed", async () => {
   await using test = new TestStore();
   const jobId = await test.enqueue();
   const claim = await test.claim();
-  const reading = Promise.withResolvers<void>();
-  const goOn = Promise.withResolvers<void>();
-  let holds = true;
-  const events = {
-    ...test.events,
-    async arrivals(...values: Parameters<typeof test.events.arrivals>) {
-      const page = await test.events.arrivals(...values);
-      if (!holds) return page;
-      holds = false;
-      reading.resolve();
-      // The page was read and is empty; its reader has not heard of it yet.
-      await goOn.promise;
-      return page;
-    },
-  };
+  const { events, read, goOn } = heldPage(test);
   const reader = follow(test, jobId, new AbortController().signal, everything, { jobs: test.jobs, events });
   const next = take(reader, 1);
-  await reading.promise;
+  await read;
   await test.publish(claim, 1);
-  goOn.resolve();
+  goOn();
   assert.deepEqual(await next, [1]);
-  holds = true;
-  const following = take(reader, 1);
+  await reader.return(undefined);
+});
+
+Deno.test("what comes while a page is being read is read before the execution that began then, too", async () => {
+  await using test = new TestStore();
+  const jobId = await test.enqueue();
+  const claim = await test.claim();
+  const { events, read, goOn } = heldPage(test);
+  const reader = follow(test, jobId, new AbortController().signal, everything, { jobs: test.jobs, events });
+  const next = take(reader, 2);
+  await read;
+  await test.publish(claim, 1);
   test.clock.advance(10_000);
   await test.publish(await test.claim(), 7);
-  assert.deepEqual(await following, [7]);
+  goOn();
+  assert.deepEqual(await next, [1, 7]);
   await reader.return(undefined);
 });
 
