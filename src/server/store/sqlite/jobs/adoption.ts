@@ -1,0 +1,71 @@
+/**
+ * Executions that ran elsewhere, made from what their logs say.
+ */
+import { JobState } from "../../../../events/gen/job/v1/job_pb.ts";
+import type { Adoption, AdoptionOutcome } from "../../contract.ts";
+import type { Sql } from "../sql.ts";
+import { insertExecution } from "./handing_out.ts";
+import { type ExecutionRow, findJob, type JobRow, setState } from "./rows.ts";
+import { insertJob } from "./submission.ts";
+
+export function adopt(sql: Sql, adoption: Adoption, visibilityMs: number, nowMs: number): AdoptionOutcome {
+  return sql.write(() => {
+    const job = findJob(sql, adoption.jobId);
+    const executions = job
+      ? sql.rows<ExecutionRow>("SELECT * FROM executions WHERE job = ? ORDER BY number", job.id)
+      : [];
+    const own = executions.find(({ number }) => number === adoption.execution);
+    if (own?.log_id === adoption.logId) {
+      revive(sql, own, own === executions.at(-1), visibilityMs, nowMs);
+      return { outcome: "repeated" };
+    }
+    const reason = whyNot(adoption, own, executions);
+    if (reason !== undefined) return { outcome: "refused", reason };
+    const execution = {
+      job: job?.id ?? insertAdoptedJob(sql, adoption, nowMs),
+      number: adoption.execution,
+      startedAtMs: adoption.startedAtMs,
+      visibilityMs,
+      worker: adoption.worker,
+      logId: adoption.logId,
+    };
+    insertExecution(sql, execution, nowMs);
+    if (job) setState(sql, job.id, JobState.RUNNING, nowMs);
+    return { outcome: "new" };
+  });
+}
+
+/** Completes the sentence "The log was not adopted: …"; undefined when nothing is in the way. */
+function whyNot(
+  { jobId, execution }: Adoption,
+  own: ExecutionRow | undefined,
+  executions: readonly ExecutionRow[],
+): string | undefined {
+  if (own) return `the server has an execution ${execution} of job ${jobId}, and it is not of this log`;
+  for (const { number, expires_at_ms, event_count } of executions) {
+    const other = `execution ${number} of job ${jobId}`;
+    if (expires_at_ms !== null) return `${other} is running`;
+    if (event_count > 0) return `the server has events of ${other}, and two runs are not to be mixed`;
+  }
+  return undefined;
+}
+
+/** It is as old as its execution, and was last changed now. */
+function insertAdoptedJob(sql: Sql, adoption: Adoption, nowMs: number): JobRow["id"] {
+  const job = { ...adoption, requestId: "", state: JobState.RUNNING, createdAtMs: adoption.startedAtMs };
+  return insertJob(sql, { ...job, isAdopted: true }, nowMs);
+}
+
+/** Whoever delivers its log may have been away for longer than the execution was visible. */
+function revive(sql: Sql, row: ExecutionRow, isLatest: boolean, visibilityMs: number, nowMs: number): void {
+  if (row.outcome === "completed" || !isLatest) return;
+  sql.run(
+    `UPDATE executions SET visibility_ms = ?, expires_at_ms = ?, last_seen_at_ms = ?, ended_at_ms = NULL, outcome = NULL
+     WHERE id = ?`,
+    visibilityMs,
+    nowMs + visibilityMs,
+    nowMs,
+    row.id,
+  );
+  setState(sql, row.job, JobState.RUNNING, nowMs);
+}
