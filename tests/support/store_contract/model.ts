@@ -117,9 +117,9 @@ export class ModelStore {
       }
       return "repeated";
     }
-    if (own || job?.executions.some((other) => other.expiresAtMs !== undefined || other.sequences.size > 0)) {
-      return "refused";
-    }
+    const isInTheWay = ({ expiresAtMs, sequences, outcome }: ModelExecution) =>
+      expiresAtMs !== undefined || sequences.size > 0 || outcome === "completed";
+    if (own || job?.executions.some(isInTheWay)) return "refused";
     const adopting = job ??
       { jobId, isAdopted: true, isCancelled: false, executions: [], state: JobState.RUNNING };
     if (!job) this.jobs.push(adopting);

@@ -160,10 +160,16 @@ export interface Adoption {
   logId: string;
 }
 
+/**
+ * - `other_log`: there is an execution of that number that this log is not of.
+ * - `job_runs`: another execution of the job runs.
+ * - `job_has_events`: another execution of the job has events, or a result.
+ */
+export type AdoptionRefusal = "other_log" | "job_runs" | "job_has_events";
+
 export type AdoptionOutcome =
   | { outcome: "new" | "repeated" }
-  /** `reason` completes the sentence "The log was not adopted: …". */
-  | { outcome: "refused"; reason: string };
+  | { outcome: "refused"; reason: AdoptionRefusal };
 
 /** An execution, as a task token names it. */
 export interface ExecutionSubject {
@@ -246,9 +252,8 @@ export interface JobStore {
   delete(jobId: string): Promise<"done" | "unknown" | "not_ended">;
   /**
    * Makes the execution, and its job where there is none, RUNNING for `visibilityMs`. `repeated`: it was
-   * made from this log before; when it has expired since, it runs again. `refused`: there is an execution of
-   * that number that this log is not of, or another execution of the job runs or has events, with which
-   * these are not to be mixed.
+   * made from this log before; when it has expired since, it runs again. `refused`: these events would be
+   * mixed with those of another run.
    */
   adopt(adoption: Adoption, visibilityMs: number, nowMs: number): Promise<AdoptionOutcome>;
 }

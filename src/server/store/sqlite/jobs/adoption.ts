@@ -2,7 +2,7 @@
  * Executions that ran elsewhere, made from what their logs say.
  */
 import { JobState } from "../../../../events/gen/job/v1/job_pb.ts";
-import type { Adoption, AdoptionOutcome } from "../../contract.ts";
+import type { Adoption, AdoptionOutcome, AdoptionRefusal } from "../../contract.ts";
 import type { Sql } from "../sql.ts";
 import { insertExecution } from "./handing_out.ts";
 import { type ExecutionRow, findJob, type JobRow, setState } from "./rows.ts";
@@ -19,7 +19,7 @@ export function adopt(sql: Sql, adoption: Adoption, visibilityMs: number, nowMs:
       revive(sql, own, own === executions.at(-1), visibilityMs, nowMs);
       return { outcome: "repeated" };
     }
-    const reason = whyNot(adoption, own, executions);
+    const reason = own ? "other_log" : whyNot(executions);
     if (reason !== undefined) return { outcome: "refused", reason };
     const execution = {
       job: job?.id ?? insertAdoptedJob(sql, adoption, nowMs),
@@ -35,18 +35,11 @@ export function adopt(sql: Sql, adoption: Adoption, visibilityMs: number, nowMs:
   });
 }
 
-/** Completes the sentence "The log was not adopted: …"; undefined when nothing is in the way. */
-function whyNot(
-  { jobId, execution }: Adoption,
-  own: ExecutionRow | undefined,
-  executions: readonly ExecutionRow[],
-): string | undefined {
-  if (own) return `the server has an execution ${execution} of job ${jobId}, and it is not of this log`;
-  for (const { number, expires_at_ms, event_count } of executions) {
-    const other = `execution ${number} of job ${jobId}`;
-    if (expires_at_ms !== null) return `${other} is running`;
-    if (event_count > 0) return `the server has events of ${other}, and two runs are not to be mixed`;
-  }
+/** What of the job's other executions is in the way. */
+function whyNot(executions: readonly ExecutionRow[]): AdoptionRefusal | undefined {
+  if (executions.some((row) => row.expires_at_ms !== null)) return "job_runs";
+  // A result without events is one of a run that wrote none.
+  if (executions.some((row) => row.event_count > 0 || row.outcome === "completed")) return "job_has_events";
   return undefined;
 }
 

@@ -12,7 +12,7 @@ import { findLatest, type JobRow, toExecution, toJob } from "./rows.ts";
 
 /** Looked through in about five milliseconds. */
 const PIECE_KEYS = 2_000;
-/** Of parameters, on one page: 500 jobs may have a gigabyte. */
+/** Of parameters and results, on one page: those of 500 jobs may be gigabytes. */
 const PAGE_BYTES_MAX = 16 * 1024 * 1024;
 
 export async function search(sql: Sql, turns: Turns, filter: SearchFilter): Promise<SearchPage> {
@@ -97,23 +97,32 @@ function matching(sql: Sql, filter: SearchFilter, keys: readonly JobKey[]): JobK
   return [...left];
 }
 
+/** The latest result counts as well: whoever lists jobs is shown it. */
+const LENGTH = `
+  SELECT length(params) + coalesce((SELECT length(result) FROM executions WHERE job = jobs.id
+    ORDER BY number DESC LIMIT 1), 0) AS bytes
+  FROM jobs WHERE id = ?`;
+
 /** `keys` has one more than the page when there is another page. */
 function readPage(sql: Sql, keys: readonly JobKey[], pageSize: number): SearchPage {
   const jobs: SearchPage["jobs"] = [];
   let bytes = 0;
   for (const [index, { id }] of keys.entries()) {
+    const length = sql.row<{ bytes: number }>(LENGTH, id)?.bytes;
     // Deleted while other calls had their turn.
-    const length = sql.row<{ bytes: number }>("SELECT length(params) AS bytes FROM jobs WHERE id = ?", id)
-      ?.bytes;
     if (length === undefined) continue;
     bytes += length;
     if (jobs.length === pageSize || (jobs.length > 0 && bytes > PAGE_BYTES_MAX)) {
-      const { created, id } = keys[index - 1]!;
-      return { jobs, next: `${created}.${id}` };
+      return { jobs, next: placeOf(keys[index - 1]!) };
     }
     const row = sql.row<JobRow>("SELECT * FROM jobs WHERE id = ?", id)!;
     const latest = findLatest(sql, id);
     jobs.push({ job: toJob(row), latest: latest && toExecution(latest) });
   }
-  return { jobs, next: undefined };
+  // Some of them may have been deleted, which says nothing about what comes after them.
+  return { jobs, next: keys.length > pageSize ? placeOf(keys.at(-1)!) : undefined };
+}
+
+function placeOf({ created, id }: JobKey): string {
+  return `${created}.${id}`;
 }
