@@ -5,6 +5,9 @@
 import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { BatchOutcome, EventBatch, EventStore } from "./store/contract.ts";
 
+/** One is being synced while the next one is being written; more would only wait for the disk. */
+const UNDER_WAY_MAX = 2;
+
 interface Waiting {
   batch: EventBatch;
   jobId: string;
@@ -23,7 +26,9 @@ export interface BatchWriterOptions {
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
   #waiting: Waiting[] = [];
-  #isWriting = false;
+  /** Transactions that have begun and are not on stable storage yet. */
+  #underWay = 0;
+  #isScheduled = false;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
@@ -36,21 +41,28 @@ export class BatchWriter {
   append(jobId: string, batch: EventBatch): Promise<BatchOutcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ batch, jobId, resolve, reject });
-      if (this.#isWriting) return;
-      this.#isWriting = true;
-      // What other connections have sent in this turn goes along.
-      this.#options.nextTurn(() => void this.#write());
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0 || this.#underWay >= UNDER_WAY_MAX) return;
+    this.#isScheduled = true;
+    // What other connections have sent in this turn goes along.
+    this.#options.nextTurn(() => {
+      this.#isScheduled = false;
+      void this.#write();
     });
   }
 
   /** Never rejects: errors are for those whose batches failed. */
   async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
-      await this.#writeGroup(group);
-    }
-    this.#isWriting = false;
+    const group = this.#waiting;
+    this.#waiting = [];
+    this.#underWay++;
+    await this.#writeGroup(group);
+    this.#underWay--;
+    this.#schedule();
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {

@@ -25,6 +25,7 @@ const CHECKPOINT_PAGES = 4_096;
 export class Database {
   readonly path: string;
   readonly #db: DatabaseSync;
+  #sealed: StoreError | undefined;
 
   /** @throws StoreError when the file cannot be used, with the next step in its message. */
   constructor(path: string, options: { busyTimeoutMs?: number } = {}) {
@@ -57,6 +58,7 @@ export class Database {
    * it is.
    */
   write<T>(work: () => T): T {
+    if (this.#sealed !== undefined) throw this.#sealed;
     return this.#convert("write to", () => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {
@@ -68,6 +70,24 @@ export class Database {
         throw error;
       }
     });
+  }
+
+  /**
+   * As `write`, but what it wrote is on stable storage only when the journal was synced: a power cut before
+   * that takes the whole transaction away, with all that came after it, and nothing else.
+   */
+  writeUnsynced<T>(work: () => T): T {
+    this.#convert("write to", () => this.#db.exec("PRAGMA synchronous = NORMAL"));
+    try {
+      return this.write(work);
+    } finally {
+      this.#convert("write to", () => this.#db.exec("PRAGMA synchronous = FULL"));
+    }
+  }
+
+  /** From now on nothing is written: what it would be built on may be lost. Every write throws `failure`. */
+  seal(failure: StoreError): void {
+    this.#sealed ??= failure;
   }
 
   /** Moves the journal into the file, so that the file alone is the whole database, and lets go of it. */
