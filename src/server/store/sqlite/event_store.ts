@@ -16,6 +16,6 @@ export function createEventStore(sql: Sql, turns: Turns, journal: Journal): Even
     lastArrival: asked(sql, lastArrival),
     history: asked(sql, history),
     arrivals: asked(sql, arrivals),
-    checksum: (executionId, from, to) => checksum(sql, turns, executionId, from, to),
+    checksum: (executionId, from, to) => checksum(sql, turns, journal, executionId, from, to),
   };
 }

@@ -32,6 +32,14 @@ export class Journal {
     return this.#next ??= this.#afterRunning();
   }
 
+  /**
+   * Resolves when all that was appended before this call, whether this caller did or not, is on stable
+   * storage.
+   */
+  settled(): Promise<void> {
+    return this.#next ?? this.#running ?? Promise.resolve();
+  }
+
   async close(): Promise<void> {
     await this.#next?.catch(() => {});
     await this.#running?.catch(() => {});

@@ -3,6 +3,7 @@
  */
 import { Crc64 } from "../../../../platform/checksum/crc64.ts";
 import type { EventsChecksum } from "../../contract.ts";
+import type { Journal } from "../journal.ts";
 import type { Sql } from "../sql.ts";
 import type { Turns } from "../turns.ts";
 import { readRows } from "./pages.ts";
@@ -12,6 +13,7 @@ const RANGE = "events WHERE execution = ? AND sequence BETWEEN ? AND ? ORDER BY 
 export async function checksum(
   sql: Sql,
   turns: Turns,
+  journal: Journal,
   executionId: bigint,
   from: bigint,
   to: bigint,
@@ -33,5 +35,7 @@ export async function checksum(
     next = rows.at(-1)!.position + 1n;
     await turns.next();
   }
+  // The worker that is told of a match may forget the events.
+  await journal.settled();
   return { count, checksum: sum.digest() };
 }
