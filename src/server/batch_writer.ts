@@ -8,8 +8,16 @@ import type { BatchOutcome, EventBatch, EventStore } from "./store/contract.ts";
 /** One is being synced while the next one is being written; more would only wait for the disk. */
 const UNDER_WAY_MAX = 2;
 
+/**
+ * Of a transaction, unless a single batch is longer: some twenty milliseconds, in which a database in this thread
+ * lets nobody else have a turn.
+ */
+const GROUP_BYTES_MAX = 4 * 1024 * 1024;
+
 interface Waiting {
   batch: EventBatch;
+  /** Of its payloads. */
+  bytes: number;
   jobId: string;
   resolve(outcome: BatchOutcome): void;
   reject(error: unknown): void;
@@ -40,7 +48,8 @@ export class BatchWriter {
    */
   append(jobId: string, batch: EventBatch): Promise<BatchOutcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, jobId, resolve, reject });
+      const bytes = batch.events.reduce((sum, { payload }) => sum + payload.length, 0);
+      this.#waiting.push({ batch, bytes, jobId, resolve, reject });
       this.#schedule();
     });
   }
@@ -57,10 +66,12 @@ export class BatchWriter {
 
   /** Never rejects: errors are for those whose batches failed. */
   async #write(): Promise<void> {
-    const group = this.#waiting;
-    this.#waiting = [];
+    const group = this.#waiting.splice(0, groupLength(this.#waiting));
     this.#underWay++;
-    await this.#writeGroup(group);
+    // The rest of what waits goes with the next, while this one is being synced.
+    const written = this.#writeGroup(group);
+    this.#schedule();
+    await written;
     this.#underWay--;
     this.#schedule();
   }
@@ -78,4 +89,11 @@ export class BatchWriter {
     const changed = group.filter((_, index) => outcomes[index]!.stored > 0);
     for (const jobId of new Set(changed.map((waiting) => waiting.jobId))) onStored(jobId);
   }
+}
+
+/** How many of those that wait go into one transaction; at least one. */
+function groupLength(waiting: readonly Waiting[]): number {
+  let bytes = 0;
+  const end = waiting.findIndex((one, index) => (bytes += one.bytes) > GROUP_BYTES_MAX && index > 0);
+  return end === -1 ? waiting.length : end;
 }
