@@ -1,0 +1,54 @@
+/**
+ * Tells a worker whether the server has stored the same events as it has in its log, before the worker gives
+ * its own copy up.
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  CompareEventsRequest,
+  CompareEventsResponseSchema,
+} from "../../events/gen/airunner/v1/airunner_pb.ts";
+import type { Logger } from "../../platform/logging/logger.ts";
+import { checkToken } from "../job_service.ts";
+import { invalidArgument, refusedFor } from "../job_validation.ts";
+import type { ServerObserver } from "../server_observer.ts";
+import type { Store } from "../store/contract.ts";
+import type { TaskTokens } from "../task_token.ts";
+
+export interface CompareEventsOptions {
+  store: Pick<Store, "jobs" | "events">;
+  tokens: TaskTokens;
+  logger: Logger;
+  observe: ServerObserver;
+}
+
+export async function compareEvents(
+  { store: { jobs, events }, tokens, logger, observe }: CompareEventsOptions,
+  request: CompareEventsRequest,
+): Promise<MessageInitShape<typeof CompareEventsResponseSchema>> {
+  const { jobId, execution } = checkToken(tokens, request.taskToken);
+  const { fromSequence, toSequence } = request;
+  if (fromSequence < 1n || toSequence < fromSequence) {
+    throw invalidArgument(
+      `from_sequence is ${fromSequence} and to_sequence ${toSequence}; sequences start at 1, and both belong ` +
+        `to the range`,
+    );
+  }
+  const executionId = await jobs.executionId(jobId, execution);
+  if (executionId === undefined) {
+    throw refusedFor("EXECUTION_UNKNOWN", `This server has no execution ${execution} of job ${jobId}`);
+  }
+  const { count, checksum } = await events.checksum(executionId, fromSequence, toSequence);
+  const isEqual = BigInt(count) === request.eventCount && checksum === request.checksum;
+  observe.compared?.(isEqual);
+  if (!isEqual) {
+    logger.warn("Events are not those that their worker has; it finds the difference and sends it again", {
+      job_id: jobId,
+      execution,
+      from_sequence: Number(fromSequence),
+      to_sequence: Number(toSequence),
+      events: count,
+      events_of_worker: Number(request.eventCount),
+    });
+  }
+  return { isEqual, eventCount: BigInt(count), checksum };
+}
