@@ -16,8 +16,10 @@ import type { Network } from "../platform/network.ts";
 import type { RandomBytes } from "../platform/random.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
+import { COMPARISONS_MAX } from "./airunner_v1/compare_events.ts";
 import { createJobsService, type JobsServiceOptions } from "./airunner_v1/jobs_service.ts";
 import { KnownWorkers } from "./airunner_v1/known_workers.ts";
+import { Slots } from "./airunner_v1/slots.ts";
 import { Watches } from "./airunner_v1/watches.ts";
 import { createWorkerService, type WorkerServiceOptions } from "./airunner_v1/worker_service.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
@@ -208,6 +210,7 @@ async function serve(
     signals,
     watches,
     known,
+    comparisons: new Slots(COMPARISONS_MAX),
     observe,
     drained: drained.signal,
   }, auth);

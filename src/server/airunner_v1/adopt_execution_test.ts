@@ -7,6 +7,7 @@ import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { assertRefused } from "../../../tests/support/refusals.ts";
 import { TestServer } from "../../../tests/support/running_server.ts";
 import { collect, outputEvent, publishRequests } from "../../../tests/support/server_client.ts";
+import { within } from "../../../tests/support/within.ts";
 
 const jobIdOf = (number: number) => `0190a0b0-0000-7000-8000-${String(number).padStart(12, "0")}`;
 
@@ -63,7 +64,8 @@ Deno.test("a reader that follows a job goes on to the execution that is adopted"
   const first = reader.next();
   const { taskToken } = await server.workers.adoptExecution({ jobId, execution: 1, logId: "log-1" });
   await server.events.publishJobEvents(publishRequests(taskToken, [[outputEvent(1)]]));
-  assert.equal((await first).value!.event!.sequence, 1n);
+  const { value } = await within(first, () => "the reader got nothing");
+  assert.equal(value!.event!.sequence, 1n);
 });
 
 Deno.test("an adopted job is never handed out, however long its host is away", async () => {
@@ -80,7 +82,8 @@ Deno.test("an adopted job is never handed out, however long its host is away", a
   const waiting = collect(server.jobs.dequeueJob({ queue: "q" }));
   await clock.pass(10_000);
   const { jobId } = await server.jobs.enqueueJob({ queue: "q", jobParams: { command: "true" } });
-  assert.equal((await waiting)[0].job!.jobId, jobId);
+  const [{ job }] = await within(waiting, () => "nobody was served");
+  assert.equal(job!.jobId, jobId);
   assert.equal((await server.control.getJob({ jobId: jobIdOf(1) })).job!.state, JobState.FAILED);
 });
 

@@ -3,27 +3,40 @@
  * its own copy up.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
 import type {
   CompareEventsRequest,
   CompareEventsResponseSchema,
 } from "../../events/gen/airunner/v1/airunner_pb.ts";
 import type { Logger } from "../../platform/logging/logger.ts";
-import { checkToken } from "../job_service.ts";
+import { abortReason, checkToken } from "../job_service.ts";
 import { invalidArgument, refusedFor } from "../job_validation.ts";
 import type { ServerObserver } from "../server_observer.ts";
 import type { Store } from "../store/contract.ts";
 import type { TaskTokens } from "../task_token.ts";
+import type { Slots } from "./slots.ts";
+
+/**
+ * Each reads a mebibyte between two turns of everybody else. One alone would have short jobs wait for a long
+ * one; more would only wait for the same disk.
+ */
+export const COMPARISONS_MAX = 2;
 
 export interface CompareEventsOptions {
   store: Pick<Store, "jobs" | "events">;
+  /** Of `COMPARISONS_MAX`. */
+  comparisons: Slots;
+  /** Aborts when the server begins to stop. */
+  stopping: AbortSignal;
   tokens: TaskTokens;
   logger: Logger;
   observe: ServerObserver;
 }
 
 export async function compareEvents(
-  { store: { jobs, events }, tokens, logger, observe }: CompareEventsOptions,
+  { store: { jobs, events }, comparisons, stopping, tokens, logger, observe }: CompareEventsOptions,
   request: CompareEventsRequest,
+  context: HandlerContext,
 ): Promise<MessageInitShape<typeof CompareEventsResponseSchema>> {
   const { jobId, execution } = checkToken(tokens, request.taskToken);
   const { fromSequence, toSequence } = request;
@@ -37,7 +50,13 @@ export async function compareEvents(
   if (executionId === undefined) {
     throw refusedFor("EXECUTION_UNKNOWN", `This server has no execution ${execution} of job ${jobId}`);
   }
-  const { count, checksum } = await events.checksum(executionId, fromSequence, toSequence);
+  const signal = AbortSignal.any([stopping, context.signal]);
+  const stored = await comparisons.run(
+    () => events.checksum(executionId, fromSequence, toSequence),
+    signal,
+  );
+  if (!stored) throw abortReason(signal);
+  const { count, checksum } = stored;
   const isEqual = BigInt(count) === request.eventCount && checksum === request.checksum;
   observe.compared?.(isEqual);
   if (!isEqual) {

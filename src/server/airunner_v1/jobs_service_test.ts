@@ -13,7 +13,7 @@ import {
   publishRequests,
   type ServerClient,
 } from "../../../tests/support/server_client.ts";
-import { until } from "../../../tests/support/within.ts";
+import { until, within } from "../../../tests/support/within.ts";
 
 const NO_JOB = "0190a0b0-0000-7000-8000-000000000000";
 
@@ -225,7 +225,7 @@ Deno.test("a job that was to be cancelled and whose worker is gone ends, and is 
   await clock.pass(10_000);
   // The worker that waits is served with the next job, and not with the cancelled one.
   const next = await server.enqueue();
-  assert.equal((await waiting).jobId, next);
+  assert.equal((await within(waiting, () => "nobody was served")).jobId, next);
   const { job, executions } = await server.control.getJob({ jobId });
   assert.deepEqual([job!.state, executions.map(({ outcome }) => outcome)], [
     JobState.CANCELLED,
@@ -286,7 +286,11 @@ Deno.test("a deleted job is gone with its events, and who reads them is told", a
   await reader.next();
   await server.jobs.completeJob({ taskToken, jobResult: { jobId, success: true } });
   await server.control.deleteJob({ jobId });
-  await assertRefused(reader.next(), Code.NotFound, /There is no job/);
+  await assertRefused(
+    within(reader.next(), () => "the reader heard nothing"),
+    Code.NotFound,
+    /There is no job/,
+  );
   await assertRefused(server.control.getJob({ jobId }), Code.NotFound, /There is no job/);
   await assertRefused(server.control.deleteJob({ jobId }), Code.NotFound, /There is no job/);
   await assertRefused(

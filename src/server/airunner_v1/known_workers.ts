@@ -21,6 +21,11 @@ const RECORD_INTERVAL_MS = 60_000;
  * Of the workers that are gone, those that were seen last: one that fails at every start makes thousands a day.
  */
 const GONE_MAX = 1_000;
+/**
+ * A worker of ours runs no more at a time. With the ids of more, the list would be larger than the 64 MiB that
+ * clients take.
+ */
+const LISTED_JOBS_MAX = 256;
 
 export class KnownWorkers {
   readonly #store: WorkerStore;
@@ -110,6 +115,6 @@ function workerMessage(worker: StoredWorker): MessageInitShape<typeof ConnectedW
     isConnected: worker.isConnected,
     connectedAt: timestampFromMs(worker.connectedAtMs),
     lastSeenAt: timestampFromMs(worker.lastSeenAtMs),
-    jobIds: [...jobIds],
+    jobIds: jobIds.slice(0, LISTED_JOBS_MAX),
   };
 }

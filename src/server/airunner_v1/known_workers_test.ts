@@ -96,6 +96,13 @@ Deno.test("a worker that was gone for more than a day is not listed, nor are mor
   assert.equal(listed.some((one) => ["old", "w1000"].includes(one.worker!.id!)), false);
 });
 
+Deno.test("of a worker that says it runs more jobs than one does, not all are listed", async () => {
+  const { known, open } = setUp();
+  open("w", "host", ...Array.from({ length: 300 }, (_, number) => `j${number}`));
+  const [{ jobIds }] = await known.list();
+  assert.deepEqual([jobIds!.length, jobIds![0], jobIds![255]], [256, "j0", "j255"]);
+});
+
 Deno.test("a worker that cannot be written down is told in the log, and listed all the same", async () => {
   const { known, workers, lines, open } = setUp();
   workers.fails = true;

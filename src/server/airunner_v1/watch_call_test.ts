@@ -121,6 +121,34 @@ Deno.test("a server that stops sends workers away, and they know that it will be
   await server.start();
 });
 
+Deno.test("no cancellation is lost that comes while a worker changes from one call to the next", async () => {
+  await using server = await TestServer.start();
+  for (let round = 0; round < 30; round++) {
+    const jobId = await server.enqueue();
+    const { taskToken } = await server.claim();
+    const opening = Watcher.open(server, { taskTokens: [taskToken] });
+    const cancelling = server.control.cancelJob({ jobId, reason: `round ${round}` });
+    await using watcher = await opening;
+    assert.equal(await watcher.next(), `${jobId}/1 round ${round}`);
+    await cancelling;
+  }
+});
+
+Deno.test("the oldest of too many calls of one worker ends, and the others go on", async () => {
+  await using server = await TestServer.start();
+  await using watchers = new AsyncDisposableStack();
+  const first = watchers.use(await Watcher.open(server));
+  for (let count = 1; count < 8; count++) watchers.use(await Watcher.open(server));
+  const next = first.next();
+  const jobId = await server.enqueue();
+  const { taskToken } = await server.claim();
+  const newest = watchers.use(await Watcher.open(server, { taskTokens: [taskToken] }));
+  await assertRefused(next, Code.Aborted, /Newer calls of the same worker took this one's place/);
+  assert.equal((await server.control.listWorkers({})).workers.length, 1);
+  await server.control.cancelJob({ jobId });
+  assert.equal(await newest.next(), `${jobId}/1 `);
+});
+
 Deno.test("a watch that asks for too much is refused in clear words", async () => {
   await using server = await TestServer.start();
   const { workers } = server;

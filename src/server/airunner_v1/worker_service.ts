@@ -13,6 +13,6 @@ export function createWorkerService(options: WorkerServiceOptions): ServiceImpl<
   return {
     watch: (request, context) => watchCall(options, request, context),
     adoptExecution: (request, context) => adoptExecution(options, request, context),
-    compareEvents: (request) => compareEvents(options, request),
+    compareEvents: (request, context) => compareEvents(options, request, context),
   };
 }
