@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { everything, sequencesOf, storedEvent, TestStore } from "../../tests/support/server_store.ts";
-import { followEvents } from "./event_reader.ts";
+import { slowed } from "../../tests/support/slow_store.ts";
+import { followEvents, NoSuchJobError } from "./event_reader.ts";
 import type { EventFilter } from "./store/contract.ts";
 
-function follow(test: TestStore, jobId: string, signal: AbortSignal, filter: EventFilter = everything) {
+function follow(
+  test: TestStore,
+  jobId: string,
+  signal: AbortSignal,
+  filter: EventFilter = everything,
+  { jobs, events }: Pick<TestStore, "jobs" | "events"> = test,
+) {
   return followEvents({
-    jobs: test.jobs,
-    events: test.events,
+    jobs,
+    events,
     news: test.signals.events,
     jobId,
     filter,
@@ -141,7 +148,11 @@ Deno.test("no reader misses or repeats an event, however reading and publishing 
       const wanted = types.length === 0 ? order : order.filter((sequence) => typeOf(sequence) === 5);
       const readers: Promise<number[]>[] = [];
       const read = async () => {
-        const reader = follow(test, jobId, new AbortController().signal, { ...everything, types });
+        const slow = {
+          jobs: slowed(test.jobs, () => scheduler.schedule(Promise.resolve())),
+          events: slowed(test.events, () => scheduler.schedule(Promise.resolve())),
+        };
+        const reader = follow(test, jobId, new AbortController().signal, { ...everything, types }, slow);
         const got: number[] = [];
         while (got.length < wanted.length) {
           await scheduler.schedule(Promise.resolve());
@@ -174,3 +185,95 @@ Deno.test("no reader misses or repeats an event, however reading and publishing 
 function typeOf(sequence: number): number {
   return sequence % 3 === 0 ? 6 : 5;
 }
+
+/** The store's events, with the first page of arrivals read, and not heard of before `goOn`. */
+function heldPage({ events }: TestStore) {
+  const read = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let isHeld = true;
+  return {
+    read: read.promise,
+    goOn: goOn.resolve,
+    events: {
+      ...events,
+      async arrivals(...values: Parameters<typeof events.arrivals>) {
+        const page = await events.arrivals(...values);
+        if (isHeld) {
+          isHeld = false;
+          read.resolve();
+          await goOn.promise;
+        }
+        return page;
+      },
+    },
+  };
+}
+
+Deno.test("what comes while a page is being read is not missed", async () => {
+  await using test = new TestStore();
+  const jobId = await test.enqueue();
+  const claim = await test.claim();
+  const { events, read, goOn } = heldPage(test);
+  const reader = follow(test, jobId, new AbortController().signal, everything, { jobs: test.jobs, events });
+  const next = take(reader, 1);
+  await read;
+  await test.publish(claim, 1);
+  goOn();
+  assert.deepEqual(await next, [1]);
+  await reader.return(undefined);
+});
+
+Deno.test("what comes while a page is being read is read before the execution that began then, too", async () => {
+  await using test = new TestStore();
+  const jobId = await test.enqueue();
+  const claim = await test.claim();
+  const { events, read, goOn } = heldPage(test);
+  const reader = follow(test, jobId, new AbortController().signal, everything, { jobs: test.jobs, events });
+  const next = take(reader, 2);
+  await read;
+  await test.publish(claim, 1);
+  test.clock.advance(10_000);
+  await test.publish(await test.claim(), 7);
+  goOn();
+  assert.deepEqual(await next, [1, 7]);
+  await reader.return(undefined);
+});
+
+Deno.test("a reader of a job that is deleted is told, and waits no longer", async () => {
+  await using test = new TestStore();
+  const jobId = await test.enqueue();
+  const claim = await test.claim();
+  await test.publish(claim, 1);
+  const reader = follow(test, jobId, new AbortController().signal);
+  assert.deepEqual(await take(reader, 1), [1]);
+  const told = assert.rejects(take(reader, 1), NoSuchJobError);
+  await test.jobs.complete(jobId, 1, { success: true, bytes: new Uint8Array() }, test.clock.nowMs());
+  await test.jobs.delete(jobId);
+  test.signals.events.signal(jobId);
+  await told;
+  assert.equal(test.signals.events.watching, 0);
+});
+
+Deno.test("executions whose numbers have gaps are read one after another", async () => {
+  await using test = new TestStore();
+  const adoption = {
+    jobId: "elsewhere",
+    execution: 4,
+    queue: "default",
+    params: new Uint8Array(),
+    startedAtMs: 1,
+    worker: "",
+    logId: "a",
+  };
+  await test.jobs.adopt(adoption, 10_000, test.clock.nowMs());
+  const reader = follow(test, "elsewhere", new AbortController().signal);
+  const next = take(reader, 1);
+  test.clock.advance(10_000);
+  await test.jobs.requeueExpired(test.clock.nowMs());
+  await test.jobs.adopt({ ...adoption, execution: 7, logId: "b" }, 10_000, test.clock.nowMs());
+  const executionId = (await test.jobs.executionId("elsewhere", 7))!;
+  await test.events.append([{ executionId, events: [storedEvent(1)] }], 0);
+  test.signals.events.signal("elsewhere");
+  assert.deepEqual(await next, [1]);
+  await reader.return(undefined);
+});

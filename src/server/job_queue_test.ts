@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { JobState } from "../events/gen/job/v1/job_pb.ts";
 import { TestStore } from "../../tests/support/server_store.ts";
-import type { ClaimRequest } from "./job_queue.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
+import { slowed } from "../../tests/support/slow_store.ts";
+import { type ClaimRequest, JobQueue } from "./job_queue.ts";
 import type { Claim } from "./store/contract.ts";
 
 const VISIBILITY_MS = 10_000;
@@ -83,6 +85,90 @@ Deno.test("a worker whose claim failed gets the error, and the job stays in its 
   await assert.rejects(waiting, /The disk is full/);
   test.jobs.dequeue = dequeue;
   assert.equal((await test.claim()).job.jobId, jobId);
+});
+
+Deno.test("who will not wait gets nothing from an empty queue, and overtakes nobody", async () => {
+  await using test = new TestStore();
+  const patient = test.queue.waitForClaim(wanted(), never);
+  assert.equal(await test.queue.claim(wanted()), undefined);
+  const claims = [patient, test.queue.claim(wanted())];
+  const ids = [await test.enqueue(), await test.enqueue()];
+  assert.equal((await claims[0])!.job.jobId, ids[0]);
+  assert.equal(await claims[1], undefined);
+  assert.equal((await test.queue.claim(wanted()))!.job.jobId, ids[1]);
+});
+
+Deno.test("a job that comes while the store is asked in vain does not wait for the next one", async () => {
+  await using test = new TestStore();
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const { dequeue } = test.jobs;
+  test.jobs.dequeue = async (...values) => {
+    const claim = await dequeue(...values);
+    asked.resolve();
+    await answer.promise;
+    return claim;
+  };
+  const waiting = test.queue.waitForClaim(wanted(), never);
+  await asked.promise;
+  const jobId = await test.enqueue();
+  answer.resolve();
+  assert.equal((await waiting)!.job.jobId, jobId);
+});
+
+Deno.test("workers that come and go before a slow store: each job goes to one of them, and none is lost", async () => {
+  // How many jobs come, and who waits for one: until it gets one, or goes away after some steps.
+  const anyRun = fc.record({
+    jobs: fc.integer({ min: 1, max: 6 }),
+    workers: fc.array(fc.option(fc.nat({ max: 12 }), { nil: undefined }), { minLength: 1, maxLength: 8 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), anyRun, async (scheduler, { jobs, workers }) => {
+      await using test = new TestStore();
+      const pause = () => scheduler.schedule(Promise.resolve());
+      const queue = new JobQueue({
+        store: slowed(test.jobs, pause),
+        signals: test.signals,
+        clock: test.clock,
+        logger: silentLogger,
+      });
+      const ends = new AbortController();
+      const arrived: number[] = [];
+      const work = async (leavesAfter: number | undefined, index: number) => {
+        const leaving = new AbortController();
+        const signal = AbortSignal.any([leaving.signal, ends.signal]);
+        const claimed = queue.waitForClaim(wanted(), signal);
+        for (let step = 0; step < (leavesAfter ?? 0); step++) await pause();
+        if (leavesAfter !== undefined) leaving.abort();
+        const claim = await claimed;
+        if (claim && leavesAfter === undefined) arrived.push(index);
+        return claim;
+      };
+      const working = workers.map(work);
+      const enqueueing = Array.from({ length: jobs }, () => test.enqueueOn(queue));
+      await scheduler.waitFor(Promise.all(enqueueing));
+      await scheduler.waitIdle();
+      const staying = workers.filter((leavesAfter) => leavesAfter === undefined).length;
+      // Nobody waits while there is a job.
+      const counts = await test.jobs.countJobs();
+      assert.ok(
+        counts.get("scheduled") === 0 || queue.waiting("default") === 0,
+        "a job waits for a worker that waits",
+      );
+      assert.deepEqual(arrived, arrived.toSorted((a, b) => a - b), "somebody was overtaken");
+      ends.abort();
+      const claims = (await scheduler.waitFor(Promise.all(working))).filter((claim) => claim !== undefined);
+      assert.equal(
+        new Set(claims.map(({ job }) => job.jobId)).size,
+        claims.length,
+        "a job was handed out twice",
+      );
+      assert.ok(claims.length >= Math.min(jobs, staying), "a worker that stayed has no job");
+      await scheduler.waitIdle();
+      assert.equal((await test.jobs.countJobs()).get("running"), claims.length, "a job was swallowed");
+    }),
+    { numRuns: 150 },
+  );
 });
 
 /** The queue as it is meant to be, in the simplest possible terms. */

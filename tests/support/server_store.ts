@@ -28,9 +28,13 @@ export class TestStore implements AsyncDisposable {
   });
   readonly #newJobId = createUuid7(() => this.clock.nowMs(), systemRandomBytes);
 
-  async enqueue(queue = "default", requestId = ""): Promise<string> {
+  enqueue(queue = "default", requestId = ""): Promise<string> {
+    return this.enqueueOn(this.queue, queue, requestId);
+  }
+
+  async enqueueOn(jobQueue: JobQueue, queue = "default", requestId = ""): Promise<string> {
     const job = { jobId: this.#newJobId(), requestId, queue, params: new Uint8Array([1]) };
-    return (await this.queue.enqueue(job)).jobId;
+    return (await jobQueue.enqueue(job)).jobId;
   }
 
   /** Claims the queue's first job for ten seconds. */

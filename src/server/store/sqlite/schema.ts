@@ -99,7 +99,6 @@ const VERSION_2 = `
   DROP TABLE executions;
   ALTER TABLE new_executions RENAME TO executions;
   CREATE INDEX executions_running ON executions (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
-  CREATE INDEX executions_ownerless ON executions (id) WHERE job IS NULL;
 
   -- How many jobs each queue has, so that nobody counts a million of them.
   CREATE TABLE queue_counts (

@@ -20,12 +20,11 @@ export interface EventRows {
 const PAGE_EVENTS_MAX = 256;
 const PAGE_BYTES_MAX = 1024 * 1024;
 
-const FILTER = `sequence >= ? AND (? IS NULL OR timestamp_ms >= ?)
-  AND (? IS NULL OR type IN (SELECT value FROM json_each(?)))`;
+const FILTER = `(? IS NULL OR timestamp_ms >= ?) AND (? IS NULL OR type IN (SELECT value FROM json_each(?)))`;
 const BY_SEQUENCE = `events WHERE execution = ? AND sequence > ? AND id <= ? AND ${FILTER} ORDER BY sequence`;
 // Without the hint SQLite may walk the events of all executions in the order of their ids.
 const BY_ARRIVAL =
-  `events INDEXED BY events_by_arrival WHERE execution = ? AND id > ? AND ${FILTER} ORDER BY id`;
+  `events INDEXED BY events_by_arrival WHERE execution = ? AND id > ? AND sequence >= ? AND ${FILTER} ORDER BY id`;
 
 export function lastArrival(sql: Sql, executionId: bigint): bigint {
   const text = "SELECT max(id) AS last FROM events INDEXED BY events_by_arrival WHERE execution = ?";
@@ -39,11 +38,19 @@ export function history(
   after: bigint,
   until: bigint,
 ): EventPage {
-  return readPage(sql, "sequence", BY_SEQUENCE, [executionId, after, until, ...bind(filter)], after);
+  // One bound and not two, or SQLite would walk from the one that it likes better to the other.
+  const before = filter.fromSequence > after ? filter.fromSequence - 1n : after;
+  return readPage(sql, "sequence", BY_SEQUENCE, [executionId, before, until, ...bind(filter)], before);
 }
 
 export function arrivals(sql: Sql, executionId: bigint, filter: EventFilter, after: bigint): EventPage {
-  const page = readPage(sql, "id", BY_ARRIVAL, [executionId, after, ...bind(filter)], after);
+  const page = readPage(
+    sql,
+    "id",
+    BY_ARRIVAL,
+    [executionId, after, filter.fromSequence, ...bind(filter)],
+    after,
+  );
   if (!page.isLast) return page;
   // What the filter left out lies behind the reader too, and need not be looked at again.
   const last = lastArrival(sql, executionId);
@@ -94,8 +101,8 @@ function pageLength(found: readonly { bytes: number }[]): { events: number; isLa
 }
 
 /** As FILTER has them. */
-function bind({ fromSequence, fromTimestampMs, types }: EventFilter): SqlValue[] {
+function bind({ fromTimestampMs, types }: EventFilter): SqlValue[] {
   const timestamp = fromTimestampMs ?? null;
   const list = types.length === 0 ? null : JSON.stringify(types);
-  return [fromSequence, timestamp, timestamp, list, list];
+  return [timestamp, timestamp, list, list];
 }

@@ -63,7 +63,7 @@ export class Sweeper {
   #deletePiece(): boolean {
     const sql = this.#sql;
     const owner = sql.read(() =>
-      sql.row<{ id: number }>("SELECT id FROM executions WHERE job IS NULL ORDER BY id LIMIT 1")
+      sql.row<{ id: number }>("SELECT id FROM executions WHERE job IS NULL LIMIT 1")
     );
     if (owner === undefined) return false;
     sql.write(() => {
