@@ -10,8 +10,8 @@ import type { TokenSubject } from "../task_token.ts";
 /** Each has a connection of its own, and this is how many of these a server takes unless told otherwise. */
 export const WATCHES_MAX = 4_000;
 /**
- * A worker has two for a moment. One whose connection broke without a word leaves the old one behind, which is
- * noticed when what is written to it is not acknowledged: up to a quarter of an hour later.
+ * A worker has two for a moment. One whose connection broke without a word leaves the old one behind, which
+ * is noticed when what is written to it is not acknowledged: up to a quarter of an hour later.
  */
 export const WATCHES_PER_WORKER_MAX = 8;
 
