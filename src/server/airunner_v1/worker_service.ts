@@ -1,8 +1,8 @@
 /**
  * WorkerService: what hosts that run jobs may ask for beside job.v1.
  *
- * Servers that do not have a call answer `invalid_argument` to anything (wire contract), which a worker takes for
- * that. So each refusal here carries a reason, also one of a request that is wrong.
+ * Servers that do not have a call may answer `invalid_argument` to it, as to anything (wire contract), and a
+ * worker takes it for that. So each refusal here carries a reason, also one of a request that is wrong.
  */
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { refusalDetail } from "../../events/error_info.ts";
