@@ -12,13 +12,14 @@ import {
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import type { Watches } from "./airunner_v1/watches.ts";
 import { allowSilence } from "./delivery_context.ts";
 import { followEvents, NoSuchJobError } from "./event_reader.ts";
 import type { BatchOutcome, EventBatch, EventFilter, Store } from "./store/contract.ts";
 import type { BatchWriter } from "./batch_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
 import { InFlight } from "./in_flight.ts";
-import { invalidArgument } from "./job_validation.ts";
+import { checkJobId, invalidArgument, refusedFor } from "./job_validation.ts";
 import { checkEvent } from "./published_event.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
 import type { ServerObserver } from "./server_observer.ts";
@@ -29,6 +30,8 @@ export interface JobEventsServiceOptions {
   store: Store;
   writer: BatchWriter;
   signals: Signals;
+  /** To be told that a worker was heard of. */
+  watches: Pick<Watches, "heardOfExecution">;
   tokens: TaskTokens;
   clock: Clock;
   logger: Logger;
@@ -99,13 +102,14 @@ async function publishJobEvents(
 }
 
 async function storeBatch(
-  { writer, clock, observe, logger }: JobEventsServiceOptions,
+  { writer, watches, clock, observe, logger }: JobEventsServiceOptions,
   subject: TokenSubject,
   batch: EventBatch,
 ): Promise<BatchOutcome> {
   const startMs = clock.elapsedMs();
   const outcome = await writer.append(subject.jobId, batch);
   if (outcome.isUnknown) throw unknownExecution(subject);
+  watches.heardOfExecution(subject, clock.nowMs());
   observe.stored?.(clock.elapsedMs() - startMs, outcome.stored, outcome.duplicate);
   if (outcome.conflicts.length > 0) {
     logger.warn("Events arrived again with other bytes; the first ones were kept", {
@@ -155,7 +159,8 @@ async function checkExecution(
 
 /** The signature is right and the row is gone: the database is an older copy, or the job was deleted. */
 function unknownExecution({ jobId, execution }: TokenSubject): ConnectError {
-  return invalidArgument(
+  return refusedFor(
+    "EXECUTION_UNKNOWN",
     `The task token is unknown: this server has no execution ${execution} of job ${jobId}`,
   );
 }
@@ -165,8 +170,7 @@ async function* streamJobEvents(
   request: StreamJobEventsRequest,
   context: HandlerContext,
 ): AsyncGenerator<Uint8Array> {
-  const { jobId } = request;
-  if (jobId === "") throw invalidArgument("job_id is required");
+  const jobId = checkJobId(request.jobId);
   const filter = checkFilter(request);
   const signal = AbortSignal.any([stopping, context.signal]);
   observe.streamOpened?.();
