@@ -1,5 +1,6 @@
 /**
- * What the server acknowledges is on stable storage: the system calls of the compiled binary, with faults in them.
+ * What the server acknowledges is on stable storage: the system calls of the compiled binary, with faults in
+ * them.
  */
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";

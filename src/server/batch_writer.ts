@@ -9,8 +9,8 @@ import type { BatchOutcome, EventBatch, EventStore } from "./store/contract.ts";
 const UNDER_WAY_MAX = 2;
 
 /**
- * Of a transaction, unless a single batch is longer: some twenty milliseconds, in which a database in this thread
- * lets nobody else have a turn.
+ * Of a transaction, unless a single batch is longer: some twenty milliseconds, in which a database in this
+ * thread lets nobody else have a turn.
  */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 

@@ -17,10 +17,10 @@ import { type Migration, MIGRATIONS, TABLES } from "./schema.ts";
  */
 const BUSY_TIMEOUT_MS = 5_000;
 
-// Measured with 2 KB events: a checkpoint every 32 MiB takes three times the events of SQLite's default, 4 MiB,
-// because the index pages are written back less often. Pages of 16 KiB hold seven such events where two of
-// 8 KiB hold six, and take 1.4 times as many a second; a commit of one small event takes 0.09 ms longer. A file
-// keeps the pages that it was made with.
+// Measured with 2 KB events: a checkpoint every 32 MiB takes three times the events of SQLite's default,
+// 4 MiB, because the index pages are written back less often. Pages of 16 KiB hold seven such events where
+// two of 8 KiB hold six, and take 1.4 times as many a second; a commit of one small event takes 0.09 ms
+// longer. A file keeps the pages that it was made with.
 const PAGE_BYTES = 16 * 1024;
 const CHECKPOINT_BYTES = 32 * 1024 * 1024;
 
