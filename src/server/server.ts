@@ -1,20 +1,14 @@
 /**
  * The server as a whole: puts the parts together, listens, and stops without losing an answer.
  */
-import {
-  Code,
-  ConnectError,
-  type ConnectRouterOptions,
-  createConnectRouter,
-  type HandlerContext,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Network } from "../platform/network.ts";
 import type { RandomBytes } from "../platform/random.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
-import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
+import { authenticate, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
 import { Database } from "./store/sqlite/database.ts";
@@ -26,13 +20,14 @@ import {
   type JobEventsServiceOptions,
 } from "./job_events_service.ts";
 import { createHttpHandler } from "./http_handler.ts";
+import { admit, type Gatekeeper } from "./admission.ts";
 import { JobQueue } from "./job_queue.ts";
 import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
 import { type ConnectionLimits, DEFAULT_LIMITS, isLoopback, listen, ServerStartError } from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
 import { Store } from "./store/sqlite/store.ts";
 import { WakeUps } from "./subscriptions.ts";
-import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
+import { callObserver, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
 import { createUuid7 } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
@@ -142,6 +137,11 @@ async function loadKeys(options: ServerOptions, logger: Logger): Promise<Authori
     if (keys.size === 0) {
       logger.warn("There is no authorized key yet; every call is refused", { path: authorizedKeysDir });
     }
+    if (keys.unlimited.length > 0) {
+      logger.info("Some authorized keys may do everything, because their files name no roles", {
+        keys: keys.unlimited.join(", "),
+      });
+    }
     return keys;
   } catch (cause) {
     const reason = (cause as Error).message;
@@ -182,7 +182,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
   queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
   const tokens = new TaskTokens(store.secret("task-token", () => randomBytes(SECRET_BYTES)));
 
-  const auth = keys && { keys, audiences: ownUrls, clock };
+  const auth = keys && { keys, audiences: ownUrls, clock, logger };
   const calls = { store, tokens, clock, logger, stopping: stopping.signal };
   const routers = createRouters(
     { ...calls, queue, ...jobDefaults(options) },
@@ -223,6 +223,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     await listener.close(DRAIN_MS + CUT_MS);
     closed.abort();
     await draining;
+    keys?.close();
     alarm.stop();
     await alarmEnded;
     database.close();
@@ -239,7 +240,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
 
 function metricsAccess(
   { openMetrics = false, metricsToken }: Options,
-  auth: AuthOptions | undefined,
+  auth: Gatekeeper | undefined,
 ): MetricsAccess {
   if (openMetrics || (auth === undefined && metricsToken === undefined)) return { for: "everybody" };
   return {
@@ -249,7 +250,7 @@ function metricsAccess(
   };
 }
 
-async function isCaller(authorization: string | null, auth: AuthOptions): Promise<boolean> {
+async function isCaller(authorization: string | null, auth: Gatekeeper): Promise<boolean> {
   try {
     await authenticate(authorization, auth);
     return true;
@@ -268,7 +269,7 @@ function jobDefaults(
 function createRouters(
   jobs: JobServiceOptions,
   events: JobEventsServiceOptions,
-  auth: AuthOptions | undefined,
+  auth: Gatekeeper | undefined,
 ) {
   const options: ConnectRouterOptions = {
     // gRPC needs HTTP trailers, which Deno's server does not send.
@@ -276,7 +277,7 @@ function createRouters(
     grpcWeb: false,
     readMaxBytes: REQUEST_BYTES_MAX,
     interceptors: [callObserver(events.observe), errorInterceptor(jobs.logger)],
-    requestGate: auth && ((context) => admit(context, auth, events.observe)),
+    requestGate: auth && admit(auth, events.observe),
   };
   const router = createConnectRouter(options);
   router.service(JobService, createJobService(jobs));
@@ -284,14 +285,4 @@ function createRouters(
   const rawRouter = createConnectRouter(options);
   addRawJobEventsService(rawRouter, events);
   return { handlers: router.handlers, rawHandlers: rawRouter.handlers };
-}
-
-/** Whom this turns away no interceptor gets to see. */
-async function admit(context: HandlerContext, auth: AuthOptions, observe: ServerObserver): Promise<void> {
-  try {
-    await authenticate(context.requestHeader.get("Authorization"), auth);
-  } catch (error) {
-    observe.called?.(context.method.name, codeOf(error));
-    throw error;
-  }
 }
