@@ -11,7 +11,7 @@ export const ALLOWED: Record<string, readonly string[]> = {
   wal: ["platform"],
   config: ["platform"],
   keys: ["platform"],
-  client: ["platform", "events"],
+  client: ["platform", "events", "keys"],
   delivery: ["platform", "client", "events"],
   archive: ["platform", "wal"],
   migrate: ["platform", "wal"],

@@ -35,7 +35,8 @@ export async function connectTransport(
   context: ClientContext,
 ): Promise<ServerTransport> {
   const { clock, network } = context;
-  const credentials = await findCredentials(settings, context);
+  const directory = await credentialsDirectory(settings.dataDir, context);
+  const credentials = await loadCredentials(context.files, directory, settings.credential);
   return createServerTransport({ server: settings.server, credentials, clock, network });
 }
 
@@ -43,15 +44,15 @@ export async function connectTransport(
  * Key pairs lie in `~/.airunner/credentials`. A data directory elsewhere may have its own; without one, a
  * worker that keeps its logs on another disk still is the same person.
  */
-async function findCredentials(
-  { dataDir, credential }: ServerSettings,
-  context: ClientContext,
-): Promise<Credentials | undefined> {
+export async function credentialsDirectory(
+  dataDir: string,
+  context: Pick<ClientContext, "env" | "files">,
+): Promise<string> {
   const home = context.env("HOME");
   const homeDir = home && `${home}/.airunner/credentials`;
   const ownDir = `${dataDir}/credentials`;
   const useHome = homeDir && homeDir !== ownDir && !await isThere(context.files, `${ownDir}/config.json`);
-  return await loadCredentials(context.files, useHome ? homeDir : ownDir, credential);
+  return useHome ? homeDir : ownDir;
 }
 
 async function isThere(files: Files, path: string): Promise<boolean> {

@@ -33,12 +33,12 @@ export async function readAuthorizedDirectory(files: Files, directory: string): 
   const unusable: UnusableFile[] = [];
   const names = (await files.list(directory))
     .filter(({ name, isDirectory }) => /^[^.].*\.pub$/.test(name) && !isDirectory)
-    .map(({ name }) => name);
-  for (const fileName of names.sort()) {
-    const path = join(directory, fileName);
+    .map(({ name }) => name.slice(0, -".pub".length));
+  for (const name of names.sort()) {
+    const path = join(directory, `${name}.pub`);
     try {
       const file = await readAuthorizedFile(await readKeyText(files, path));
-      keys.push({ ...file, name: fileName.slice(0, -".pub".length), path });
+      keys.push({ ...file, name, path });
     } catch (error) {
       unusable.push({ path, reason: messageOf(error) });
     }

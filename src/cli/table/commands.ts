@@ -5,6 +5,7 @@
 import { type CommandEntry, entry } from "./command_entry.ts";
 import { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
 import { CONFIG_COMMANDS } from "./config_commands.ts";
+import { KEYS_COMMANDS } from "./keys_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
 import { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
 import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
@@ -12,6 +13,7 @@ import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_g
 /** Groups of commands, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {
   config: "show, check and write the configuration",
+  keys: "make key pairs, and say whose keys a server takes",
   wal: "look into write-ahead logs and archives, and clean them up",
 };
 
@@ -143,5 +145,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: (command) => command.option("--json", "one JSON document"),
     load: () => import("../commands/doctor.ts"),
   }),
+  ...KEYS_COMMANDS,
   ...CONFIG_COMMANDS,
 ];
