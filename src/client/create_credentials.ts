@@ -16,7 +16,7 @@ import { type Files, isMissing } from "../platform/files.ts";
 import { writeSmallFile } from "../platform/small_file.ts";
 import { CredentialsError } from "./credentials_error.ts";
 import { type CredentialEntry, type CredentialsConfig, readConfig, safeName } from "./credentials.ts";
-import { fingerprintOf } from "../platform/key_fingerprint.ts";
+import { fingerprintOf } from "../platform/encoding/key_fingerprint.ts";
 import { nameBeside } from "../keys/key_name.ts";
 import { generateKeyPems, type KeyPems } from "./private_key.ts";
 

@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import { CredentialsError } from "./credentials_error.ts";
 import { isKeyName, KEY_NAME_RULE } from "../keys/key_name.ts";
-import { fingerprintOf } from "../platform/key_fingerprint.ts";
+import { fingerprintOf } from "../platform/encoding/key_fingerprint.ts";
 import { signToken, TOKEN_LIFETIME_SECONDS } from "./jwt.ts";
 import { importPrivateKey, type KeyPair } from "./private_key.ts";
 import { messageOf } from "../platform/error_text.ts";

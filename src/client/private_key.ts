@@ -14,8 +14,8 @@ import {
   readDer,
   readDerInside,
   SEQUENCE,
-} from "../platform/der.ts";
-import { decodePemBody, encodePem } from "../platform/pem.ts";
+} from "../platform/encoding/der.ts";
+import { decodePemBody, encodePem } from "../platform/encoding/pem.ts";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;
 

@@ -10,7 +10,7 @@
  * one file: what copies, moves or writes it atomically does so to both, and no roles are lost on the way,
  * which would leave a key that may do everything. Pure but for WebCrypto.
  */
-import { fingerprintOf } from "../platform/key_fingerprint.ts";
+import { fingerprintOf } from "../platform/encoding/key_fingerprint.ts";
 import { ALL_ROLES, formatRoles, parseRoles, type Role, ROLES } from "./roles.ts";
 
 export interface PublicKey {

@@ -4,7 +4,7 @@
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../platform/clock.ts";
-import { decodeBase64Url } from "../platform/base64url.ts";
+import { decodeBase64Url } from "../platform/encoding/base64url.ts";
 import type { AuthorizedKey } from "./authorized_keys.ts";
 
 /** How far the clocks of a client and of this server may be apart. */

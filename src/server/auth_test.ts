@@ -7,9 +7,9 @@ import { createLogger } from "../platform/logging/text_logger.ts";
 import { signToken } from "../client/jwt.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { authenticate } from "./auth.ts";
-import { encodeBase58, fingerprintOf } from "../platform/key_fingerprint.ts";
+import { encodeBase58, fingerprintOf } from "../platform/encoding/key_fingerprint.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
-import { encodeBase64Url } from "../platform/base64url.ts";
+import { encodeBase64Url } from "../platform/encoding/base64url.ts";
 import { systemFiles } from "../platform/system_files.ts";
 
 const AUDIENCE = "http://127.0.0.1:8080";

@@ -75,8 +75,8 @@ export class AuthorizedKeys {
   }
 
   /**
-   * Calls `changed` with what the key is at each look, undefined when it is gone, until the returned function is
-   * called.
+   * Calls `changed` with what the key is at each look, undefined when it is gone. Until the returned function
+   * is called.
    */
   watch(fingerprint: string, changed: Watcher): () => void {
     this.#watchers.set(changed, fingerprint);

@@ -6,7 +6,7 @@ import { signToken } from "../../src/client/jwt.ts";
 import { generateKeyPems, importPrivateKey } from "../../src/client/private_key.ts";
 import { formatAuthorizedFile } from "../../src/keys/authorized_file.ts";
 import type { Role } from "../../src/keys/roles.ts";
-import { fingerprintOf } from "../../src/platform/key_fingerprint.ts";
+import { fingerprintOf } from "../../src/platform/encoding/key_fingerprint.ts";
 import { systemHost } from "../../src/platform/system_host.ts";
 import { createLogger } from "../../src/platform/logging/text_logger.ts";
 import { ManualClock } from "./manual_clock.ts";

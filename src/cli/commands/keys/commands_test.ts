@@ -3,7 +3,7 @@ import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from
 import { runInMemory, type RunResult } from "../../../../tests/support/memory_context.ts";
 import { loadCredentials } from "../../../client/credentials.ts";
 import { readAuthorizedDirectory } from "../../../keys/authorized_directory.ts";
-import { encodeBase58 } from "../../../platform/key_fingerprint.ts";
+import { encodeBase58 } from "../../../platform/encoding/key_fingerprint.ts";
 import { systemFiles } from "../../../platform/system_files.ts";
 
 /** A home, and a directory of authorized keys, for one test. */
@@ -126,7 +126,7 @@ Deno.test("keys of other programs are imported in both forms, and those on other
   const cases: [string, string, RegExp][] = [
     [
       "p384",
-      ec("secp384r1").export({ type: "sec1", format: "pem" }) as string,
+      P_384,
       /on the curve P-384, and only/,
     ],
     [
@@ -141,7 +141,8 @@ Deno.test("keys of other programs are imported in both forms, and those on other
   ];
   for (const [name, text, reason] of cases) {
     Deno.writeTextFileSync(`${place.home}/${name}`, text);
-    assert.match((await place.run(`keys import HOME/${name}`, 1)).stderr, reason, name);
+    const { stderr } = await place.run(`keys import HOME/${name}`, 1);
+    assert.match(stderr, reason, `${name}: ${stderr}`);
   }
   assert.match((await place.run("keys import HOME/none", 1)).stderr, /no such file/);
   await place.run("keys import HOME/sec1.pem", 78);

@@ -37,7 +37,7 @@ export function encodeDer(tag: number, ...contents: DerContent[]): Uint8Array<Ar
   return bytes;
 }
 
-/** A whole number of at least 0, from its bytes, the highest first: without leading zeros, but with a sign. */
+/** A whole number of at least 0, from its bytes, the highest first. Leading zeros go, a sign comes. */
 export function encodeInteger(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const first = bytes.findIndex((byte) => byte !== 0);
   const digits = first === -1 ? new Uint8Array(1) : bytes.subarray(first);
