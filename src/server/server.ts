@@ -201,6 +201,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     handler: createHttpHandler({ ...routers, ownUrls, metrics, logger }),
     clock,
     logger,
+    certificate: undefined,
     observe: { refused: observe.connectionRefused, closed: observe.connectionClosed },
   });
   ownUrls.push(...listener.urls.map(normalizeUrl));
