@@ -2,7 +2,8 @@
  * The server as the client commands see it: where it is, who we are, and what its errors mean to the user.
  */
 import { type CallOptions, createClient } from "@connectrpc/connect";
-import { type Credentials, loadCredentials } from "./credentials.ts";
+import { readCaCertificates } from "./ca_certificates.ts";
+import { loadCredentials } from "./credentials.ts";
 import { CredentialsError } from "./credentials_error.ts";
 import { toCallError } from "./to_call_error.ts";
 import { createServerTransport, type ServerTransport } from "./transport.ts";
@@ -18,6 +19,8 @@ export interface ServerSettings {
   readonly server: string;
   readonly credential: string | undefined;
   readonly dataDir: string;
+  /** Certificates to trust. Whoever has the settings of a client has this one too, set or not. */
+  readonly caFile?: string;
   readonly requestTimeout: number;
 }
 
@@ -37,7 +40,8 @@ export async function connectTransport(
   const { clock, network } = context;
   const directory = await credentialsDirectory(settings.dataDir, context);
   const credentials = await loadCredentials(context.files, directory, settings.credential);
-  return createServerTransport({ server: settings.server, credentials, clock, network });
+  const caCerts = await readCaCertificates(settings.caFile, context);
+  return createServerTransport({ server: settings.server, credentials, clock, network, caCerts });
 }
 
 /**

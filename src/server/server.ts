@@ -7,6 +7,7 @@ import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Network } from "../platform/network.ts";
 import type { RandomBytes } from "../platform/random.ts";
+import type { CertificatePair } from "../platform/tls/certificate.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
@@ -23,7 +24,15 @@ import { createHttpHandler } from "./http_handler.ts";
 import { admit, type Gatekeeper } from "./admission.ts";
 import { JobQueue } from "./job_queue.ts";
 import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
-import { type ConnectionLimits, DEFAULT_LIMITS, isLoopback, listen, ServerStartError } from "./listener.ts";
+import { CertificateFiles, type CertificatePaths, readCertificateFiles } from "./certificate_files.ts";
+import {
+  type ConnectionLimits,
+  DEFAULT_LIMITS,
+  isLoopback,
+  listen,
+  type Listener,
+  ServerStartError,
+} from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
 import { Store } from "./store/sqlite/store.ts";
 import { WakeUps } from "./subscriptions.ts";
@@ -93,6 +102,8 @@ export interface ServerOptions {
   /** A token that is good for /metrics alone; asked for at each request. */
   metricsToken?(): Promise<string>;
   limits?: ConnectionLimits;
+  /** Speak TLS, with the certificate in these files as they are at any time. */
+  tls?: CertificatePaths;
 }
 
 export interface RunningServer {
@@ -100,6 +111,8 @@ export interface RunningServer {
   readonly port: number;
   /** Resolves when the server has stopped, by `stop` or by itself. */
   readonly finished: Promise<void>;
+  /** Looks at the certificate's files now; without TLS there is nothing to look at. */
+  reloadCertificate(): Promise<void>;
   /** Sends readers and waiting workers away (`unavailable`), lets publishers finish, closes the database. */
   stop(): Promise<void>;
 }
@@ -108,9 +121,10 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { logger = silentLogger } = options;
   const keys = await loadKeys(options, logger);
+  const certificate = await loadCertificate(options);
   const database = openDatabase(options.dataFile);
   try {
-    return serve({ ...options, logger }, database, keys);
+    return await serve({ ...options, logger }, database, keys, certificate);
   } catch (error) {
     database.close();
     throw error;
@@ -152,6 +166,20 @@ async function loadKeys(options: ServerOptions, logger: Logger): Promise<Authori
   }
 }
 
+async function loadCertificate({ host, tls }: ServerOptions): Promise<CertificatePair | undefined> {
+  if (tls === undefined) return undefined;
+  try {
+    return await readCertificateFiles(host.files, tls);
+  } catch (cause) {
+    throw new ServerStartError(
+      `Cannot speak TLS: ${
+        (cause as Error).message
+      }. Check --tls-cert and --tls-key, and who may read the files.`,
+      { cause },
+    );
+  }
+}
+
 function isWildcard(hostname: string): boolean {
   return hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]";
 }
@@ -166,7 +194,12 @@ function openDatabase(dataFile: string): Database {
 
 type Options = ServerOptions & { logger: Logger };
 
-function serve(options: Options, database: Database, keys: AuthorizedKeys | undefined): RunningServer {
+async function serve(
+  options: Options,
+  database: Database,
+  keys: AuthorizedKeys | undefined,
+  certificate: CertificatePair | undefined,
+): Promise<RunningServer> {
   const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {}, renderMetrics } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
@@ -201,9 +234,10 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     handler: createHttpHandler({ ...routers, ownUrls, metrics, logger }),
     clock,
     logger,
-    certificate: undefined,
+    certificate,
     observe: { refused: observe.connectionRefused, closed: observe.connectionClosed },
   });
+  const followed = certificate && await followCertificate(options, certificate, listener);
   ownUrls.push(...listener.urls.map(normalizeUrl));
   const alarmEnded = alarm.run();
   logger.info("Server listening", {
@@ -225,6 +259,7 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     closed.abort();
     await draining;
     keys?.close();
+    followed?.stop();
     alarm.stop();
     await alarmEnded;
     database.close();
@@ -235,8 +270,23 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     url: listener.url,
     port: listener.port,
     finished: listener.finished,
+    reloadCertificate: () => followed?.reload() ?? Promise.resolve(),
     stop: () => stopped ??= stop(),
   };
+}
+
+async function followCertificate(
+  { host: { files, clock }, logger, tls }: Options,
+  current: CertificatePair,
+  listener: Listener,
+): Promise<CertificateFiles> {
+  try {
+    const watch = { files, clock, logger, paths: tls!, renew: listener.renewCertificate };
+    return await CertificateFiles.follow(watch, current);
+  } catch (error) {
+    await listener.close(0);
+    throw error;
+  }
 }
 
 function metricsAccess(

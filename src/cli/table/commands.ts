@@ -42,6 +42,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "run the small server: queue and events in one SQLite file",
     settings: [
       "listen",
+      "tlsCert",
+      "tlsKey",
       "data",
       "visibilityTimeout",
       "authorizedKeys",
@@ -57,10 +59,20 @@ export const COMMANDS: readonly CommandEntry[] = [
         "airunner server --listen=127.0.0.1:0 --data=/tmp/ci.db",
         "lets the system choose the port, and says which",
       ],
+      [
+        "airunner server --dev-tls",
+        "speaks TLS with a certificate that it makes, and says what clients type",
+      ],
+      [
+        "airunner server --listen=:8443 --public-url=https://ci.example.com:8443 --authorized-keys=DIR " +
+        "--tls-cert=fullchain.pem --tls-key=privkey.pem",
+        "for a team; see airunner help authentication",
+      ],
     ],
     exitCodes:
       "0 after a stop by SIGTERM or Ctrl-C; 1 the address or the database cannot be used; 130 a second signal.",
-    define: (command) => command,
+    define: (command) =>
+      command.option("--dev-tls", "speak TLS with a certificate made for this host, in DATA-DIR/tls"),
     load: () => import("../commands/server.ts"),
   }),
   entry({
