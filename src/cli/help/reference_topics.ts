@@ -108,7 +108,8 @@ export const FILES_TOPIC: Topic = {
   .NAME.tmp-UUID           left by a killed process, in wal or archive; a worker removes it
   archive/JOB.wal.zst      a log after delivery, or by airunner wal archive; zstd -d reads it
   logs/worker.log          what the worker said; worker.log.1 is older
-  credentials/             key pairs and config.json
+  credentials/             key pairs and config.json; see airunner help authentication
+  tls/                     certificate and key of airunner server --dev-tls
   server.db                the data of airunner server, with server.db-wal beside it
 
 Never delete wal/*.wal by hand: they hold what the server lacks.

@@ -41,7 +41,7 @@ order; a restart changes nothing. Only a full disk limits how long: see WALMaxBy
 
 export const DISK_FULL_TOPIC: Topic = {
   name: "disk-full",
-  summary: '"no space left on device", paused jobs, or a disk that fills up',
+  summary: '"no space left on device", paused jobs, a disk that fills up',
   text: `The disk is full, or will be
 
 Is data safe? Yes. What is in a log stays there. Jobs are paused when less than
