@@ -65,7 +65,7 @@ export function callName(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;
 }
 
-/** The roles that may make the call, each of which is enough; none for a call that the table does not have. */
+/** The roles that may make the call, each of which is enough; none for a call that is not in the table. */
 export function rolesFor(method: DescMethod): readonly Role[] {
   return ROLES_OF_CALL.get(callName(method)) ?? [];
 }

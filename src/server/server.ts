@@ -8,12 +8,12 @@ import type { Files } from "../platform/files.ts";
 import type { Network } from "../platform/network.ts";
 import type { RandomBytes } from "../platform/random.ts";
 import type { CertificatePair } from "../platform/tls/certificate.ts";
+import type { CertificatePaths } from "./certificate_files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
+import { admit, type Gatekeeper } from "./admission.ts";
 import { authenticate, normalizeUrl } from "./auth.ts";
-import { AuthorizedKeys } from "./authorized_keys.ts";
+import type { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
-import { Database } from "./store/sqlite/database.ts";
-import { EventStore } from "./store/sqlite/event_store.ts";
 import { BatchWriter } from "./batch_writer.ts";
 import {
   addJobEventsService,
@@ -21,28 +21,27 @@ import {
   type JobEventsServiceOptions,
 } from "./job_events_service.ts";
 import { createHttpHandler } from "./http_handler.ts";
-import { admit, type Gatekeeper } from "./admission.ts";
 import { JobQueue } from "./job_queue.ts";
 import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
-import { CertificateFiles, type CertificatePaths, readCertificateFiles } from "./certificate_files.ts";
 import {
   type ConnectionLimits,
   DEFAULT_LIMITS,
-  isLoopback,
   listen,
   type Listener,
   ServerStartError,
 } from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
-import { Store } from "./store/sqlite/store.ts";
-import { WakeUps } from "./subscriptions.ts";
+import type { Store } from "./store/contract.ts";
+import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
+import { LocalSignals } from "./signals.ts";
+import { followCertificate, loadCertificate, loadKeys } from "./server_files.ts";
 import { callObserver, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
 import { createUuid7 } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
 
 export { ServerStartError } from "./listener.ts";
-export { StoreError } from "./store/sqlite/database.ts";
+export { StoreError } from "./store/store_error.ts";
 
 /**
  * One message. The largest event (4 MiB) and a batch of the largest output batches (50 x 256 KiB) fit; a
@@ -122,71 +121,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { logger = silentLogger } = options;
   const keys = await loadKeys(options, logger);
   const certificate = await loadCertificate(options);
-  const database = openDatabase(options.dataFile);
+  const store = openStore({ ...options, logger });
   try {
-    return await serve({ ...options, logger }, database, keys, certificate);
+    return await serve({ ...options, logger }, store, keys, certificate);
   } catch (error) {
-    database.close();
+    await store.close();
     throw error;
   }
 }
 
-async function loadKeys(options: ServerOptions, logger: Logger): Promise<AuthorizedKeys | undefined> {
-  const { host: { files, clock }, authorizedKeysDir, listen: { hostname } } = options;
-  if (authorizedKeysDir === undefined) {
-    if (isLoopback(hostname) || options.allowUnauthenticated) return undefined;
-    throw new ServerStartError(
-      `Refusing to listen on ${hostname} without authentication: whoever reaches it could run commands on every worker. ` +
-        `Listen on 127.0.0.1, name a folder of authorized keys, or allow unauthenticated calls explicitly.`,
-    );
-  }
-  if (isWildcard(hostname) && !options.publicUrls?.length) {
-    throw new ServerStartError(
-      `Cannot check tokens on ${hostname}: a token names the server it is for, and this address is no name. ` +
-        `Give the server's public URL too.`,
-    );
-  }
+function openStore({ dataFile, host: { nextTurn }, logger }: Options): Store {
   try {
-    const keys = await AuthorizedKeys.load(files, authorizedKeysDir, clock, logger);
-    if (keys.size === 0) {
-      logger.warn("There is no authorized key yet; every call is refused", { path: authorizedKeysDir });
-    }
-    if (keys.unlimited.length > 0) {
-      logger.info("Some authorized keys may do everything, because their files name no roles", {
-        keys: keys.unlimited.join(", "),
-      });
-    }
-    return keys;
-  } catch (cause) {
-    const reason = (cause as Error).message;
-    throw new ServerStartError(
-      `Cannot read the authorized keys in ${authorizedKeysDir}: ${reason}. Correct the folder and start again.`,
-      { cause },
-    );
-  }
-}
-
-async function loadCertificate({ host, tls }: ServerOptions): Promise<CertificatePair | undefined> {
-  if (tls === undefined) return undefined;
-  try {
-    return await readCertificateFiles(host.files, tls);
-  } catch (cause) {
-    throw new ServerStartError(
-      `Cannot speak TLS: ${
-        (cause as Error).message
-      }. Check --tls-cert and --tls-key, and who may read the files.`,
-      { cause },
-    );
-  }
-}
-
-function isWildcard(hostname: string): boolean {
-  return hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]";
-}
-
-function openDatabase(dataFile: string): Database {
-  try {
-    return new Database(dataFile);
+    return new SqliteStore(dataFile, { nextTurn, logger });
   } catch (cause) {
     throw new ServerStartError((cause as Error).message, { cause });
   }
@@ -196,7 +142,7 @@ type Options = ServerOptions & { logger: Logger };
 
 async function serve(
   options: Options,
-  database: Database,
+  store: Store,
   keys: AuthorizedKeys | undefined,
   certificate: CertificatePair | undefined,
 ): Promise<RunningServer> {
@@ -205,26 +151,28 @@ async function serve(
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
 
-  const store = new Store(database);
-  store.grantGrace(RESTART_GRACE_MS, clock.nowMs());
-  const events = new EventStore(database);
-  const wakeUps = new WakeUps();
-  const writer = new BatchWriter(events, (jobId) => wakeUps.wake(jobId), nextTurn);
-  const queue = new JobQueue({ store, wakeUps, clock, logger });
+  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
+  const signals = new LocalSignals();
+  const onStored = (jobId: string) => signals.events.signal(jobId);
+  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
+  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
   const alarm = new VisibilityAlarm(queue, clock, logger);
   queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
-  const tokens = new TaskTokens(store.secret("task-token", () => randomBytes(SECRET_BYTES)));
+  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
 
   const auth = keys && { keys, audiences: ownUrls, clock, logger };
   const calls = { store, tokens, clock, logger, stopping: stopping.signal };
   const routers = createRouters(
     { ...calls, queue, ...jobDefaults(options) },
-    { ...calls, events, writer, wakeUps, observe, drained: drained.signal },
+    { ...calls, writer, signals, observe, drained: drained.signal },
     auth,
   );
   const metrics: MetricsPage | undefined = renderMetrics && {
     render: () =>
-      renderMetrics({ countJobs: () => store.countJobs(), countConnections: () => listener.connections }),
+      renderMetrics({
+        countJobs: () => store.jobs.countJobs(),
+        countConnections: () => listener.connections,
+      }),
     access: metricsAccess(options, auth),
   };
   const listener = listen({
@@ -237,7 +185,7 @@ async function serve(
     certificate,
     observe: { refused: observe.connectionRefused, closed: observe.connectionClosed },
   });
-  const followed = certificate && await followCertificate(options, certificate, listener);
+  const followed = certificate && await followCertificate(options, certificate, listener, logger);
   ownUrls.push(...listener.urls.map(normalizeUrl));
   const alarmEnded = alarm.run();
   logger.info("Server listening", {
@@ -251,18 +199,12 @@ async function serve(
     logger.info("Server stopping");
     const leaving = new ConnectError("The server is stopping; try again", Code.Unavailable);
     stopping.abort(leaving);
-    const closed = new AbortController();
-    const draining = clock.sleep(DRAIN_MS, closed.signal).then(() =>
-      !closed.signal.aborted && drained.abort(leaving)
-    );
-    await listener.close(DRAIN_MS + CUT_MS);
-    closed.abort();
-    await draining;
+    await drain(listener, clock, () => drained.abort(leaving));
     keys?.close();
     followed?.stop();
     alarm.stop();
     await alarmEnded;
-    database.close();
+    await store.close();
     logger.info("Server stopped");
   };
   let stopped: Promise<void> | undefined;
@@ -275,18 +217,13 @@ async function serve(
   };
 }
 
-async function followCertificate(
-  { host: { files, clock }, logger, tls }: Options,
-  current: CertificatePair,
-  listener: Listener,
-): Promise<CertificateFiles> {
-  try {
-    const watch = { files, clock, logger, paths: tls!, renew: listener.renewCertificate };
-    return await CertificateFiles.follow(watch, current);
-  } catch (error) {
-    await listener.close(0);
-    throw error;
-  }
+/** Lets publishers finish for a while, and cuts what is still open then. */
+async function drain(listener: Listener, clock: Clock, giveUp: () => void): Promise<void> {
+  const closed = new AbortController();
+  const draining = clock.sleep(DRAIN_MS, closed.signal).then(() => !closed.signal.aborted && giveUp());
+  await listener.close(DRAIN_MS + CUT_MS);
+  closed.abort();
+  await draining;
 }
 
 function metricsAccess(
