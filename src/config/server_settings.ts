@@ -18,7 +18,7 @@ export const SERVER_SETTINGS = {
     "--tls-cert",
     path,
     undefined,
-    "certificate to speak TLS with: PEM, with the chain up to its authority; renewed files are taken at once",
+    "certificate to speak TLS with, and its chain, in PEM; a renewed file is taken at once",
     { defaultText: "none", example: "/etc/airunner/tls/fullchain.pem" },
   ),
   tlsKey: setting(

@@ -48,7 +48,7 @@ ${wrapped(Object.values<Setting>(SETTINGS).filter(({ isReloadable }) => isReload
 
 export const ENVIRONMENT_TOPIC: Topic = {
   name: "environment",
-  summary: "every AIRUNNER_ variable, with its flag, its key and its default",
+  summary: "every AIRUNNER_ variable, with its flag, key and default",
   text: `Variables of the environment
 
 An empty variable counts as unset. A flag wins over a variable, a variable over the file.

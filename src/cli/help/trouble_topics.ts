@@ -71,7 +71,7 @@ there is room. Do not delete .wal files: they hold what the server lacks.
 
 export const CORRUPT_LOG_TOPIC: Topic = {
   name: "corrupt-log",
-  summary: '"crc_mismatch", .corrupt and .cut files: what is lost, what next',
+  summary: '"crc_mismatch", .corrupt, .cut files: what is lost, what next',
   text: `A log is damaged
 
 Is data safe? All before the damage, yes. A damaged log is never written to again and
