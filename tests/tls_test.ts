@@ -86,6 +86,29 @@ Deno.test("what is wrong with a certificate is said, with what to type, and noth
   assert.match(stderr, /Cannot trust the certificates of --ca-file: \/nonexistent: no such file/);
 });
 
+Deno.test("doctor trusts what clients trust, and warns fourteen days before a certificate ends", async () => {
+  await using sandbox = new Sandbox();
+  const { directory } = sandbox;
+  for (const [days, status] of [[10, "warning"], [30, "ok"]] as const) {
+    installCertificate(await testCertificate({ days }), directory);
+    const { program, url } = await startServer(sandbox, ...tlsArgs(sandbox));
+    const args = ["doctor", "--json", `--server=${url}`, "--metrics-listen=off"];
+    const trusting = await sandbox.run([...args, `--ca-file=${directory}/cert.pem`]);
+    const found = (output: Uint8Array) =>
+      Object.fromEntries(
+        JSON.parse(text(output)).checks.map((check: { id: string }) => [check.id, check]),
+      );
+    const { server, certificate } = found(trusting.stdout);
+    assert.deepEqual([server.status, certificate.status], ["ok", status], trusting.stderr);
+    assert.equal(certificate.measured.days_left, days - 1);
+    assert.match(certificate.found, /^the certificate for localhost, 127\.0\.0\.1 /);
+    const strange = found((await sandbox.run(args)).stdout);
+    assert.equal(strange.server.status, "problem");
+    assert.match(strange.server.found, /certificate is not trusted: .*--ca-file=FILE/);
+    await program.kill("SIGTERM");
+  }
+});
+
 Deno.test("a client that speaks plain HTTP to TLS is told so, and one that speaks TLS to plain HTTP says so", async () => {
   await using sandbox = new Sandbox();
   const { url } = await startServer(sandbox, "--dev-tls");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { AuthorizedServer, type TestKey } from "../../tests/support/authorized_server.ts";
+import { within } from "../../tests/support/within.ts";
 import { collect } from "../../tests/support/server_client.ts";
 import { file_airunner_v1_airunner } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { file_job_v1_job } from "../events/gen/job/v1/job_pb.ts";
@@ -109,14 +110,14 @@ Deno.test("a key that is revoked ends its waiting worker, its reader and its pub
   ];
   let othersEnd: unknown;
   const othersStream = endOf(c.jobs.dequeueJob({ queue: "other" })).then((end) => othersEnd = end);
-  await published.promise;
+  await within(published.promise, () => "nobody took the publisher's first message");
   // Both of them were let in once this was answered: a call of the same key after them.
   for (const client of [a, b, c]) await client.jobs.listJobs({});
   Deno.removeSync(server.pathOf("revoked"));
   server.writeKey(narrowed, ["submit"]);
-  await server.clock.sleeping(4_000);
+  await within(server.clock.sleeping(4_000), () => "nobody watches the directory");
   server.clock.advance(4_001);
-  const [dequeued, read, sent, denied] = await Promise.all(ends);
+  const [dequeued, read, sent, denied] = await within(Promise.all(ends), () => server.lines.join("\n"));
   for (const end of [dequeued, read, sent]) {
     assert.ok(end instanceof ConnectError && end.code === Code.Unauthenticated, String(end));
     assert.match(end.rawMessage, /^Not authenticated: the key was revoked on this server while the call/);
@@ -125,6 +126,6 @@ Deno.test("a key that is revoked ends its waiting worker, its reader and its pub
   assert.equal(othersEnd, undefined);
   // Who was not revoked still gets a job.
   await c.jobs.enqueueJob({ queue: "other", jobParams: { command: "true" } });
-  assert.equal(await othersStream, "ended");
+  assert.equal(await within(othersStream, () => "the other's stream"), "ended");
   assert.equal(server.lines.filter((line) => line.includes("Ended a call whose key")).length, 4);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { installCertificate, testCertificate } from "../../tests/support/certificates.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
+import { within } from "../../tests/support/within.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import type { CertificatePair } from "../platform/tls/certificate.ts";
@@ -38,8 +39,8 @@ class Followed implements AsyncDisposable {
 
   /** Lets the files be looked at once, and that be over. */
   async look(): Promise<void> {
-    await this.clock.pass(5_000);
-    await this.clock.sleeping(5_000);
+    await within(this.clock.pass(5_000), () => "nobody waits for the next look");
+    await within(this.clock.sleeping(5_000), () => "the look does not end");
   }
 
   reload(): Promise<void> {

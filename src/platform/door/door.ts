@@ -92,8 +92,16 @@ export interface Door {
  * @throws {TypeError} for a certificate that cannot be used
  */
 export function openDoor(address: { hostname: string; port: number }, options: DoorOptions): Door {
-  const { certificate, clock } = options;
-  const terminator = certificate && new TlsTerminator(certificate, clock);
+  const { certificate, clock, logger } = options;
+  const terminator = certificate &&
+    new TlsTerminator(
+      certificate,
+      clock,
+      (error) =>
+        logger.warn("Somebody on this machine connects to a port inside the server, and cannot be cut off", {
+          error: String(error),
+        }),
+    );
   try {
     return new OpenDoor(listenTcp(address), options, terminator);
   } catch (error) {

@@ -7,17 +7,26 @@
  * the client said. A new certificate is a new such listener, for connections from then on; the old one is closed
  * once nobody is on the way to it any more. No connection that is open notices, and none is refused.
  *
- * Others on this machine can connect to that port too. Who accepts knows from which port we came, and closes
- * every other connection.
+ * Others on this machine can connect to that port too. Who accepts knows from which port we came, and cuts every
+ * other connection.
  */
 import type { Clock } from "../clock.ts";
+import { raiseDescriptorLimit } from "../door/descriptors.ts";
 import { connectLoopback, isShortage, onlyBytes, type Socket } from "../door/sockets.ts";
 import type { CertificatePair } from "./certificate.ts";
+import { cutConnections } from "./cut_connections.ts";
 
 /** Both, so that clients that speak HTTP/2 alone, and ours, which does not, get what they speak. */
 const PROTOCOLS = ["h2", "http/1.1"];
 /** How long a system without descriptors is left alone. */
 const PAUSE_MS = 500;
+/** So that an error that does not end is no endless loop. */
+const BROKEN_PAUSE_MS = 10;
+/** How long connections that are not ours may stay, so that looking for them costs little. */
+const CUT_EVERY_MS = 500;
+
+/** Connections that are not ours could not be cut: they stay for as long as their other side likes. */
+type OnFailure = (error: unknown) => void;
 
 export interface Terminated {
   /** Towards the client: TLS, as it is on the wire. */
@@ -30,17 +39,19 @@ export interface Terminated {
 
 export class TlsTerminator {
   readonly #clock: Clock;
+  readonly #onFailure: OnFailure;
   #current: Generation;
 
   /** @throws {TypeError} for a pair that cannot be used: the message completes "the certificate and its key …" */
-  constructor(pair: CertificatePair, clock: Clock) {
+  constructor(pair: CertificatePair, clock: Clock, onFailure: OnFailure) {
     this.#clock = clock;
-    this.#current = new Generation(pair, clock);
+    this.#onFailure = onFailure;
+    this.#current = new Generation(pair, clock, onFailure);
   }
 
   /** For connections from now on. @throws {TypeError} as the constructor; then the old one stays. */
   renew(pair: CertificatePair): void {
-    const next = new Generation(pair, this.#clock);
+    const next = new Generation(pair, this.#clock, this.#onFailure);
     this.#current.retire();
     this.#current = next;
   }
@@ -58,25 +69,32 @@ export class TlsTerminator {
 /** One certificate's listener. */
 class Generation {
   readonly #listener: Deno.TlsListener;
+  readonly #port: number;
   readonly #clock: Clock;
   /** Who waits for the connection that comes from a port of ours. */
   readonly #waiting = new Map<number, PromiseWithResolvers<Socket>>();
   /** Accepted before whoever connected knew the port. */
   readonly #early = new Map<number, Socket>();
+  /** The ports of connections that are nobody's of ours, to be cut. */
+  readonly #strangers = new Set<number>();
+  #cutting: Promise<void> | undefined;
   readonly #closed = new AbortController();
+  readonly #onFailure: OnFailure;
   #connecting = 0;
   #isRetired = false;
 
-  constructor(pair: CertificatePair, clock: Clock) {
+  constructor(pair: CertificatePair, clock: Clock, onFailure: OnFailure) {
     this.#clock = clock;
+    this.#onFailure = onFailure;
     this.#listener = listen(pair);
+    this.#port = (this.#listener.addr as Deno.NetAddr).port;
     void this.#acceptAll();
   }
 
   async connect(): Promise<Terminated> {
     this.#connecting++;
     try {
-      const { socket, localPort } = await connectLoopback((this.#listener.addr as Deno.NetAddr).port);
+      const { socket, localPort } = await connectLoopback(this.#port);
       const early = this.#early.get(localPort);
       if (early !== undefined) {
         this.#early.delete(localPort);
@@ -118,8 +136,9 @@ class Generation {
       try {
         this.#arrived(await this.#listener.accept());
       } catch (error) {
-        // What waits in the queue is taken when there are descriptors again; a connection that broke is its own.
-        if (isShortage(error)) await this.#clock.sleep(PAUSE_MS, this.#closed.signal);
+        // What waits in the queue is taken when there are descriptors again. A connection that broke is its own.
+        const pauseMs = isShortage(error) ? PAUSE_MS : BROKEN_PAUSE_MS;
+        await this.#clock.sleep(pauseMs, this.#closed.signal);
       }
     }
   }
@@ -134,8 +153,29 @@ class Generation {
     } else if (this.#connecting > 0) {
       this.#early.set(port, connection);
     } else {
-      connection.close();
+      this.#turnAway(port, connection);
     }
+  }
+
+  #turnAway(port: number, connection: Socket): void {
+    connection.close();
+    this.#strangers.add(port);
+    this.#cutting ??= this.#cut();
+  }
+
+  /** A little later, and many at a time: it takes a look at all sockets that there are. */
+  async #cut(): Promise<void> {
+    while (this.#strangers.size > 0) {
+      await this.#clock.sleep(CUT_EVERY_MS, this.#closed.signal);
+      const ports = new Set(this.#strangers);
+      this.#strangers.clear();
+      try {
+        cutConnections(this.#port, ports, raiseDescriptorLimit());
+      } catch (error) {
+        this.#onFailure(error);
+      }
+    }
+    this.#cutting = undefined;
   }
 
   #forget(port: number): void {
@@ -145,7 +185,7 @@ class Generation {
 
   #dropStrangers(): void {
     if (this.#connecting > 0 && !this.#closed.signal.aborted) return;
-    for (const socket of this.#early.values()) socket.close();
+    for (const [port, socket] of this.#early) this.#turnAway(port, socket);
     this.#early.clear();
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, X509Certificate } from "node:crypto";
+import { within } from "../../../tests/support/within.ts";
 import { RawClient } from "../../../tests/support/tcp.ts";
 import { type Door, type DoorOptions, openDoor } from "../door/door.ts";
 import { createLogger } from "../logging/text_logger.ts";
@@ -192,7 +193,48 @@ Deno.test("a large answer comes whole over TLS, also to a client that is slow an
   assert.equal(hash.digest("hex"), expected.digest("hex"));
 });
 
+function descriptors(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+/** The ports of the loopback that this process listens on. */
+function listeningPorts(): Set<number> {
+  const inodes = new Set<string>();
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      inodes.add(/^socket:\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/self/fd/${name}`))?.[1] ?? "");
+    } catch {
+      // It was closed since the directory was read.
+    }
+  }
+  const lines = Deno.readTextFileSync("/proc/self/net/tcp").trim().split("\n").slice(1);
+  const listening = lines.map((line) => line.trim().split(/\s+/)).filter((fields) =>
+    fields[3] === "0A" && inodes.has(fields[9])
+  );
+  return new Set(listening.map((fields) => parseInt(fields[1].split(":")[1], 16)));
+}
+
+Deno.test("whoever else connects to the port behind the door is turned away, also while certificates change", async () => {
+  const before = listeningPorts();
+  await using door = new TlsDoor();
+  const inside = () => [...listeningPorts()].filter((port) => !before.has(port) && port !== door.door.port);
+  assert.equal(inside().length, 1);
+  const strangers = await Promise.all(
+    Array.from({ length: 20 }, () => RawClient.connect(`http://127.0.0.1:${inside()[0]}`)),
+  );
+  const served = Array.from({ length: 20 }, () => get(`${door.url}/x`, [pair.cert], false));
+  assert.deepEqual(new Set(await Promise.all(served)), new Set(["GET /x"]));
+  for (const stranger of strangers) {
+    assert.equal(await stranger.readToEnd(), "");
+    stranger[Symbol.dispose]();
+  }
+  door.door.renewCertificate(other);
+  assert.equal(await get(`${door.url}/x`, [other.cert], true), "GET /x");
+  assert.equal(inside().length, 1, "the old one is closed");
+});
+
 Deno.test("a thousand half-open handshakes keep nobody out, and are closed in time", async () => {
+  const before = descriptors();
   await using door = new TlsDoor({
     connectionsMax: 1_050,
     deadlines: { headerMs: 3_000, idleMs: 120_000, bodyMs: 60_000, streamMs: 3_600_000 },
@@ -206,6 +248,7 @@ Deno.test("a thousand half-open handshakes keep nobody out, and are closed in ti
       if (index % 2 === 0) await client.send("\u0016\u0003\u0001\u0002\u0000\u0001");
     }
     assert.equal(await get(`${door.url}/one`, [pair.cert], false), "GET /one");
+    // Each of these has a bound of its own.
     await Promise.all(clients.map((client) => client.readToEnd()));
     assert.ok(
       door.events.filter((event) => event === "closed header").length >= 1_000,
@@ -215,4 +258,9 @@ Deno.test("a thousand half-open handshakes keep nobody out, and are closed in ti
   } finally {
     for (const client of clients) client[Symbol.dispose]();
   }
+  // The servers behind the door stay for the next, at most one for each connection that was served.
+  const returned = async () => {
+    while (descriptors() > before + 20) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  await within(returned(), () => `${descriptors()} descriptors are open, ${before} were`);
 });
