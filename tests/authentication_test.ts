@@ -7,7 +7,10 @@ import { BINARY, Program, Sandbox } from "./support/airunner.ts";
 import { AUTHENTICATION_TOPIC } from "../src/cli/help/authentication_topic.ts";
 import { within } from "./support/within.ts";
 
-/** The lines to type, in their order; those of a server for a team, with names that nobody has here, left out. */
+/**
+ * The lines to type, in their order; those of a server for a team, with names that nobody has here, left
+ * out.
+ */
 const LINES = [...AUTHENTICATION_TOPIC.text.matchAll(/^ {5}((?:airunner|export) .*)$/gm)].map(([, line]) =>
   line
 )

@@ -1,10 +1,11 @@
 /**
- * TLS with the compiled binary: server, worker and client commands over it, what they say of certificates that
- * cannot be believed, and a certificate that is renewed while a job's output is followed.
+ * TLS with the compiled binary: server, worker and client commands over it, what they say of certificates
+ * that cannot be believed, and a certificate that is renewed while a job's output is followed.
  */
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";
 import { installCertificate, testCertificate } from "./support/certificates.ts";
+import { portsOf, RawClient } from "./support/tcp.ts";
 import { within } from "./support/within.ts";
 
 /** A server with a certificate of the test's in DIRECTORY/cert.pem. */
@@ -163,6 +164,25 @@ Deno.test("a renewed certificate is taken without a restart while a job's output
   assert.equal(code, 0, stderr);
   assert.match(text(stdout), /\none\ntwo\n$/);
   assert.doesNotMatch(stderr, /trying again|lost/i);
+});
+
+Deno.test({
+  name: "whoever connects to the port inside the server is cut off, and the server goes on",
+  // Only root may see which ports another process has.
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using sandbox = new Sandbox();
+    const { program, url } = await startServer(sandbox, "--dev-tls");
+    const [inside, ...more] = [...portsOf(program.pid)].filter((port) => port !== Number(new URL(url).port));
+    assert.deepEqual(more, []);
+    for (let round = 0; round < 2; round++) {
+      using stranger = await RawClient.connect(`http://127.0.0.1:${inside}`);
+      assert.equal(await stranger.readToEnd(), "");
+    }
+    const env = { AIRUNNER_CA_FILE: `${sandbox.dataDir}/tls/dev-cert.pem` };
+    const { code, stderr } = await sandbox.run(["list", `--server=${url}`], { env });
+    assert.equal(code, 0, stderr + program.stderr);
+  },
 });
 
 Deno.test("a server that cannot speak TLS says what is wrong, and does not start", async () => {

@@ -1,6 +1,6 @@
 /**
- * Certificates that a client trusts beside the known authorities': those of `--ca-file`, and those of the file
- * that SSL_CERT_FILE names, as other programs have it.
+ * Certificates that a client trusts beside the known authorities': those of `--ca-file`, and those of the
+ * file that SSL_CERT_FILE names, as other programs have it.
  */
 import { messageOf } from "../platform/error_text.ts";
 import { type Files, isMissing, readUpTo } from "../platform/files.ts";

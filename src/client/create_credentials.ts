@@ -1,8 +1,8 @@
 /**
  * Makes key pairs and lists them: apart from `credentials.ts`, which only ever reads.
  *
- * A pair never takes the place of another that would be lost by it: the one that was there before is kept under
- * a name of its own. In this order, with what a crash just after each step leaves:
+ * A pair never takes the place of another that would be lost by it: the one that was there before is kept
+ * under a name of its own. In this order, with what a crash just after each step leaves:
  *
  *     1  the old pair gets its second name      the old pair under both names
  *     2  that is listed                         the same, listed under both

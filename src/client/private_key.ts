@@ -124,8 +124,8 @@ function checkedPkcs8(der: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The curve is looked at, and not only put around the key: the number of a key on another curve would pass for
- * one on this.
+ * The curve is looked at, and not only put around the key: the number of a key on another curve would pass
+ * for one on this.
  */
 function pkcs8FromSec1(der: Uint8Array): Uint8Array<ArrayBuffer> {
   const curve = readDerInside(der, SEQUENCE).find(({ tag }) => tag === contextTag(0));
@@ -148,7 +148,8 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 
 /**
  * The SEC1 key inside a P-256 key's PKCS#8. There it leaves out the curve, which the algorithm beside it
- * names; on its own it has to name it, or other programs cannot read it. Only ever given what WebCrypto wrote.
+ * names; on its own it has to name it, or other programs cannot read it. Only ever given what WebCrypto
+ * wrote.
  */
 function sec1FromPkcs8(pkcs8: Uint8Array): Uint8Array {
   const [, , sec1] = readDerInside(pkcs8, SEQUENCE);

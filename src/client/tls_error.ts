@@ -1,7 +1,8 @@
 /**
  * What the runtime's words for a failed TLS connection mean, and what to type about it. Pure.
  *
- * The runtime has no classes for these; its words are those of its TLS library (rustls), which is pinned with it.
+ * The runtime has no classes for these; its words are those of its TLS library (rustls), which is pinned
+ * with it.
  */
 
 const CA_FILE = "--ca-file=FILE (AIRUNNER_CA_FILE, SSL_CERT_FILE)";

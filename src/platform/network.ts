@@ -38,8 +38,8 @@ export interface Network {
   /** `caCerts`: certificates in PEM to trust beside the known ones. @throws {TypeError} for what is none */
   openHttpClient(options?: { caCerts?: readonly string[] }): HttpClient;
   /**
-   * The certificate that a server shows, in DER, whether or not it is to be believed. Rejects when there is none
-   * within `timeoutMs`.
+   * The certificate that a server shows, in DER, whether or not it is to be believed. Rejects when there is
+   * none within `timeoutMs`.
    */
   certificateOf(address: Address, timeoutMs: number): Promise<Uint8Array>;
 }

@@ -1,6 +1,7 @@
 /**
  * Decides who makes a call: `Authorization: Bearer` with a JWT signed (ES256) by one of the authorized keys,
- * for this server, now, in the role of a worker. What that key may do is the server's to say, not the token's.
+ * for this server, now, in the role of a worker. What that key may do is the server's to say, not the
+ * token's.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../platform/clock.ts";
@@ -31,8 +32,8 @@ export interface Authenticated extends AuthorizedKey {
 }
 
 /**
- * Resolves to the key when the header proves that its owner calls. @throws ConnectError, unauthenticated, when
- * it does not.
+ * Resolves to the key when the header proves that its owner calls. @throws ConnectError, unauthenticated,
+ * when it does not.
  */
 export async function authenticate(
   authorization: string | null,
@@ -60,7 +61,9 @@ function keyId(encodedHeader: string): string {
   return header.kid;
 }
 
-/** What the token claims, once its signature, its issuer, its subject and its times were found to be right. */
+/**
+ * What the token claims, once its signature, its issuer, its subject and its times were found to be right.
+ */
 async function verified(
   token: string,
   key: CryptoKey,

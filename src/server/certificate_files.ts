@@ -22,7 +22,7 @@ const FILE_BYTES_MAX = 1024 * 1024;
 const WARN_BEFORE_MS = 14 * DAY_MS;
 
 /** The files cannot be used. The message completes "Cannot speak TLS: ". */
-export class CertificateFilesError extends Error {
+class CertificateFilesError extends Error {
   override name = "CertificateFilesError";
 }
 

@@ -146,7 +146,7 @@ async function serve(
   keys: AuthorizedKeys | undefined,
   certificate: CertificatePair | undefined,
 ): Promise<RunningServer> {
-  const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {}, renderMetrics } = options;
+  const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {} } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
@@ -167,14 +167,10 @@ async function serve(
     { ...calls, writer, signals, observe, drained: drained.signal },
     auth,
   );
-  const metrics: MetricsPage | undefined = renderMetrics && {
-    render: () =>
-      renderMetrics({
-        countJobs: () => store.jobs.countJobs(),
-        countConnections: () => listener.connections,
-      }),
-    access: metricsAccess(options, auth),
-  };
+  const metrics = metricsOf(options, auth, {
+    countJobs: () => store.jobs.countJobs(),
+    countConnections: () => listener.connections,
+  });
   const listener = listen({
     network,
     address: options.listen,
@@ -224,6 +220,15 @@ async function drain(listener: Listener, clock: Clock, giveUp: () => void): Prom
   await listener.close(DRAIN_MS + CUT_MS);
   closed.abort();
   await draining;
+}
+
+function metricsOf(
+  options: Options,
+  auth: Gatekeeper | undefined,
+  state: ServerState,
+): MetricsPage | undefined {
+  const { renderMetrics } = options;
+  return renderMetrics && { render: () => renderMetrics(state), access: metricsAccess(options, auth) };
 }
 
 function metricsAccess(

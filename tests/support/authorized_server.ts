@@ -1,5 +1,6 @@
 /**
- * A server that asks who calls: keys with roles in a directory of authorized keys, and calls signed with them.
+ * A server that asks who calls: keys with roles in a directory of authorized keys, and calls signed with
+ * them.
  */
 import { join } from "node:path";
 import { signToken } from "../../src/client/jwt.ts";

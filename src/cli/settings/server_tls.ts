@@ -1,6 +1,6 @@
 /**
- * How `airunner server` is to speak TLS: with files that it was given, with a certificate that it makes itself
- * for a first try, or not at all.
+ * How `airunner server` is to speak TLS: with files that it was given, with a certificate that it makes
+ * itself for a first try, or not at all.
  */
 import type { CertificatePaths } from "../../server/certificate_files.ts";
 import { messageOf } from "../../platform/error_text.ts";
@@ -43,7 +43,9 @@ export async function tlsFiles(
   return isDev ? await devFiles(settings, context) : undefined;
 }
 
-/** The files of a certificate of our own, for the names of this host; made when there is none that will do. */
+/**
+ * The files of a certificate of our own, for the names of this host; made when there is none that will do.
+ */
 async function devFiles({ dataDir, listen }: TlsSettings, context: Context): Promise<CertificatePaths> {
   const directory = `${dataDir}/tls`;
   const paths = { certFile: `${directory}/dev-cert.pem`, keyFile: `${directory}/dev-key.pem` };

@@ -22,8 +22,8 @@ import { acceptTls } from "../tls/tls_acceptor.ts";
 import { type Acceptor, type ClientSocket, listenTcp, NoDescriptorsError } from "./sockets.ts";
 
 /**
- * A connection's own descriptor, and both ends of the socket behind it with the listener of its server; with TLS
- * both ends of the connection to who takes that off, too.
+ * A connection's own descriptor, and both ends of the socket behind it with the listener of its server; with
+ * TLS both ends of the connection to who takes that off, too.
  */
 export function descriptorsPerConnection(isTls: boolean): number {
   return isTls ? 6 : 4;

@@ -1,6 +1,6 @@
 /**
- * What a certificate says of itself (X.509, RFC 5280): for whom it is, and from when to when. Whether to believe
- * it is for the TLS library to say. Pure.
+ * What a certificate says of itself (X.509, RFC 5280): for whom it is, and from when to when. Whether to
+ * believe it is for the TLS library to say. Pure.
  */
 import {
   contextTag,

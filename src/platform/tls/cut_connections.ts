@@ -1,6 +1,6 @@
 /**
- * Cuts TCP connections of this process that the runtime does not let go of: one that was accepted for TLS, and
- * closed before its handshake, stays open for as long as the other side likes.
+ * Cuts TCP connections of this process that the runtime does not let go of: one that was accepted for TLS,
+ * and closed before its handshake, stays open for as long as the other side likes.
  */
 
 const SYMBOLS = {
@@ -14,13 +14,15 @@ const SYMBOLS = {
 /** From Linux's headers, the same on every architecture. */
 const AF_INET = 2;
 const SHUT_RDWR = 2;
-/** struct sockaddr_in: family (in the machine's order), port and address (both big-endian), and nothing more. */
+/**
+ * struct sockaddr_in: family (in the machine's order), port and address (both big-endian), and nothing more.
+ */
 const ADDRESS_BYTES = 16;
 const LOOPBACK = 0x7f000001;
 
 /**
- * Those on a port of the IPv4 loopback that come from one of these ports. There are `descriptorsMax` descriptors
- * at most; each of them is looked at.
+ * Those on a port of the IPv4 loopback that come from one of these ports. There are `descriptorsMax`
+ * descriptors at most; each of them is looked at.
  */
 export function cutConnections(
   localPort: number,
@@ -36,8 +38,8 @@ export function cutConnections(
   try {
     for (let descriptor = 0; descriptor < descriptorsMax; descriptor++) {
       if (!isWanted(descriptor)) continue;
-      // Another thread may close it at any moment, and its number be given to another socket: a copy stays what
-      // it is, and is looked at before it is cut.
+      // Another thread may close it at any moment, and its number be given to another socket: a copy stays
+      // what it is, and is looked at before it is cut.
       const copy = dup(descriptor);
       if (copy < 0) continue;
       if (isWanted(copy)) shutdown(copy, SHUT_RDWR);

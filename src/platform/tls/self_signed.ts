@@ -2,7 +2,8 @@
  * A certificate that vouches for itself, for a first try: clients have to be told to trust exactly this one.
  * Pure but for WebCrypto.
  *
- * Not the openssl program, which need not be there, and no library: the whole of it is one structure (RFC 5280).
+ * Not the openssl program, which need not be there, and no library: the whole of it is one structure (RFC
+ * 5280).
  */
 import { isIP } from "node:net";
 import {

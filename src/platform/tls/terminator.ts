@@ -1,14 +1,15 @@
 /**
  * Takes TLS off connections: the runtime's own TLS, behind a port that only we connect to.
  *
- * The runtime accepts TLS by listening alone, with a certificate that is fixed from then on, and what it has not
- * accepted yet is lost when it stops listening. So the front door's socket never listens for TLS: a connection's
- * bytes are carried to a listener on the loopback that has today's certificate, and what comes out there is what
- * the client said. A new certificate is a new such listener, for connections from then on; the old one is closed
- * once nobody is on the way to it any more. No connection that is open notices, and none is refused.
+ * The runtime accepts TLS by listening alone, with a certificate that is fixed from then on, and what it has
+ * not accepted yet is lost when it stops listening. So the front door's socket never listens for TLS: a
+ * connection's bytes are carried to a listener on the loopback that has today's certificate, and what comes
+ * out there is what the client said. A new certificate is a new such listener, for connections from then on;
+ * the old one is closed once nobody is on the way to it any more. No connection that is open notices, and
+ * none is refused.
  *
- * Others on this machine can connect to that port too. Who accepts knows from which port we came, and cuts every
- * other connection.
+ * Others on this machine can connect to that port too. Who accepts knows from which port we came, and cuts
+ * every other connection.
  */
 import type { Clock } from "../clock.ts";
 import { raiseDescriptorLimit } from "../door/descriptors.ts";
@@ -42,7 +43,10 @@ export class TlsTerminator {
   readonly #onFailure: OnFailure;
   #current: Generation;
 
-  /** @throws {TypeError} for a pair that cannot be used: the message completes "the certificate and its key …" */
+  /**
+   * @throws {TypeError} for a pair that cannot be used: the message completes "the certificate and its key
+   * …"
+   */
   constructor(pair: CertificatePair, clock: Clock, onFailure: OnFailure) {
     this.#clock = clock;
     this.#onFailure = onFailure;
@@ -136,7 +140,8 @@ class Generation {
       try {
         this.#arrived(await this.#listener.accept());
       } catch (error) {
-        // What waits in the queue is taken when there are descriptors again. A connection that broke is its own.
+        // What waits in the queue is taken when there are descriptors again. A connection that broke is its
+        // own.
         const pauseMs = isShortage(error) ? PAUSE_MS : BROKEN_PAUSE_MS;
         await this.#clock.sleep(pauseMs, this.#closed.signal);
       }

@@ -1,8 +1,10 @@
 /**
- * Connections that speak TLS, as ones that do not: what is read from them and written to them is what is inside.
+ * Connections that speak TLS, as ones that do not: what is read from them and written to them is what is
+ * inside.
  *
- * Nothing is done before a client's first bytes have come, so that one that says nothing costs one descriptor,
- * with or without TLS. The handshake is part of the wait for its first request, and has the same deadline.
+ * Nothing is done before a client's first bytes have come, so that one that says nothing costs one
+ * descriptor, with or without TLS. The handshake is part of the wait for its first request, and has the same
+ * deadline.
  */
 import type { Clock } from "../clock.ts";
 import type { Acceptor, ClientSocket, Socket } from "../door/sockets.ts";
@@ -79,8 +81,8 @@ class TlsClient implements ClientSocket {
   }
 
   /**
-   * Resolves when what was written is on its way to the client: when the runtime has nothing more to give for a
-   * few turns of its loop.
+   * Resolves when what was written is on its way to the client: when the runtime has nothing more to give
+   * for a few turns of its loop.
    */
   async flushed(): Promise<void> {
     for (let quiet = 0; quiet < 3 && !this.#isClosed && this.#down !== undefined;) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, X509Certificate } from "node:crypto";
 import { within } from "../../../tests/support/within.ts";
-import { RawClient } from "../../../tests/support/tcp.ts";
+import { portsOf, RawClient } from "../../../tests/support/tcp.ts";
 import { type Door, type DoorOptions, openDoor } from "../door/door.ts";
 import { createLogger } from "../logging/text_logger.ts";
 import { systemClock } from "../system_clock.ts";
@@ -197,27 +197,10 @@ function descriptors(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }
 
-/** The ports of the loopback that this process listens on. */
-function listeningPorts(): Set<number> {
-  const inodes = new Set<string>();
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    try {
-      inodes.add(/^socket:\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/self/fd/${name}`))?.[1] ?? "");
-    } catch {
-      // It was closed since the directory was read.
-    }
-  }
-  const lines = Deno.readTextFileSync("/proc/self/net/tcp").trim().split("\n").slice(1);
-  const listening = lines.map((line) => line.trim().split(/\s+/)).filter((fields) =>
-    fields[3] === "0A" && inodes.has(fields[9])
-  );
-  return new Set(listening.map((fields) => parseInt(fields[1].split(":")[1], 16)));
-}
-
 Deno.test("whoever else connects to the port behind the door is turned away, also while certificates change", async () => {
-  const before = listeningPorts();
+  const before = portsOf("self");
   await using door = new TlsDoor();
-  const inside = () => [...listeningPorts()].filter((port) => !before.has(port) && port !== door.door.port);
+  const inside = () => [...portsOf("self")].filter((port) => !before.has(port) && port !== door.door.port);
   assert.equal(inside().length, 1);
   const strangers = await Promise.all(
     Array.from({ length: 20 }, () => RawClient.connect(`http://127.0.0.1:${inside()[0]}`)),
