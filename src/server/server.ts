@@ -119,11 +119,10 @@ export interface RunningServer {
 /** @throws ServerStartError, with the next step in its message, when the server cannot be started. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { logger = silentLogger } = options;
-  const keys = await loadKeys(options, logger);
-  const certificate = await loadCertificate(options);
+  const loaded = { keys: await loadKeys(options, logger), certificate: await loadCertificate(options) };
   const store = openStore({ ...options, logger });
   try {
-    return await serve({ ...options, logger }, store, keys, certificate);
+    return await serve({ ...options, logger }, store, loaded);
   } catch (error) {
     await store.close();
     throw error;
@@ -140,12 +139,13 @@ function openStore({ dataFile, host: { nextTurn }, logger }: Options): Store {
 
 type Options = ServerOptions & { logger: Logger };
 
-async function serve(
-  options: Options,
-  store: Store,
-  keys: AuthorizedKeys | undefined,
-  certificate: CertificatePair | undefined,
-): Promise<RunningServer> {
+/** What was read before. */
+interface Loaded {
+  keys: AuthorizedKeys | undefined;
+  certificate: CertificatePair | undefined;
+}
+
+async function serve(options: Options, store: Store, { keys, certificate }: Loaded): Promise<RunningServer> {
   const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {} } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
