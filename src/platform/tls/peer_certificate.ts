@@ -1,19 +1,20 @@
 /**
  * The certificate of somebody else's server, to look at. Nothing is sent over the connection.
  */
-import { connect } from "node:tls";
-import { isIP } from "node:net";
+import { parseAddress } from "../ip_address.ts";
 
-export function certificateOf(
+export async function certificateOf(
   { hostname, port }: { hostname: string; port: number },
   timeoutMs: number,
 ): Promise<Uint8Array> {
+  // The runtime takes some milliseconds for it, which no other command should wait for.
+  const { connect } = await import("node:tls");
   const host = hostname.replace(/^\[|\]$/g, "");
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const socket = connect({
       host,
       port,
-      servername: isIP(host) === 0 ? host : undefined,
+      servername: parseAddress(host) === undefined ? host : undefined,
       // It is looked at because it may be one that nobody should believe.
       rejectUnauthorized: false,
       ALPNProtocols: ["http/1.1"],

@@ -5,7 +5,6 @@
  * Not the openssl program, which need not be there, and no library: the whole of it is one structure (RFC
  * 5280).
  */
-import { isIP } from "node:net";
 import {
   BIT_STRING,
   BOOLEAN,
@@ -21,7 +20,7 @@ import {
   UTF8_STRING,
 } from "../encoding/der.ts";
 import { encodePem } from "../encoding/pem.ts";
-import { parseAddress } from "../ip_address.ts";
+import { type IpAddress, parseAddress } from "../ip_address.ts";
 import type { CertificatePair } from "./certificate.ts";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;
@@ -93,14 +92,14 @@ function extensions(names: readonly string[]): Uint8Array[] {
 }
 
 function encodeName(name: string): Uint8Array {
-  if (isIP(name) === 0) return encodeDer(0x82, utf8(name));
-  return encodeDer(0x87, addressBytes(name));
+  const address = parseAddress(name);
+  return address === undefined ? encodeDer(0x82, utf8(name)) : encodeDer(0x87, addressBytes(address));
 }
 
-function addressBytes(address: string): Uint8Array {
-  const number = parseAddress(address)!;
-  const bytes = Uint8Array.from({ length: 16 }, (_, at) => Number(number >> BigInt(8 * (15 - at)) & 0xffn));
-  return isIP(address) === 4 ? bytes.subarray(12) : bytes;
+/** An IPv4 address, which is known by the IPv6 address that stands for it, has four. */
+function addressBytes(address: IpAddress): Uint8Array {
+  const bytes = Uint8Array.from({ length: 16 }, (_, at) => Number(address >> BigInt(8 * (15 - at)) & 0xffn));
+  return address >> 32n === 0xffffn ? bytes.subarray(12) : bytes;
 }
 
 /** WebCrypto gives r and s one after the other; certificates have them as two numbers. */
