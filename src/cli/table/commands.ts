@@ -70,7 +70,7 @@ export const COMMANDS: readonly CommandEntry[] = [
       ],
     ],
     exitCodes:
-      "0 after a stop by SIGTERM or Ctrl-C; 1 the address or the database cannot be used; 130 a second signal.",
+      "0 after a stop by SIGTERM or Ctrl-C; 1 the address, the database or the certificate cannot be used; 130 a second signal.",
     define: (command) =>
       command.option("--dev-tls", "speak TLS with a certificate made for this host, in DATA-DIR/tls"),
     load: () => import("../commands/server.ts"),
