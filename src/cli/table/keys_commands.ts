@@ -1,6 +1,8 @@
 /**
  * The part of the command table that is about keys: one's own pairs, and whose keys a server takes.
  */
+import { Option } from "@commander-js/extra-typings";
+import { ROLES } from "../../keys/roles.ts";
 import { type CommandEntry, entry } from "./command_entry.ts";
 
 const FORCE = ["--force", "take the name of a pair that is there, which is kept under another"] as const;
@@ -110,11 +112,12 @@ export const KEYS_COMMANDS: readonly CommandEntry[] = [
     define: (command) =>
       command
         .argument("<name|file>", "name of a pair of one's own, or path of a public key (.pub)")
-        .option(
-          "--role <ROLE>",
-          "what it may do: read, submit, run or admin; may be repeated; default: everything",
-          (value: string, all: string[]) => [...all, value],
-          [] as string[],
+        .addOption(
+          // Several at a time, with commas between them, are read too; these are for completion.
+          new Option("--role <ROLE>", "what it may do; may be repeated; default: everything")
+            .choices(ROLES)
+            .default([] as string[], "everything")
+            .argParser((value: string, all: string[]) => [...all, value]),
         )
         .option("--name <NAME>", "name of the key there; default: the file's or the pair's")
         .option("--force", "replace what is said of the key"),
