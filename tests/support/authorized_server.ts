@@ -66,7 +66,14 @@ export class AuthorizedServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server[Symbol.asyncDispose]();
+    // Time passes for a server that stops, or it would wait for ever for calls that did not end.
+    let isStopped = false;
+    const stopped = this.#server[Symbol.asyncDispose]().finally(() => isStopped = true);
+    while (!isStopped) {
+      this.clock.advance(1_000);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await stopped;
     Deno.removeSync(this.directory, { recursive: true });
   }
 }

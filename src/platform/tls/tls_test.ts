@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, X509Certificate } from "node:crypto";
+import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { within } from "../../../tests/support/within.ts";
 import { portsOf, RawClient } from "../../../tests/support/tcp.ts";
 import { type Door, type DoorOptions, openDoor } from "../door/door.ts";
@@ -191,6 +192,34 @@ Deno.test("a large answer comes whole over TLS, also to a client that is slow an
   for (let block = 0; block < blocks; block++) expected.update(large);
   assert.equal(bytes, blocks * large.length);
   assert.equal(hash.digest("hex"), expected.digest("hex"));
+});
+
+Deno.test("an answer whose connection is closed after it comes whole to a client that reads it much later", async () => {
+  const clock = new ManualClock();
+  const answer = crypto.getRandomValues(new Uint8Array(65_536));
+  // More than the kernel keeps for a client that does not read, and less than it keeps on the whole way.
+  const blocks = 80;
+  await using door = new TlsDoor({
+    clock,
+    handler: () =>
+      new Response(ReadableStream.from((async function* () {
+        for (let block = 0; block < blocks; block++) yield answer;
+      })())),
+  });
+  using client = await Deno.connectTls({ hostname: "localhost", port: door.door.port, caCerts: [pair.cert] });
+  await client.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+  // Time in which a connection that was said to be over would be closed.
+  for (let turn = 0; turn < 60; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    clock.advance(1_000);
+  }
+  const scratch = new Uint8Array(65_536);
+  let bytes = 0;
+  const readAll = async () => {
+    for (let count; (count = await client.read(scratch)) !== null;) bytes += count;
+  };
+  await within(readAll(), () => `${bytes} bytes came`);
+  assert.ok(bytes > blocks * answer.length, `${bytes} bytes came`);
 });
 
 function descriptors(): number {
