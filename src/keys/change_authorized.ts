@@ -42,7 +42,7 @@ export async function authorizeKey(
   directory: string,
   wanted: Authorization,
 ): Promise<Authorized> {
-  await files.makeDirectory(directory);
+  await makeReadable(files, directory);
   const { keys, unusable } = await readAuthorizedDirectory(files, directory);
   const found = keys.find(({ fingerprint }) => fingerprint === wanted.key.fingerprint);
   const write = async (path: string, roles: ReadonlySet<Role> | undefined, replace: boolean) => {
@@ -69,6 +69,17 @@ export async function authorizeKey(
   const roles = wanted.roles ?? (beside?.saysRoles ? beside.roles : undefined);
   await write(path, roles, broken !== undefined);
   return { outcome: "new", path, roles, beside };
+}
+
+/** A directory that is made here is for the server's user to read, whoever makes it. */
+async function makeReadable(files: Files, directory: string): Promise<void> {
+  try {
+    await files.stat(directory);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await files.makeDirectory(directory);
+    await files.setPermissions(directory, 0o755);
+  }
 }
 
 export type Revoked =

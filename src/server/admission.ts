@@ -58,7 +58,8 @@ function endWhenRevoked(fingerprint: string, context: HandlerContext, { keys, lo
     context.values.get(endCall)(reason);
   });
   // The library aborts it at the end of every call, however that comes.
-  context.signal.addEventListener("abort", forget, { once: true });
+  if (context.signal.aborted) forget();
+  else context.signal.addEventListener("abort", forget, { once: true });
 }
 
 function whyToEnd(key: AuthorizedKey | undefined, context: HandlerContext): ConnectError | undefined {

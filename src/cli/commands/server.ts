@@ -62,7 +62,11 @@ export async function run({ context, options, settings, logger }: Server): Promi
   const releaseHangup = tls && context.signals.takeHangup(() => void server.reloadCertificate());
   const { drain, stop, release } = stopSignals(context.signals, logger);
   try {
-    await context.stderr.write(`Listening on ${server.url}\n${isDev ? devWords(server, tls!) : ""}`);
+    await context.stderr.write(
+      `Listening on ${server.url}\n${
+        isDev ? devWords(settings.publicUrl ?? `https://localhost:${server.port}`, tls!) : ""
+      }`,
+    );
     await context.stderr.flush();
     tellServiceManager("ready", context, logger);
     await Promise.race([server.finished, aborted(drain)]);
@@ -78,10 +82,10 @@ export async function run({ context, options, settings, logger }: Server): Promi
 }
 
 /** What a client has to type, which has to be told to trust a certificate that vouches for itself. */
-function devWords({ port }: { port: number }, { certFile }: CertificatePaths): string {
+function devWords(url: string, { certFile }: CertificatePaths): string {
   return "Its certificate vouches for itself: fit for a first try, and for nothing else. Clients type:\n" +
     `  export AIRUNNER_CA_FILE=${shellWord(certFile)}\n` +
-    `  export AIRUNNER_SERVER=https://localhost:${port}\n`;
+    `  export AIRUNNER_SERVER=${shellWord(url)}\n`;
 }
 
 function connectionLimits(settings: Server["settings"]): ConnectionLimits {

@@ -57,6 +57,7 @@ Jobs do not get them: of AIRUNNER_ variables a job sees AIRUNNER_JOB_ID alone.
   AIRUNNER_CONFIG    the configuration file (--config)
   HOME               where ~ leads to
   XDG_CONFIG_HOME    see airunner help config
+  SSL_CERT_FILE      certificates to trust, as those of --ca-file
   NO_COLOR           no colour (--no-color)
 ${
     SECTIONS.map(({ title, names }) =>

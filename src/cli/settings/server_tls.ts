@@ -16,6 +16,7 @@ import { ExitCode } from "../exit_code.ts";
 export interface TlsSettings {
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
+  readonly publicUrl: string | undefined;
   readonly dataDir: string;
   readonly listen: { readonly hostname: string };
 }
@@ -46,10 +47,13 @@ export async function tlsFiles(
 /**
  * The files of a certificate of our own, for the names of this host; made when there is none that will do.
  */
-async function devFiles({ dataDir, listen }: TlsSettings, context: Context): Promise<CertificatePaths> {
+async function devFiles(
+  { dataDir, listen, publicUrl }: TlsSettings,
+  context: Context,
+): Promise<CertificatePaths> {
   const directory = `${dataDir}/tls`;
   const paths = { certFile: `${directory}/dev-cert.pem`, keyFile: `${directory}/dev-key.pem` };
-  const names = namesFor(listen.hostname, context.hostname());
+  const names = namesFor([listen.hostname, publicUrl && new URL(publicUrl).hostname, context.hostname()]);
   const nowMs = context.clock.nowMs();
   if (await willDo(context.files, paths.certFile, names, nowMs)) return paths;
   const randomBytes = context.randomBytes(16);
@@ -72,11 +76,10 @@ async function devFiles({ dataDir, listen }: TlsSettings, context: Context): Pro
 }
 
 /** This host, under the names that clients use for it. */
-function namesFor(listenHost: string, hostName: string): string[] {
-  const given = listenHost.replace(/^\[|\]$/g, "");
-  const isWildcard = given === "0.0.0.0" || given === "::";
-  const names = ["localhost", "127.0.0.1", "::1", ...isWildcard ? [] : [given], hostName];
-  return [...new Set(names.filter((name) => /^[\w.:-]+$/.test(name)))];
+function namesFor(given: readonly (string | undefined)[]): string[] {
+  const names = given.map((name) => (name ?? "").replace(/^\[|\]$/g, ""));
+  const isName = (name: string) => /^[\w.:-]+$/.test(name) && name !== "0.0.0.0" && name !== "::";
+  return [...new Set(["localhost", "127.0.0.1", "::1", ...names.filter(isName)])];
 }
 
 async function willDo(files: Files, path: string, names: readonly string[], nowMs: number): Promise<boolean> {
