@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { type Program, Sandbox } from "./support/airunner.ts";
 import { installCertificate, testCertificate } from "./support/certificates.ts";
+import { readCertificatePem } from "../src/platform/tls/certificate.ts";
 import { portsOf, RawClient } from "./support/tcp.ts";
 import { within } from "./support/within.ts";
 
@@ -55,6 +56,23 @@ Deno.test("server --dev-tls says what clients type, and that is enough for a job
     args: ["-s", "--cacert", caFile, "--http2", "-w", "%{http_version}", `${server}/healthz`],
   }).output();
   assert.equal(text(curl.stdout), "ok\n2");
+});
+
+Deno.test("the certificate of --dev-tls is for the names that clients use, and is made anew when these change", async () => {
+  await using sandbox = new Sandbox();
+  const certificate = () => Deno.readTextFileSync(`${sandbox.dataDir}/tls/dev-cert.pem`);
+  const names = async (...args: string[]) => {
+    const { program } = await startServer(sandbox, "--dev-tls", ...args);
+    await program.kill("SIGTERM");
+    return readCertificatePem(certificate()).names;
+  };
+  const usual = ["localhost", "127.0.0.1", "::1"];
+  assert.deepEqual((await names()).slice(0, 3), usual);
+  const first = certificate();
+  await names();
+  assert.equal(certificate(), first);
+  assert.ok((await names("--public-url=https://ci.example.com")).includes("ci.example.com"));
+  assert.notEqual(certificate(), first);
 });
 
 Deno.test("what is wrong with a certificate is said, with what to type, and nothing is sent", async () => {

@@ -190,6 +190,8 @@ Deno.test("a key is authorized with its roles, which change only with --force, a
     Deno.readTextFileSync(`${place.authorized}/ci.pub`),
     /^Roles: read, submit\n-----BEGIN PUBLIC/,
   );
+  // Whoever runs the server can read it.
+  assert.equal(Deno.statSync(place.authorized).mode! & 0o777, 0o755);
   await place.run("keys authorize ci --authorized-keys=DIR");
   await place.run("keys authorize ci --authorized-keys=DIR --role submit,read");
   assert.deepEqual(await place.mays(), ["ci: read submit"]);
