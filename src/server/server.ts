@@ -2,6 +2,7 @@
  * The server as a whole: puts the parts together, listens, and stops without losing an answer.
  */
 import { Code, ConnectError, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
+import { JobsService, WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
@@ -12,6 +13,12 @@ import type { CertificatePaths } from "./certificate_files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { admit, type Gatekeeper } from "./admission.ts";
 import { authenticate, normalizeUrl } from "./auth.ts";
+import { COMPARISONS_MAX } from "./airunner_v1/compare_events.ts";
+import { createJobsService, type JobsServiceOptions } from "./airunner_v1/jobs_service.ts";
+import { KnownWorkers } from "./airunner_v1/known_workers.ts";
+import { Slots } from "./airunner_v1/slots.ts";
+import { Watches } from "./airunner_v1/watches.ts";
+import { createWorkerService, type WorkerServiceOptions } from "./airunner_v1/worker_service.ts";
 import type { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
 import { BatchWriter } from "./batch_writer.ts";
@@ -146,29 +153,18 @@ interface Loaded {
 }
 
 async function serve(options: Options, store: Store, { keys, certificate }: Loaded): Promise<RunningServer> {
-  const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {} } = options;
+  const { host: { network, clock }, logger, observe = {} } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
 
-  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
-  const signals = new LocalSignals();
-  const onStored = (jobId: string) => signals.events.signal(jobId);
-  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
-  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
-  const alarm = new VisibilityAlarm(queue, clock, logger);
-  queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
-  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
-
+  const { alarm, ...parts } = await partsOf(options, store);
   const auth = keys && { keys, audiences: ownUrls, clock, logger };
-  const calls = { store, tokens, clock, logger, stopping: stopping.signal };
-  const routers = createRouters(
-    { ...calls, queue, ...jobDefaults(options) },
-    { ...calls, writer, signals, observe, drained: drained.signal },
-    auth,
-  );
-  const metrics = metricsOf(options, auth, {
+  const calls = { store, clock, logger, observe, stopping: stopping.signal, drained: drained.signal };
+  const routers = createRouters({ ...calls, ...parts, ...jobDefaults(options) }, auth);
+  const metrics = metricsPageOf(options, auth, {
     countJobs: () => store.jobs.countJobs(),
+    countWorkers: () => parts.watches.workerCount,
     countConnections: () => listener.connections,
   });
   const listener = listen({
@@ -200,6 +196,7 @@ async function serve(options: Options, store: Store, { keys, certificate }: Load
     followed?.stop();
     alarm.stop();
     await alarmEnded;
+    await parts.known.settled();
     await store.close();
     logger.info("Server stopped");
   };
@@ -213,6 +210,22 @@ async function serve(options: Options, store: Store, { keys, certificate }: Load
   };
 }
 
+/** What lies between the calls and the store, and is shared by all calls. */
+async function partsOf({ host: { clock, nextTurn, randomBytes }, logger }: Options, store: Store) {
+  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
+  const signals = new LocalSignals();
+  const onStored = (jobId: string) => signals.events.signal(jobId);
+  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
+  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
+  const alarm = new VisibilityAlarm(queue, clock, logger);
+  queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
+  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
+  const watches = new Watches(signals.cancellations);
+  const known = new KnownWorkers({ workers: store.workers, watches, clock, logger });
+  const comparisons = new Slots(COMPARISONS_MAX);
+  return { signals, writer, queue, alarm, tokens, watches, known, comparisons };
+}
+
 /** Lets publishers finish for a while, and cuts what is still open then. */
 async function drain(listener: Listener, clock: Clock, giveUp: () => void): Promise<void> {
   const closed = new AbortController();
@@ -222,7 +235,7 @@ async function drain(listener: Listener, clock: Clock, giveUp: () => void): Prom
   await draining;
 }
 
-function metricsOf(
+function metricsPageOf(
   options: Options,
   auth: Gatekeeper | undefined,
   state: ServerState,
@@ -260,8 +273,7 @@ function jobDefaults(
 }
 
 function createRouters(
-  jobs: JobServiceOptions,
-  events: JobEventsServiceOptions,
+  calls: JobServiceOptions & JobEventsServiceOptions & JobsServiceOptions & WorkerServiceOptions,
   auth: Gatekeeper | undefined,
 ) {
   const options: ConnectRouterOptions = {
@@ -269,13 +281,15 @@ function createRouters(
     grpc: false,
     grpcWeb: false,
     readMaxBytes: REQUEST_BYTES_MAX,
-    interceptors: [callObserver(events.observe), errorInterceptor(jobs.logger)],
-    requestGate: auth && admit(auth, events.observe),
+    interceptors: [callObserver(calls.observe), errorInterceptor(calls.logger)],
+    requestGate: auth && admit(auth, calls.observe),
   };
   const router = createConnectRouter(options);
-  router.service(JobService, createJobService(jobs));
-  addJobEventsService(router, events);
+  router.service(JobService, createJobService(calls));
+  addJobEventsService(router, calls);
+  router.service(JobsService, createJobsService(calls));
+  router.service(WorkerService, createWorkerService(calls));
   const rawRouter = createConnectRouter(options);
-  addRawJobEventsService(rawRouter, events);
+  addRawJobEventsService(rawRouter, calls);
   return { handlers: router.handlers, rawHandlers: rawRouter.handlers };
 }
