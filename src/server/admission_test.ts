@@ -93,7 +93,7 @@ async function* silent(opened: () => void): AsyncGenerator<{ taskToken: string }
   yield { taskToken: "" };
 }
 
-Deno.test("a key that is revoked ends its waiting worker, its reader and its publisher within a look, and no other", async () => {
+Deno.test("a key that is revoked ends its waiting worker, its reader, its publisher and its watch within a look, and no other", async () => {
   await using server = await AuthorizedServer.start();
   const revoked = await server.addKey("revoked", undefined);
   const narrowed = await server.addKey("narrowed", undefined);
@@ -106,6 +106,7 @@ Deno.test("a key that is revoked ends its waiting worker, its reader and its pub
     endOf(a.jobs.dequeueJob({ queue: "empty" })),
     endOf(a.events.streamJobEvents({ jobId })),
     a.events.publishJobEvents(silent(published.resolve)).catch((error) => error),
+    endOf(a.workers.watch({ worker: { id: "w", name: "w" } })),
     endOf(b.jobs.dequeueJob({ queue: "empty" })),
   ];
   let othersEnd: unknown;
@@ -117,8 +118,11 @@ Deno.test("a key that is revoked ends its waiting worker, its reader and its pub
   server.writeKey(narrowed, ["submit"]);
   await within(server.clock.sleeping(4_000), () => "nobody watches the directory");
   server.clock.advance(4_001);
-  const [dequeued, read, sent, denied] = await within(Promise.all(ends), () => server.lines.join("\n"));
-  for (const end of [dequeued, read, sent]) {
+  const [dequeued, read, sent, watched, denied] = await within(
+    Promise.all(ends),
+    () => server.lines.join("\n"),
+  );
+  for (const end of [dequeued, read, sent, watched]) {
     assert.ok(end instanceof ConnectError && end.code === Code.Unauthenticated, String(end));
     assert.match(end.rawMessage, /^Not authenticated: the key was revoked on this server while the call/);
   }
@@ -127,5 +131,5 @@ Deno.test("a key that is revoked ends its waiting worker, its reader and its pub
   // Who was not revoked still gets a job.
   await c.jobs.enqueueJob({ queue: "other", jobParams: { command: "true" } });
   assert.equal(await within(othersStream, () => "the other's stream"), "ended");
-  assert.equal(server.lines.filter((line) => line.includes("Ended a call whose key")).length, 4);
+  assert.equal(server.lines.filter((line) => line.includes("Ended a call whose key")).length, 5);
 });
