@@ -100,20 +100,27 @@ Deno.test("a log without a command, and one of a host whose clock is ahead, can 
 Deno.test("two logs of the same execution are never mixed, and the second one hears why", async () => {
   await using server = await TestServer.start();
   const jobId = jobIdOf(1);
-  const { taskToken } = await server.workers.adoptExecution({ jobId, execution: 1, logId: "log-1" });
-  await server.events.publishJobEvents(publishRequests(taskToken, [[outputEvent(1)]]));
+  await server.workers.adoptExecution({ jobId, execution: 1, logId: "log-1" });
   await assertRefused(
     server.workers.adoptExecution({ jobId, execution: 1, logId: "log-2" }),
     Code.FailedPrecondition,
     /has an execution 1 of job .* already, and it is not the one that this log is of.*the log stays as it is/,
     "ADOPTION_OTHER_LOG",
   );
+  assert.equal((await server.control.getJob({ jobId })).executions.length, 1);
+});
+
+Deno.test("a log is not mixed with what was handed out here, and hears why", async () => {
+  await using server = await TestServer.start();
+  await server.enqueue();
+  const { jobId, taskToken } = await server.claim();
   await assertRefused(
     server.workers.adoptExecution({ jobId, execution: 2, logId: "log-2" }),
     Code.FailedPrecondition,
     /is run by another execution/,
     "ADOPTION_JOB_RUNS",
   );
+  await server.events.publishJobEvents(publishRequests(taskToken, [[outputEvent(1)]]));
   await server.jobs.completeJob({ taskToken, jobResult: { jobId, success: true } });
   await assertRefused(
     server.workers.adoptExecution({ jobId, execution: 2, logId: "log-2" }),
@@ -122,6 +129,24 @@ Deno.test("two logs of the same execution are never mixed, and the second one he
     "ADOPTION_JOB_HAS_EVENTS",
   );
   assert.equal((await server.control.getJob({ jobId })).executions.length, 1);
+});
+
+Deno.test("a reader of a job that ran twice elsewhere gets the second run, whichever log came first", async () => {
+  for (const order of [[1, 2], [2, 1]]) {
+    await using server = await TestServer.start();
+    const jobId = jobIdOf(1);
+    const tokens = new Map<number, string>();
+    for (const execution of order) {
+      const log = { jobId, execution, logId: `log-${execution}` };
+      const { taskToken } = await server.workers.adoptExecution(log);
+      tokens.set(execution, taskToken);
+      await server.events.publishJobEvents(publishRequests(taskToken, [[outputEvent(execution)]]));
+    }
+    await server.jobs.completeJob({ taskToken: tokens.get(2)!, jobResult: { jobId, success: true } });
+    const { job, executions } = await server.control.getJob({ jobId });
+    assert.equal(job!.state, JobState.COMPLETED);
+    assert.deepEqual(executions.map(({ number, eventCount }) => [number, eventCount]), [[1, 1n], [2, 1n]]);
+  }
 });
 
 Deno.test("of two hosts that adopt the same execution at once, one gets it", async () => {

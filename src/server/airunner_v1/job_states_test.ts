@@ -215,7 +215,7 @@ const TABLE: Record<string, Partial<Record<string, string>>> = {
     "delete": "JOB_NOT_ENDED RUNNING",
     "adopt 1, own log": "repeated RUNNING",
     "adopt 1, other log": "ADOPTION_OTHER_LOG RUNNING",
-    "adopt 2": "ADOPTION_JOB_RUNS RUNNING",
+    "adopt 2": "new RUNNING",
     "succeed": "ok COMPLETED",
     "fail": "ok FAILED",
     "expire": "ok FAILED",

@@ -84,6 +84,36 @@ export const ADOPTION_PROMISES: StorePromises = {
     assert.equal((await test.jobs.executions(jobId)).length, 1);
   },
 
+  "each log of a job makes its execution, and the latest decides the job's state": async (test) => {
+    const first = { execution: 1, logId: "log-a" };
+    const second = { execution: 2, logId: "log-b" };
+    assert.deepEqual(await adopt(test, first), { outcome: "new" });
+    assert.deepEqual(await adopt(test, second), { outcome: "new" });
+    assert.deepEqual(await adopt(test, first), { outcome: "repeated" });
+    const runs = async () =>
+      (await test.jobs.executions("elsewhere")).map((row) => row.expiresAtMs !== undefined);
+    assert.deepEqual(await runs(), [false, true]);
+    await test.append((await test.jobs.executionId("elsewhere", 1))!, 1, 2);
+    assert.equal(await test.jobs.complete("elsewhere", 1, failure, test.nowMs), "superseded");
+    assert.equal(await test.jobs.complete("elsewhere", 2, success, test.nowMs), "done");
+    assert.equal((await test.jobs.job("elsewhere"))!.state, JobState.COMPLETED);
+  },
+
+  "an earlier log of a job that comes later changes nothing but its own execution": async (test) => {
+    await adopt(test, { execution: 2, logId: "log-b" });
+    await test.append((await test.jobs.executionId("elsewhere", 2))!, 1);
+    await test.jobs.complete("elsewhere", 2, success, test.nowMs);
+    assert.deepEqual(await adopt(test, { execution: 1, logId: "log-a" }), { outcome: "new" });
+    assert.equal((await test.jobs.job("elsewhere"))!.state, JobState.COMPLETED);
+    assert.equal(await test.jobs.nextExpiryMs(), undefined);
+    assert.equal(await test.jobs.latestExecution("elsewhere"), 2);
+    await test.append((await test.jobs.executionId("elsewhere", 1))!, 1, 2);
+    assert.deepEqual(
+      (await test.jobs.executions("elsewhere")).map((row) => [row.execution, row.eventCount, row.outcome]),
+      [[1, 2, "requeued"], [2, 1, "completed"]],
+    );
+  },
+
   "a log is not mixed with a run that wrote nothing and has a result": async (test) => {
     const { job: { jobId } } = await test.running();
     await test.jobs.complete(jobId, 1, success, test.nowMs);

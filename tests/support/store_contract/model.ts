@@ -117,14 +117,22 @@ export class ModelStore {
       }
       return "repeated";
     }
-    const isInTheWay = ({ expiresAtMs, sequences, outcome }: ModelExecution) =>
-      expiresAtMs !== undefined || sequences.size > 0 || outcome === "completed";
+    const isInTheWay = ({ logId, expiresAtMs, sequences, outcome }: ModelExecution) =>
+      logId === undefined && (expiresAtMs !== undefined || sequences.size > 0 || outcome === "completed");
     if (own || job?.executions.some(isInTheWay)) return "refused";
     const adopting = job ??
       { jobId, isAdopted: true, isCancelled: false, executions: [], state: JobState.RUNNING };
     if (!job) this.jobs.push(adopting);
-    adopting.executions.push(this.#begin(number, logId));
+    const adopted = this.#begin(number, logId);
+    const latest = adopting.executions.at(-1);
+    adopting.executions.push(adopted);
     adopting.executions.sort((a, b) => a.number - b.number);
+    if (latest !== undefined && latest.number > number) {
+      adopted.expiresAtMs = undefined;
+      adopted.outcome = "requeued";
+      return "new";
+    }
+    if (latest?.expiresAtMs !== undefined) this.#endUnfinished(adopting, latest);
     adopting.state = JobState.RUNNING;
     return "new";
   }

@@ -162,8 +162,8 @@ export interface Adoption {
 
 /**
  * - `other_log`: there is an execution of that number that this log is not of.
- * - `job_runs`: another execution of the job runs.
- * - `job_has_events`: another execution of the job has events, or a result.
+ * - `job_runs`: another execution of the job, one that was handed out here, runs.
+ * - `job_has_events`: another execution of the job, one that was handed out here, has events or a result.
  */
 export type AdoptionRefusal = "other_log" | "job_runs" | "job_has_events";
 
@@ -253,7 +253,9 @@ export interface JobStore {
   /**
    * Makes the execution, and its job where there is none, RUNNING for `visibilityMs`. `repeated`: it was
    * made from this log before; when it has expired since, it runs again. `refused`: these events would be
-   * mixed with those of another run.
+   * mixed with those of another run. A job may have been run several times before this database knew of it:
+   * each of its logs makes an execution, in whatever order they come, and the latest of them runs and decides
+   * the job's state.
    */
   adopt(adoption: Adoption, visibilityMs: number, nowMs: number): Promise<AdoptionOutcome>;
 }

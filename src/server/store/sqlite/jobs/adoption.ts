@@ -4,6 +4,7 @@
 import { JobState } from "../../../../events/gen/job/v1/job_pb.ts";
 import type { Adoption, AdoptionOutcome, AdoptionRefusal } from "../../contract.ts";
 import type { Sql } from "../sql.ts";
+import { end, endUnfinished } from "./expiry.ts";
 import { insertExecution } from "./handing_out.ts";
 import { type ExecutionRow, findJob, type JobRow, setState } from "./rows.ts";
 import { insertJob } from "./submission.ts";
@@ -21,6 +22,10 @@ export function adopt(sql: Sql, adoption: Adoption, visibilityMs: number, nowMs:
     }
     const reason = own ? "other_log" : whyNot(executions);
     if (reason !== undefined) return { outcome: "refused", reason };
+    const latest = executions.at(-1);
+    const isLatest = latest === undefined || latest.number < adoption.execution;
+    // Only the latest execution of a job runs, and decides its state.
+    if (isLatest && latest && latest.expires_at_ms !== null) endUnfinished(sql, latest, nowMs);
     const execution = {
       job: job?.id ?? insertAdoptedJob(sql, adoption, nowMs),
       number: adoption.execution,
@@ -29,17 +34,19 @@ export function adopt(sql: Sql, adoption: Adoption, visibilityMs: number, nowMs:
       worker: adoption.worker,
       logId: adoption.logId,
     };
-    insertExecution(sql, execution, nowMs);
-    if (job) setState(sql, job.id, JobState.RUNNING, nowMs);
+    const id = insertExecution(sql, execution, nowMs);
+    if (!isLatest) end(sql, id, "requeued", nowMs);
+    else if (job) setState(sql, job.id, JobState.RUNNING, nowMs);
     return { outcome: "new" };
   });
 }
 
-/** What of the job's other executions is in the way. */
+/** What of the job's other executions is in the way; those that come from logs themselves never are. */
 function whyNot(executions: readonly ExecutionRow[]): AdoptionRefusal | undefined {
-  if (executions.some((row) => row.expires_at_ms !== null)) return "job_runs";
+  const others = executions.filter(({ log_id }) => log_id === null);
+  if (others.some((row) => row.expires_at_ms !== null)) return "job_runs";
   // A result without events is one of a run that wrote none.
-  if (executions.some((row) => row.event_count > 0 || row.outcome === "completed")) return "job_has_events";
+  if (others.some((row) => row.event_count > 0 || row.outcome === "completed")) return "job_has_events";
   return undefined;
 }
 

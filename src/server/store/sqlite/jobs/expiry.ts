@@ -29,15 +29,25 @@ export function endUnfinished(sql: Sql, row: ExecutionRow, nowMs: number): Reque
   )!;
   const isCancelled = job.cancel_requested_at_ms !== null;
   const isAdopted = job.is_adopted !== 0;
-  sql.run(
-    "UPDATE executions SET expires_at_ms = NULL, ended_at_ms = ?, outcome = ? WHERE id = ?",
-    nowMs,
-    isCancelled ? "cancelled" : "requeued",
-    row.id,
-  );
+  end(sql, row.id, isCancelled ? "cancelled" : "requeued", nowMs);
   const state = isCancelled ? JobState.CANCELLED : isAdopted ? JobState.FAILED : JobState.SCHEDULED;
   setState(sql, row.job, state, nowMs);
   return { jobId: job.job_id, queue: job.queue, execution: row.number, isCancelled, isAdopted };
+}
+
+/** Without a result, and without a word on what becomes of its job. */
+export function end(
+  sql: Sql,
+  execution: number | bigint,
+  outcome: "requeued" | "cancelled",
+  nowMs: number,
+): void {
+  sql.run(
+    "UPDATE executions SET expires_at_ms = NULL, ended_at_ms = ?, outcome = ? WHERE id = ?",
+    nowMs,
+    outcome,
+    execution,
+  );
 }
 
 export function nextExpiryMs(sql: Sql): number | undefined {
