@@ -46,23 +46,24 @@ export class FakeWatch {
   }
 
   async *messages(signal: AbortSignal): AsyncGenerator<Message> {
-    signal.addEventListener("abort", () => this.#wake.resolve());
-    try {
-      for (;;) {
-        const message = this.#messages.shift();
-        if (message instanceof ConnectError) throw message;
-        if (message !== undefined) {
-          yield message;
-          continue;
-        }
-        if (signal.aborted) return;
-        this.#wake = Promise.withResolvers<void>();
-        await this.#wake.promise;
+    for (;;) {
+      const message = this.#messages.shift();
+      if (message instanceof ConnectError) throw message;
+      if (message !== undefined) {
+        yield message;
+        continue;
       }
-    } finally {
-      this.isClosed = true;
-      this.#closed.resolve();
+      if (signal.aborted) return;
+      this.#wake = Promise.withResolvers<void>();
+      await this.#wake.promise;
     }
+  }
+
+  /** A client that goes away may never ask for the next message again, so its going is what ends this. */
+  end(): void {
+    this.isClosed = true;
+    this.#closed.resolve();
+    this.#wake.resolve();
   }
 }
 
@@ -97,6 +98,7 @@ export class FakeWorkerService {
     await Promise.resolve();
     const refusal = this.refusals.shift();
     const watch = new FakeWatch(request);
+    signal.addEventListener("abort", () => watch.end());
     this.watches.push(watch);
     this.onWatch(watch);
     for (const watcher of this.#watchers.splice(0)) watcher();
