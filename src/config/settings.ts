@@ -218,7 +218,7 @@ export const SETTINGS = {
     "--adopt",
     oneOf(["own", "all", "never"]),
     "own",
-    "logs of jobs that the server does not know, which it is to make the jobs of: own (those it lost), all or never",
+    "which logs a server that does not know their jobs is asked to make the jobs of: own, all or never",
   ),
 
   archiveOnComplete: setting(

@@ -52,8 +52,8 @@ export class Story {
   }
 
   /**
-   * How a job ends that had not ended when its worker did, and that nobody can run again: the server which had
-   * all of its parameters has lost it, and the log has only its command.
+   * How a job ends that had not ended when its worker did, and that nobody can run again: the server which
+   * had all of its parameters has lost it, and the log has only its command.
    */
   get abandonedEnd(): JobEnd {
     return {

@@ -16,7 +16,6 @@ import { archiveDelivered } from "./archive_delivered.ts";
 import { adoptLog, type AdoptResult, mayAdopt } from "./adopt_log.ts";
 import { type DeliveryResult, LogDelivery } from "./deliver_log.ts";
 import type { JobContext } from "./job_context.ts";
-import { type EndedBy, endedBy, isOurs } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
 import { Story } from "./story.ts";
 import { messageOf } from "../platform/error_text.ts";
@@ -59,7 +58,9 @@ function leaveUnnamed({ logger, logsInHand }: JobContext, path: string): void {
 
 /** What taking up a log came to. */
 interface TakenUp {
-  /** Whether nothing more is to be done with it in this run, so that it is not reported again every minute. */
+  /**
+   * Whether nothing more is to be done with it in this run, so that it is not reported again every minute.
+   */
   readonly isDone: boolean;
   readonly result: DeliveryResult;
 }
@@ -191,7 +192,9 @@ async function adoptForgotten(context: JobContext, path: string, adoptionsLeft: 
   return leaveAlone(context, found, `the server does not know the job, and refuses it: ${answer.message}`);
 }
 
-/** The server that it is to be delivered to never had it: it is another one's, or another program wrote it. */
+/**
+ * The server that it is to be delivered to never had it: it is another one's, or another program wrote it.
+ */
 async function adoptForeign(context: JobContext, found: Found, adoptionsLeft: number): Promise<TakenUp> {
   const { serverUrl, settings } = context;
   const { execution, path } = found.log;
