@@ -218,7 +218,7 @@ export const SETTINGS = {
     "--adopt",
     oneOf(["own", "all", "never"]),
     "own",
-    "which logs a server that does not know their jobs is asked to make the jobs of: own, all or never",
+    "logs from which a server may make jobs it lacks: own, all or never",
   ),
 
   archiveOnComplete: setting(

@@ -109,7 +109,10 @@ export function replayProblem(one: Replayed): string {
         `  Next: airunner wal inspect ${word(path)}`;
     case "refused":
       return `${left}: the server refuses them: ${shown(reason ?? "")}.\n  ${safe}. ` +
-        "It may have forgotten this execution, or be another server than the one that started the job: check --server";
+        (plan.isAdoption
+          ? "The server has the job from elsewhere, and needs this only if its own copy is bad: see airunner logs"
+          : "It may have forgotten this execution, or be another server than the one that started the job: " +
+            "check --server");
     case "unreachable":
       return `${left}: the server does not answer: ${
         shown(reason ?? "")
