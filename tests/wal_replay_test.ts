@@ -60,7 +60,10 @@ Deno.test("an archive of an unsent log is replayed from the archive, and then ar
   ]]);
   const resend = await sandbox.run(["wal", "replay", job.jobId, "--resend"]);
   assert.equal(resend.code, 1);
-  assert.match(resend.stderr, /AdoptExecution: This server has an execution 1 of job [^]*The server has the job/);
+  assert.match(
+    resend.stderr,
+    /AdoptExecution: This server has an execution 1 of job [^]*The server has the job/,
+  );
 });
 
 Deno.test("events that were given up are sent with --failed, from a log and from an archive, and without it are not", async () => {
