@@ -86,10 +86,10 @@ Deno.test("a server that has another run under these ids is left in peace, and t
   const server = new ForgetfulServer();
   server.newRun("job-1", { logId: "another" });
   leave(fixture, "job-1.wal", ended("job-1"));
-  const worker = await fixture.runQueue(options(server));
-  await worker.waitFor(
-    /WRN Left a log alone: the server does not know the job, and refuses it: .*adoption other log/,
-  );
+  const worker = fixture.startWorker(options(server));
+  await worker.waitFor(/WRN The server does not know the token of a log.*adoption other log/);
+  worker.drain.abort();
+  await worker.ended();
   assert.deepEqual(names(server.of("job-1")), []);
   assert.equal((await facts(`${fixture.walDir}/job-1.wal`)).pending, 2);
 });

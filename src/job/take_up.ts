@@ -187,9 +187,15 @@ async function adoptForgotten(context: JobContext, path: string, adoptionsLeft: 
   }
   const answer = await adopt(context, found);
   if (answer.outcome === "adopted") return await openAndFinish(context, path, adoptionsLeft - 1);
-  // A server without the call may only have had a bad moment.
-  if (answer.outcome === "unsupported") return await openAndFinish(context, path, 0);
-  return leaveAlone(context, found, `the server does not know the job, and refuses it: ${answer.message}`);
+  if (answer.outcome === "refused") {
+    context.logger.warn(
+      `The server does not know the token of a log, and does not adopt its job: ${answer.message} ` +
+        "- going on to try; nothing of it is lost",
+      { path },
+    );
+  }
+  // It may only have had a bad moment, or come to know the token again.
+  return await openAndFinish(context, path, 0);
 }
 
 /**
