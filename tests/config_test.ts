@@ -38,6 +38,7 @@ const VALUES: Record<keyof typeof SETTINGS, [file: string, variable: string, fla
   retryMaxInterval: ["2m", "3m", "4m"],
   retryMultiplier: ["1.5", "3", "4"],
   retryAttempts: ["1", "2", "3"],
+  adopt: ["all", "never", "own"],
   archiveOnComplete: ["false", "true", "false"],
   compressionLevel: ["1", "2", "9"],
   retentionDays: ["7", "8", "9"],

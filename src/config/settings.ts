@@ -221,6 +221,13 @@ export const SETTINGS = {
     "tries after which an event that the server refuses for good counts as failed",
     RELOADABLE,
   ),
+  adopt: setting(
+    "Adopt",
+    "--adopt",
+    oneOf(["own", "all", "never"]),
+    "own",
+    "logs from which a server may make jobs it lacks: own, all or never",
+  ),
 
   archiveOnComplete: setting(
     "ArchiveOnComplete",

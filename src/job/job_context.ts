@@ -8,7 +8,9 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { LogOptions } from "../wal/log.ts";
+import type { AdoptMode } from "./adopt_log.ts";
 import type { BatchLimits } from "./batcher.ts";
+import type { Cancellations } from "./cancellations.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
 import type { ExecuteSettings } from "./execute_options.ts";
@@ -17,6 +19,7 @@ import type { WorkDirectories } from "./work_directories.ts";
 import type { OutstandingCompletions } from "./outstanding.ts";
 import { PROOF_MS } from "./refusal_proof.ts";
 import type { JobClient } from "../client/job_client.ts";
+import type { WorkerClient } from "../client/worker_client.ts";
 import type { Files } from "../platform/files.ts";
 import type { Processes } from "../platform/processes.ts";
 
@@ -34,6 +37,8 @@ export interface JobSettings extends ExecuteSettings {
   backoff: BackoffSettings;
   /** How long a server has to refuse to complete a job until that is believed; see `refusal_proof.ts`. */
   refusalProofMs: number;
+  /** Which logs the server may be asked to adopt. */
+  adopt: AdoptMode;
   archiveOnComplete: boolean;
   /** zstd level. */
   compressionLevel: number;
@@ -65,7 +70,7 @@ export interface JobObserver {
 /**
  * `interrupted`: by the worker, so that it will run again. `failed`: also a job that could not be started.
  */
-export type JobEndResult = "succeeded" | "failed" | "interrupted";
+export type JobEndResult = "succeeded" | "failed" | "cancelled" | "interrupted";
 
 /** How a worker is, as those see it who watch it. */
 export interface WorkerState {
@@ -101,6 +106,8 @@ export interface JobContext {
   /** Logs that only their archiving is left to do for, with how their jobs ended. */
   logsToArchive: Map<string, JobEnd | undefined>;
   outstanding: OutstandingCompletions;
+  cancellations: Pick<Cancellations, "listen">;
+  workerClient: WorkerClient;
   /** Told when a job was given back, to be in its queue again a second later. */
   onReleased(): void;
   clock: Clock;

@@ -9,6 +9,7 @@
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
 import { aborted } from "../platform/aborted.ts";
+import { mayAdopt } from "./adopt_log.ts";
 import { archiveDelivered } from "./archive_delivered.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
@@ -20,6 +21,7 @@ import type { JobContext, JobEndResult } from "./job_context.ts";
 import { EXIT_OURS, OURS } from "./job_ending.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
+import { takeUpLog } from "./take_up.ts";
 import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -52,15 +54,18 @@ export async function runJob(
     taskToken,
     queue,
     isOrphan: false,
+    mayAdopt: mayAdopt(context.settings.adopt, log.execution, context.serverUrl),
     logger,
   });
   let result: DeliveryResult;
   let end: JobEnd | undefined;
   let isStarted = true;
   let cleared: Promise<void> | undefined;
+  using listening = context.cancellations.listen(job.jobId, taskToken);
   try {
-    const run = await execute(context, dequeued, log, delivery, logger);
+    const run = await execute(context, dequeued, log, delivery, listening.signal, logger);
     onProcessEnded();
+    listening[Symbol.dispose]();
     // Where something of it may still run, whoever takes up the log clears up.
     if (run.kind !== "left") cleared = clearWorkDirectory(context, log, logger);
     if (run.kind === "ended") end = run.end;
@@ -82,8 +87,9 @@ export async function runJob(
     logger.error("The log stays where it is, for inspection", { path: log.path });
     return result;
   }
+  if (result === "forgotten") return await takeUpLog(context, log.path);
   if (result === "left") context.logsInHand.delete(log.path);
-  else await archiveDelivered(context, log.path, end, logger);
+  else if (result !== "differs") await archiveDelivered(context, log.path, end, logger);
   return isStarted ? result : "not_started";
 }
 
@@ -110,6 +116,7 @@ async function execute(
   { job }: DequeuedJob,
   log: Log,
   delivery: LogDelivery,
+  cancel: AbortSignal,
   logger: Logger,
 ): Promise<Run> {
   const { clock, settings, budget, environment, jobUser, workDirectories, drain, stop, observe } = context;
@@ -141,6 +148,7 @@ async function execute(
       logger,
       drain,
       stop,
+      cancel,
       processes: context.processes,
     });
     if (result.kind === "not_started") {
@@ -167,15 +175,16 @@ async function execute(
       `Output after sequence ${delivery.lastDurableSequence} is lost`;
     return {
       kind: "ended",
-      end: { exitCode: EXIT_OURS, errorMessage, timedOut: false, startedAtMs, endedAtMs: clock.nowMs() },
+      end: { exitCode: EXIT_OURS, errorMessage, endedBy: undefined, startedAtMs, endedAtMs: clock.nowMs() },
     };
   } finally {
     over.abort();
   }
 }
 
-function resultName({ exitCode, timedOut }: JobEnd): JobEndResult {
-  return exitCode === 0 && !timedOut ? "succeeded" : "failed";
+function resultName({ exitCode, endedBy }: JobEnd): JobEndResult {
+  if (endedBy === "cancellation") return "cancelled";
+  return exitCode === 0 && endedBy === undefined ? "succeeded" : "failed";
 }
 
 /**
@@ -226,7 +235,7 @@ async function withoutLog(
     const end = {
       exitCode: EXIT_CANNOT_RUN,
       errorMessage,
-      timedOut: false,
+      endedBy: undefined,
       startedAtMs: nowMs,
       endedAtMs: nowMs,
     };

@@ -8,7 +8,7 @@ import { encodeHeader, encodeRecord, Status } from "../wal/format.ts";
 import { Log } from "../wal/log.ts";
 import { scanLog } from "../wal/reader.ts";
 import { resultOf } from "./complete_job.ts";
-import { Story } from "./take_up.ts";
+import { Story } from "./story.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { systemHost } from "../platform/system_host.ts";
 
@@ -64,6 +64,19 @@ Deno.test("a log under a name that no worker gives is left alone and said once, 
   assert.equal(said.length, 1, warnings(worker).join("\n"));
   assert.match(said[0], /Left a log alone: its name is not one that a worker gives.*airunner wal replay/);
   assert.deepEqual(fixture.files(fixture.walDir), [copy.slice(fixture.walDir.length + 1)]);
+});
+
+Deno.test("a log tells that its job was cancelled, whatever its command made of that", () => {
+  const story = new Story();
+  const say = (errorMessage: string) =>
+    story.add(createEvent(1n, AT_MS, { case: "processError", value: { errorMessage } }));
+  say("Cancelled: not needed");
+  say("A process that the command had left in the background still held its output open");
+  const unfinished = story.end;
+  assert.equal(unfinished, undefined, "before its PROCESS_END it goes back, and the server knows");
+  story.add(ended(3n, 0));
+  assert.deepEqual([story.end?.endedBy, story.end?.errorMessage], ["cancellation", "Cancelled: not needed"]);
+  assert.equal(resultOf("job-1", story.end!, 0).success, false);
 });
 
 Deno.test("a log of a job that had ended is delivered, completed and archived", async () => {

@@ -8,10 +8,12 @@ import { WORKER_TIMES } from "./worker_options.ts";
 import { DAY_MS } from "../platform/time_units.ts";
 import { nextDelayMs } from "../client/backoff.ts";
 import { aborted } from "../platform/aborted.ts";
+import { Cancellations } from "./cancellations.ts";
 import { DiskBudget } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
 import { createJobClient, type DequeuedJob } from "../client/job_client.ts";
 import { CallError } from "../client/call_error.ts";
+import { createWorkerClient, shownName, type WorkerIdentity } from "../client/worker_client.ts";
 import { takeNoMoreThan } from "./excess_jobs.ts";
 import { OutstandingCompletions } from "./outstanding.ts";
 import { releaseJob } from "./keep_visible.ts";
@@ -55,6 +57,7 @@ class Worker {
   readonly #settings: WorkerSettings;
   readonly #context: JobContext;
   readonly #home: WorkerHome;
+  readonly #cancellations: Cancellations;
   /** Aborts when no more jobs are taken, for whatever reason. */
   readonly #closing = new AbortController();
   readonly #jobs = new Set<Promise<void>>();
@@ -81,6 +84,20 @@ class Worker {
     const { clock, logger, walDir, transport } = options;
     this.#home = new WorkerHome(options);
     const stopping = AbortSignal.any([options.drain, options.stop, this.#closing.signal]);
+    const workerClient = createWorkerClient({
+      transport,
+      clock,
+      requestTimeoutMs: settings.requestTimeoutMs,
+      logger,
+    });
+    this.#cancellations = new Cancellations({
+      client: workerClient,
+      worker: () => this.#identity,
+      backoff: settings.backoff,
+      clock,
+      random: options.random,
+      logger,
+    });
     this.#context = {
       ...options,
       settings,
@@ -90,7 +107,10 @@ class Worker {
         clock,
         requestTimeoutMs: settings.requestTimeoutMs,
         visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
+        worker: { id: options.workerId, name: options.workerName },
       }),
+      workerClient,
+      cancellations: this.#cancellations,
       budget: new DiskBudget({
         directory: walDir,
         unsentBytesMax: settings.unsentBytesMax,
@@ -105,6 +125,11 @@ class Worker {
       onReleased: () => this.#releasedAtMs = clock.elapsedMs(),
       drain: stopping,
     };
+  }
+
+  get #identity(): WorkerIdentity {
+    const { workerId: id, workerName, version, queue } = this.#options;
+    return { id, name: shownName(workerName), version, queue, concurrency: this.#concurrency };
   }
 
   #change({ concurrency, backoff, ...changes }: WorkerChanges): void {
@@ -130,6 +155,9 @@ class Worker {
       if (!this.#closing.signal.aborted) logger.debug("No new jobs are taken", { running });
     });
     const beside = [announced, this.#takeUpRepeatedly(), this.#retainRepeatedly()];
+    const over = new AbortController();
+    aborted(stop, over.signal).then(() => over.abort());
+    const listening = this.#cancellations.run(over.signal);
     await this.#unlessStopped(async () => {
       try {
         this.#result.end = await this.#takeJobs();
@@ -137,6 +165,9 @@ class Worker {
         // Whatever it was that ended the taking of jobs, those that run are seen through to their ends.
         this.#closing.abort();
         await Promise.all([...beside, ...this.#jobs]);
+        // Until the last of them has ended, somebody may want to cancel it.
+        over.abort();
+        await listening;
       }
     });
     await outstanding.addTo(this.#result);
@@ -185,6 +216,7 @@ class Worker {
         if (isIdle) return "idle";
         reachedAtMs = clock.elapsedMs();
         wasReached = true;
+        if (failures > 0) this.#cancellations.serverIsBack();
         failures = 0;
       } catch (error) {
         if (drain.aborted) break;
@@ -283,7 +315,7 @@ class Worker {
     try {
       const outcome = await runJob(this.#context, dequeued, freeSlot);
       if (outcome === "completed") this.#result.jobsCompleted++;
-      else if (outcome === "left") this.#result.jobsLeft++;
+      else if (outcome === "left" || outcome === "differs") this.#result.jobsLeft++;
       this.#startFailures = outcome === "not_started" ? this.#startFailures + 1 : 0;
     } catch (error) {
       // A mistake of ours in one job must not end the others; its log stays and is taken up by the next run.

@@ -11,11 +11,12 @@ import { readLogFile } from "../wal/reader.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
 import type { Execution } from "../wal/execution.ts";
-import { isUncompleted } from "../wal/completion.ts";
+import { isSettled, isUncompleted } from "../wal/completion.ts";
 import { LogTally } from "../survey/log_tally.ts";
 import { scanBytes } from "../survey/scan.ts";
 import { examineDamage } from "../survey/damage.ts";
 import { openLog, openPastDamage } from "../survey/open_log.ts";
+import { type AdoptMode, mayAdopt } from "../job/adopt_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
 import { messageOf } from "../platform/error_text.ts";
@@ -49,6 +50,8 @@ export interface PlannedReplay {
   readonly isCompletionDue: boolean;
   readonly execution: Execution | undefined;
   readonly isCompressed: boolean;
+  /** The log has no token, and the server is to give one: all of it is sent. */
+  readonly isAdoption?: boolean;
   readonly obstacle: Obstacle | undefined;
 }
 
@@ -85,6 +88,18 @@ export async function planReplay(
     const reason = messageOf(error);
     return { ...nothing, isCompressed: target.kind === "archive", obstacle: { kind: "unreadable", reason } };
   }
+}
+
+/** The plan, without the lack of a token in its way where the server is to adopt the execution. */
+export function withAdoption(
+  plan: PlannedReplay,
+  mode: AdoptMode,
+  server: string | undefined,
+): PlannedReplay {
+  const { obstacle, execution } = plan;
+  const isInNeed = obstacle?.kind === "no_token" || obstacle?.kind === "no_execution";
+  if (!isInNeed || server === undefined || !mayAdopt(mode, execution, server)) return plan;
+  return { ...plan, wanted: plan.events, isAdoption: true, obstacle: undefined };
 }
 
 /**
@@ -157,7 +172,7 @@ async function settledArchive(
   if (resend) return undefined;
   const summary = await readSummary(files, target.path);
   if (summary === undefined || summary.pending > 0 || (failed && summary.failed > 0)) return undefined;
-  if (summary.completion === "due" || summary.completion === "refused") return undefined;
+  if (!isSettled(summary.completion)) return undefined;
   return {
     target,
     wanted: 0,

@@ -16,7 +16,8 @@ import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
 import { type CompletionMark, completionRecord } from "./completion.ts";
 import { LogWriteError } from "./errors.ts";
-import { encodeFailure, type Execution, type Failure } from "./execution.ts";
+import { type ChecksummedRange, EventsChecksum } from "./events_checksum.ts";
+import { encodeFailure, type Execution, executionRecord, type Failure } from "./execution.ts";
 import { RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
 import type { GroupEntry } from "./group.ts";
 import { GroupCommit, type LogObserver, type OpenLog, type SyncMode } from "./group_commit.ts";
@@ -63,7 +64,12 @@ export interface NewEvent {
 
 export class Log {
   readonly path: string;
+  /** By the log's latest execution record. */
   readonly execution: Execution | undefined;
+  /** Whether a server made that execution anew from this log, which it did not know before. */
+  readonly isAdopted: boolean;
+  /** What tells this log from every other one; undefined for one without records. */
+  readonly origin: Uint8Array<ArrayBuffer> | undefined;
   #clock: Clock;
   #observe: LogObserver;
   #logger: Logger;
@@ -80,17 +86,21 @@ export class Log {
   #reader: PendingReader;
   #waiting = new Set<() => void>();
   #reopened: ReadonlySet<bigint>;
+  /** Over all events, of a log that was made here and not opened. */
+  #checksum: EventsChecksum | undefined;
   #closed: Promise<void> | undefined;
   /** The end of the queue of calls that use the backlog across an await. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    { path, file, bytes, ledger, pendingBytes, execution }: ReadyFile,
+    { path, file, bytes, ledger, pendingBytes, execution, isAdopted, origin }: ReadyFile,
     options: OpenOptions,
   ) {
     const { logger = silentLogger, sync = { mode: "always" }, clock, observe = {} } = options;
     this.path = path;
     this.execution = execution;
+    this.isAdopted = isAdopted;
+    this.origin = origin;
     this.#clock = clock;
     this.#observe = observe;
     this.#logger = logger;
@@ -132,7 +142,9 @@ export class Log {
     const { files, logger = silentLogger, clock, observe } = options;
     try {
       const made = await createLogFile({ files, logger }, directory, names, execution, clock.nowMs());
-      return new Log(made, options).#opened();
+      const log = new Log(made, options);
+      log.#checksum = new EventsChecksum();
+      return log.#opened();
     } catch (error) {
       if (error instanceof LogWriteError) observe?.writeFailed?.(error.noSpace);
       throw error;
@@ -184,6 +196,15 @@ export class Log {
   /** When the oldest pending event happened, Unix milliseconds. */
   get oldestPendingTimestampMs(): number | undefined {
     return this.#counts.pending > 0 ? this.#reader.oldestTimestampMs : undefined;
+  }
+
+  /**
+   * The checksums of all events that were written and not given up, as a server that has them all would
+   * compute them. Undefined when they are not known, because the log was opened or events have failed: then
+   * `StoredEvents` reads them.
+   */
+  get checksummedRanges(): ChecksummedRange[] | undefined {
+    return this.#counts.failed > 0 ? undefined : this.#checksum?.ranges();
   }
 
   /** Why the log takes no more; undefined while it does. */
@@ -328,6 +349,16 @@ export class Log {
     return this.#commit.append(completionRecord(mark, BigInt(this.#clock.nowMs())));
   }
 
+  /**
+   * A server has adopted the execution, and gave it the token that `execution` has; on stable storage when
+   * this resolves. Every event is pending from then on for whoever opens the log next; here nothing changes,
+   * so close it.
+   * @throws as `append`; the log does not say so then
+   */
+  adopt(execution: Execution & { task_token: string }): Promise<void> {
+    return this.#commit.append(executionRecord(execution, BigInt(this.#clock.nowMs())));
+  }
+
   /** Waits for what is queued, and releases the lock. */
   close(): Promise<void> {
     this.#closed ??= this.#turn.then(() => this.#commit.close()).finally(() => this.#observe.closed?.(this));
@@ -345,6 +376,7 @@ export class Log {
   #written(entry: GroupEntry, offset: number): void {
     this.#reader.wrote({ ...entry, offset });
     if (entry.status !== Status.PENDING) return;
+    this.#checksum?.addWritten(entry);
     this.#counts.events++;
     this.#counts.pending++;
     this.#pendingBytes += RECORD_OVERHEAD_BYTES + entry.payloadBytes;

@@ -27,6 +27,7 @@ export const WORKER_SETTINGS = [
   "retryMaxInterval",
   "retryMultiplier",
   "retryAttempts",
+  "adopt",
   "archiveOnComplete",
   "compressionLevel",
   "retentionDays",
