@@ -4,7 +4,7 @@
  */
 import type { LogBytes } from "./reader.ts";
 import type { Problem } from "./scanner.ts";
-import type { SequenceRange } from "./sequence_gaps.ts";
+import type { SequenceRange } from "../platform/sequence_gaps.ts";
 
 /** Reads the damaged file from its beginning, as often as it is called. */
 export type OpenBytes = () => LogBytes | Promise<LogBytes>;
