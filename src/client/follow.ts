@@ -127,7 +127,9 @@ class Following {
   /** Who begins in the middle cannot tell what lies before it from what was not sent. */
   #notSent(): number {
     if (this.#options.fromSequence > 1n || this.#ended === undefined) return 0;
-    return Math.max(0, this.#ended.eventCount - this.#position.count);
+    // What was taken may be another execution's, and nothing of the one that counts.
+    const taken = this.#position.isUnproven ? 0 : this.#position.count;
+    return Math.max(0, this.#ended.eventCount - taken);
   }
 
   async #readUnlessBroken(): Promise<StreamEnd> {
@@ -232,7 +234,7 @@ class Following {
     const { clock } = this.#options;
     // Whether the execution is the one we know shows at its beginning as well, at once.
     if (end === "skipped" && this.#position.rewind()) return;
-    const isShort = this.#ended !== undefined || this.#gapsLeft >= LONG_WAITS_MAX;
+    const isShort = end === "gap" && (this.#ended !== undefined || this.#gapsLeft >= LONG_WAITS_MAX);
     const waits = isShort ? GAP_WAITS_SHORT_MS : GAP_WAITS_MS;
     if (this.#gapTries < waits.length) {
       await clock.sleep(waits[this.#gapTries++]);

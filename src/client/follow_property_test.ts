@@ -11,6 +11,8 @@ import { followJob, type FollowOptions } from "./follow.ts";
 import type { JobFacts } from "./job_facts.ts";
 import { ServerError } from "./server_error.ts";
 
+const SKIPS_MAX = 3;
+
 /** What happens to one event of one stream. */
 type Mischief = "drop" | "repeat" | "swap" | "break" | "close" | "none";
 
@@ -62,6 +64,8 @@ class ModelServer {
   readonly #old: JobEvent[];
   readonly #kept: JobEvent[];
   #isFirst = true;
+  /** How many streams in a row began with another event than was asked for. */
+  #skips = 0;
 
   constructor(world: World, kept: JobEvent[]) {
     this.#mischief = [...world.mischief];
@@ -88,13 +92,19 @@ class ModelServer {
     const queue = this.#isFirst ? [...this.#old, ...this.#kept] : history;
     this.#isFirst = false;
     let wasOld = false;
+    let isBeginning = true;
     while (queue.length > 0) {
       // The protocol does not name executions: with the beginning of one left out, nobody can tell it from the
       // end of the one before.
       const isTurn = isOld(queue[0]) || wasOld;
       wasOld = isOld(queue[0]);
       const dealt = this.#mischief.shift() ?? "none";
-      const what = isTurn && (dealt === "drop" || dealt === "swap") ? "none" : dealt;
+      const isLeftOut = dealt === "drop" || dealt === "swap";
+      // One that never begins where it is asked to cannot be told from one that has another execution.
+      const isSkipped = isBeginning && isLeftOut;
+      this.#skips = isSkipped ? this.#skips + 1 : isBeginning ? 0 : this.#skips;
+      isBeginning = false;
+      const what = isLeftOut && (isTurn || this.#skips > SKIPS_MAX) ? "none" : dealt;
       if (what === "break") throw new Error("broken");
       if (what === "close") return;
       if (what === "swap" && queue.length > 1) queue.splice(0, 2, queue[1], queue[0]);
