@@ -165,6 +165,7 @@ async function work(url: string, directory: string): Promise<void> {
     concurrency: 1,
     once: false,
     workerName: "bench",
+    workerId: crypto.randomUUID(),
     version: "0.0.0",
     walDir: `${directory}/wal`,
     archiveDir: `${directory}/archive`,

@@ -35,6 +35,7 @@ import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { NotRegularFileError } from "../platform/regular_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { archiveName, isOwnLog, logNames, parseLogName } from "../wal/file_names.ts";
+import { isSettled } from "../wal/completion.ts";
 import { HEADER_BYTES } from "../wal/format.ts";
 import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
@@ -107,7 +108,7 @@ const FREED_NAMES_MAX = 8;
 class Archiving {
   readonly files: Files;
   #logBytes = 0;
-  #replacement: Replacement | undefined;
+  #replacements: readonly Replacement[] = [];
 
   constructor(
     readonly options: ArchiveOptions,
@@ -124,7 +125,7 @@ class Archiving {
       this.options.ended === true,
     );
     if (survey.damage !== undefined) return { outcome: "damaged", damage: survey.damage };
-    this.#replacement = survey.replacement;
+    this.#replacements = survey.replacements;
     const summary: ArchiveSummary = {
       schema_version: 1,
       job_id: survey.execution?.job_id ?? this.name.jobId,
@@ -150,7 +151,7 @@ class Archiving {
 
   /** What the archive is to decompress to. */
   #content(): LogBytes {
-    return replaceBytes(readLockedFile(this.log, this.#logBytes), this.#replacement);
+    return replaceBytes(readLockedFile(this.log, this.#logBytes), this.#replacements);
   }
 
   /** Steps 3 to 6, under the first name that is free or already holds the same content. */
@@ -274,7 +275,7 @@ class Archiving {
   async #isEarlierState(path: string): Promise<boolean> {
     try {
       const theirs = await readSummary(this.files, path);
-      if (theirs !== undefined && isSettled(theirs)) return false;
+      if (theirs !== undefined && isDone(theirs)) return false;
       const log = readLockedFile(this.log, this.#logBytes);
       // An archive of no record is the beginning of every log.
       return await hasRecords(this.files, path) &&
@@ -294,8 +295,8 @@ class Archiving {
 }
 
 /** Nobody sends or completes anything from it. */
-function isSettled({ pending, failed, completion }: ArchiveSummary): boolean {
-  return pending + failed === 0 && completion !== "due" && completion !== "refused";
+function isDone({ pending, failed, completion }: ArchiveSummary): boolean {
+  return pending + failed === 0 && isSettled(completion);
 }
 
 /** Whether an error says that there is something else than an archive that can be read. */

@@ -1,6 +1,7 @@
 import { ArchivePlace, namesIn, withPlace } from "../../tests/support/archive_place.ts";
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { systemFiles } from "../platform/system_files.ts";
+import { executionRecord } from "../wal/execution.ts";
 import { encodeRecord, Status } from "../wal/format.ts";
 import { scanLog } from "../wal/reader.ts";
 import { ArchiveError } from "./archive_errors.ts";
@@ -9,6 +10,7 @@ import { readSummary } from "./summary.ts";
 import {
   assertSameBytes,
   buildLog,
+  concat,
   inPieces,
   noise,
   runZstd,
@@ -65,6 +67,7 @@ Deno.test("the token of a delivered log is kept until its job is completed, and 
   const expected = [
     [undefined, "due", true],
     ["refused", "refused", true],
+    ["differs", "differs", true],
     ["superseded", "superseded", false],
     ["completed", "completed", false],
   ] as const;
@@ -82,6 +85,35 @@ Deno.test("the token of a delivered log is kept until its job is completed, and 
     await place.archive({ ended: false });
     strictEqual((await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`))?.completion, undefined);
     ok(!new TextDecoder().decode(await place.content()).includes(TOKEN));
+  });
+});
+
+Deno.test("the tokens of all servers that a log was adopted by are dropped, and what they say stays", async () => {
+  const adoption = encodeRecord(executionRecord({
+    job_id: "job-1",
+    execution: 3,
+    queue: "default",
+    server: "http://127.0.0.1:2",
+    task_token: `${TOKEN}-again`,
+    worker: "w",
+    version: "1",
+    started_at_ms: 1000,
+  }, 2000n));
+  const before = buildLog({ events: 4, completion: "completed" });
+  const rest = buildLog({ execution: false, events: 0, acknowledged: 4, completion: "completed" }).slice(16);
+  await withPlace(concat([before, adoption]), async (place) => {
+    await place.archive({ ended: true, exitCode: 0 });
+    // The former server was told that the job ended, and the latter was not.
+    const summary = await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`);
+    deepStrictEqual([summary?.pending, summary?.completion], [4, "due"]);
+  });
+  await withPlace(concat([before, adoption, rest]), async (place) => {
+    await place.archive({ ended: true, exitCode: 0 });
+    const text = new TextDecoder().decode(await place.content());
+    ok(!text.includes(TOKEN));
+    ok(text.includes("http://127.0.0.1:2"));
+    const summary = await readSummary(systemFiles, `${place.archiveDir}/job-1.wal.zst`);
+    deepStrictEqual([summary?.events, summary?.pending, summary?.completion], [4, 0, "completed"]);
   });
 });
 

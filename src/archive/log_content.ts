@@ -7,6 +7,7 @@ import {
   completionMark,
   type CompletionState,
   completionState,
+  isSettled,
 } from "../wal/completion.ts";
 import { Crc64 } from "../platform/checksum/crc64.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
@@ -24,8 +25,8 @@ export interface Replacement {
 
 export interface Survey {
   damage: Damage | undefined;
-  /** Undefined when everything is carried over as it is. */
-  replacement: Replacement | undefined;
+  /** In the order of their offsets; empty when everything is carried over as it is. */
+  replacements: readonly Replacement[];
   execution: Execution | undefined;
   /** What the summary says of events; the rest of it is about bytes. */
   events: Pick<ArchiveSummary, "events" | "pending" | "failed" | "first_ms" | "last_ms">;
@@ -35,14 +36,16 @@ export interface Survey {
 /** `hasEnded`: whether the job has, which its events tell and this does not read. */
 export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Survey> {
   let execution: Execution | undefined;
-  let redacted: Replacement | undefined;
+  const redacted: Replacement[] = [];
   let first: bigint | undefined;
   let last: bigint | undefined;
   let mark: CompletionMark | undefined;
   const { damage, ledger } = await scanLog(log, (record, kind) => {
     if (kind === "execution") {
       execution = decodeExecution(record.payload);
-      redacted = withoutToken(record);
+      redacted.push(...withoutToken(record));
+      // What an earlier server was told, this one may not know.
+      mark = undefined;
     } else if (kind === "acknowledgement") {
       mark = completionMark(record) ?? mark;
     } else if (kind === "event") {
@@ -53,27 +56,25 @@ export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Surve
   const { events, pending, failed } = ledger;
   const hasToken = execution?.task_token !== undefined;
   const completion = completionState({ hasEnded, hasToken, mark });
-  // Without its token nobody could complete the job any more; one that its server does not know opens nothing
-  // until it does again.
-  const isSettled = completion !== "due" && completion !== "refused";
   return {
     damage,
     // With something unsent the log must stay replayable, and the token is part of that. What was given up is
-    // unsent as well.
-    replacement: pending + failed === 0 && isSettled ? redacted : undefined,
+    // unsent as well. Without its token nobody could complete the job any more; one that its server does not
+    // know opens nothing until it does again.
+    replacements: pending + failed === 0 && isSettled(completion) ? redacted : [],
     execution,
     completion,
     events: { events, pending, failed, first_ms: asNumber(first), last_ms: asNumber(last) },
   };
 }
 
-/** The execution record with everything but the token, fields of newer versions included. */
-function withoutToken(record: WalRecord): Replacement | undefined {
+/** An execution record with everything but the token, fields of newer versions included. */
+function withoutToken(record: WalRecord): Replacement[] {
   const fields = parseJson(record.payload);
-  if (typeof fields !== "object" || fields === null || !("task_token" in fields)) return undefined;
+  if (typeof fields !== "object" || fields === null || !("task_token" in fields)) return [];
   const { task_token: _, ...rest } = fields;
   const payload = new TextEncoder().encode(JSON.stringify(rest));
-  return { offset: record.offset, length: record.length, bytes: encodeRecord({ ...record, payload }) };
+  return [{ offset: record.offset, length: record.length, bytes: encodeRecord({ ...record, payload }) }];
 }
 
 function parseJson(payload: Uint8Array): unknown {
@@ -91,12 +92,13 @@ function asNumber(value: bigint | undefined): number | undefined {
   return Number.isSafeInteger(number) ? number : undefined;
 }
 
-/** `log` with the replacement made. */
-export async function* replaceBytes(log: LogBytes, replacement: Replacement | undefined): LogBytes {
-  if (replacement === undefined) {
-    yield* log;
-    return;
-  }
+/** `log` with the replacements made, which are in the order of their offsets. */
+export function replaceBytes(log: LogBytes, replacements: readonly Replacement[]): LogBytes {
+  // The last first, so that the offsets of the others stay what they are.
+  return replacements.reduceRight(replaceOne, log);
+}
+
+async function* replaceOne(log: LogBytes, replacement: Replacement): LogBytes {
   const from = replacement.offset;
   const to = from + replacement.length;
   let offset = 0;

@@ -5,6 +5,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { CallError } from "./call_error.ts";
 import { toCallError } from "./to_call_error.ts";
+import { shownName } from "./worker_client.ts";
 import { type Job, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 
@@ -49,10 +50,13 @@ export interface JobClientOptions {
   /** How long one answer may take. */
   requestTimeoutMs: number;
   visibilityTimeoutSeconds: number;
+  /** Who takes jobs, for a server that keeps a list of that; others do not look. */
+  worker?: { readonly id: string; readonly name: string };
 }
 
 export function createJobClient(options: JobClientOptions): JobClient {
-  const { transport, clock, requestTimeoutMs, visibilityTimeoutSeconds } = options;
+  const { transport, clock, requestTimeoutMs, visibilityTimeoutSeconds, worker } = options;
+  const headers = worker && { "airunner-worker": shownName(worker.name), "airunner-worker-id": worker.id };
   const client = createClient(JobService, transport);
 
   async function call<T>(
@@ -75,7 +79,7 @@ export function createJobClient(options: JobClientOptions): JobClient {
       clock.sleep(waitMs, ended).then(() => over.abort());
       try {
         const request = { queue, maxJobs: jobsMax, visibilityTimeoutSeconds };
-        for await (const { job, taskToken } of client.dequeueJob(request, { signal: ended })) {
+        for await (const { job, taskToken } of client.dequeueJob(request, { signal: ended, headers })) {
           // Nothing of the contract, so nothing that could be answered; there may be no end to it.
           if (job === undefined) throw new ConnectError("An answer has no job in it", Code.Internal);
           yield { job, taskToken };

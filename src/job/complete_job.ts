@@ -17,6 +17,7 @@ import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { JobClient, JobResult } from "../client/job_client.ts";
 import { CallError } from "../client/call_error.ts";
+import type { EndedBy } from "./job_ending.ts";
 import type { RefusalProof } from "./refusal_proof.ts";
 
 export interface CompleteJobOptions {
@@ -138,14 +139,15 @@ export interface JobEnd {
   exitCode: number;
   /** Why it could not run or did not end by itself, from its PROCESS_ERROR; undefined otherwise. */
   errorMessage: string | undefined;
-  timedOut: boolean;
+  /** Undefined when the command ended by itself, or could not be run. */
+  endedBy: EndedBy | undefined;
   startedAtMs: number;
   endedAtMs: number;
 }
 
-/** Success is exit code 0, and not by a process that took being timed out for its cue to end. */
+/** Success is exit code 0, and not by a process that took being ended for its cue to end. */
 export function resultOf(jobId: string, end: JobEnd, eventsFailed: number): JobResult {
-  const success = end.exitCode === 0 && !end.timedOut;
+  const success = end.exitCode === 0 && end.endedBy === undefined;
   const messages: string[] = [];
   if (end.errorMessage) messages.push(end.errorMessage);
   else if (!success) messages.push(`Exited with code ${end.exitCode}`);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { BACKOFF_DEFAULT } from "../client/backoff.ts";
+import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { completeJob, type CompleteJobOptions, completeOutstanding, resultOf } from "./complete_job.ts";
 import { type JobResult, type PingAnswer } from "../client/job_client.ts";
 import { CallError, type CallErrorDetails } from "../client/call_error.ts";
 import { PROOF_MS, RefusalProof } from "./refusal_proof.ts";
 
-const END = { exitCode: 0, errorMessage: undefined, timedOut: false, startedAtMs: 1000, endedAtMs: 2000 };
+const END = { exitCode: 0, errorMessage: undefined, endedBy: undefined, startedAtMs: 1000, endedAtMs: 2000 };
 
 function failure(
   kind: CallError["kind"],
@@ -38,7 +38,7 @@ function setup(errors: Error[], more: Partial<CompleteJobOptions> = {}) {
     },
     taskToken: "token",
     result: resultOf("job-1", END, 0),
-    backoff: BACKOFF_DEFAULT,
+    backoff: USUAL_BACKOFF,
     clock,
     random: () => 0.5,
     logger: createLogger("info", (line) => lines.push(line)),
@@ -164,7 +164,7 @@ Deno.test("a result is a success only with exit code 0 and without a timeout", (
   });
   const failed = resultOf("job-1", { ...END, exitCode: 3 }, 0);
   assert.deepEqual([failed.success, failed.exitCode, failed.errorMessage], [false, 3, "Exited with code 3"]);
-  const late = resultOf("job-1", { ...END, timedOut: true, errorMessage: "Timed out after 5 s" }, 0);
+  const late = resultOf("job-1", { ...END, endedBy: "timeout", errorMessage: "Timed out after 5 s" }, 0);
   assert.deepEqual([late.success, late.exitCode, late.errorMessage], [false, 0, "Timed out after 5 s"]);
 });
 

@@ -1,6 +1,8 @@
 /**
  * A new log for one execution of a job, under a name that no execution before it has had.
  */
+import type { JobParams } from "../events/gen/job/v1/job_pb.ts";
+import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
 import { archiveName, logName, quarantineNames } from "../wal/file_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
@@ -32,6 +34,7 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
       version: context.version,
       started_at_ms: clock.nowMs(),
       visibility_timeout_seconds: settings.visibilityTimeoutSeconds,
+      ...shownCommand(dequeued.job.jobParams),
     };
     try {
       return await Log.create(walDir, [name], execution, {
@@ -47,6 +50,22 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
       if (!(cause instanceof AlreadyExists)) throw error;
     }
   }
+}
+
+/** Far more than anybody reads in a list of jobs, and far less than a record can hold. */
+const COMMAND_CHARACTERS_MAX = 16_384;
+
+/**
+ * What the job runs, so that it can be recognised where nobody but this log knows it any more. Its
+ * environment, which may have secrets in it, is not for the disk.
+ */
+function shownCommand(params: JobParams | undefined): Pick<Execution, "command" | "args"> {
+  if (params === undefined) return {};
+  const { command, args } = params;
+  let left = COMMAND_CHARACTERS_MAX - command.length;
+  if (left < 0) return {};
+  const end = args.findIndex((arg) => (left -= arg.length) < 0);
+  return { command, args: end < 0 ? args : args.slice(0, end) };
 }
 
 async function exists(files: Files, path: string): Promise<boolean> {

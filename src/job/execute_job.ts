@@ -6,7 +6,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type JobParams, ProcessType } from "../events/gen/job/v1/job_pb.ts";
 import { messageOf } from "../platform/error_text.ts";
 import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
-import { EXIT_OURS, OURS } from "./job_ending.ts";
+import { cancelledMessage, endedBy, EXIT_CANCELLED, EXIT_OURS, OURS } from "./job_ending.ts";
 import {
   CannotSpawnError,
   EXIT_CANNOT_RUN,
@@ -20,6 +20,12 @@ import { Supervision } from "./supervision.ts";
 export async function executeJob(options: ExecuteOptions): Promise<ExecuteResult> {
   const { clock, logger } = options;
   const startedAtMs = clock.nowMs();
+  const { cancel } = options;
+  if (cancel.aborted) {
+    logger.info("Job was cancelled before it was started");
+    const message = cancelledMessage(cancel.reason, " before it was started");
+    return await recordNotRun(options, { message, exitCode: EXIT_CANCELLED }, startedAtMs);
+  }
   let process: RunningProcess;
   try {
     process = await startProcess(options);
@@ -92,6 +98,12 @@ async function recordNotRun(
 ): Promise<ExecuteResult> {
   await writer.write({ case: "processError", value: { errorMessage } });
   await writer.write({ case: "processEnd", value: { pid: 0, exitCode, runDuration: durationFromMs(0) } });
-  const end = { exitCode, errorMessage, timedOut: false, startedAtMs, endedAtMs: clock.nowMs() };
+  const end = {
+    exitCode,
+    errorMessage,
+    endedBy: endedBy(errorMessage),
+    startedAtMs,
+    endedAtMs: clock.nowMs(),
+  };
   return { kind: "ended", end, outputBytes: 0 };
 }

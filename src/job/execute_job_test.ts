@@ -72,10 +72,10 @@ Deno.test("a job that takes too long is ended with its whole group, and says so"
   await clock.pass(2000);
   const child = Number(text([...outputOf(await log.has("outputBatch"))][0].bytes));
   clock.advance(58_000);
-  const { end } = await result as { end: { timedOut: boolean; errorMessage: string } };
+  const { end } = await result as { end: { endedBy: string; errorMessage: string } };
   assert.equal(log.exitCode, 143);
   assert.deepEqual(log.errors, ["Timed out after 60 s"]);
-  assert.equal(end.timedOut, true);
+  assert.equal(end.endedBy, "timeout");
   assert.ok(!isRunning(child));
 });
 

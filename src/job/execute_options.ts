@@ -43,6 +43,8 @@ export interface ExecuteOptions {
   drain: AbortSignal;
   /** The worker ends now. */
   stop: AbortSignal;
+  /** Somebody cancelled the job, with why as the signal's reason. */
+  cancel: AbortSignal;
   processes: Processes;
 }
 

@@ -3,12 +3,13 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import type { BackoffSettings } from "../client/backoff.ts";
-import type { SenderObserver, SenderSettings } from "../delivery/sender.ts";
+import type { SenderObserver, SenderOptions } from "../delivery/sender.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { LogOptions } from "../wal/log.ts";
 import type { BatchLimits } from "./batcher.ts";
+import type { Cancellations } from "./cancellations.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { DiskBudget } from "./disk_budget.ts";
 import type { ExecuteSettings } from "./execute_options.ts";
@@ -17,6 +18,7 @@ import type { WorkDirectories } from "./work_directories.ts";
 import type { OutstandingCompletions } from "./outstanding.ts";
 import { PROOF_MS } from "./refusal_proof.ts";
 import type { JobClient } from "../client/job_client.ts";
+import type { WorkerClient } from "../client/worker_client.ts";
 import type { Files } from "../platform/files.ts";
 import type { Processes } from "../platform/processes.ts";
 
@@ -29,7 +31,7 @@ export interface JobSettings extends ExecuteSettings {
   deliveryGraceMs: number;
   limits: BatchLimits;
   sync: LogOptions["sync"];
-  sender: Omit<Partial<SenderSettings>, "backoff">;
+  sender: Omit<SenderOptions["settings"], "backoff">;
   /** For every call to the server that is made again. */
   backoff: BackoffSettings;
   /** How long a server has to refuse to complete a job until that is believed; see `refusal_proof.ts`. */
@@ -65,7 +67,7 @@ export interface JobObserver {
 /**
  * `interrupted`: by the worker, so that it will run again. `failed`: also a job that could not be started.
  */
-export type JobEndResult = "succeeded" | "failed" | "interrupted";
+export type JobEndResult = "succeeded" | "failed" | "cancelled" | "interrupted";
 
 /** How a worker is, as those see it who watch it. */
 export interface WorkerState {
@@ -101,6 +103,8 @@ export interface JobContext {
   /** Logs that only their archiving is left to do for, with how their jobs ended. */
   logsToArchive: Map<string, JobEnd | undefined>;
   outstanding: OutstandingCompletions;
+  cancellations: Pick<Cancellations, "listen">;
+  workerClient: WorkerClient;
   /** Told when a job was given back, to be in its queue again a second later. */
   onReleased(): void;
   clock: Clock;

@@ -58,9 +58,11 @@ export async function runJob(
   let end: JobEnd | undefined;
   let isStarted = true;
   let cleared: Promise<void> | undefined;
+  using listening = context.cancellations.listen(job.jobId, taskToken);
   try {
-    const run = await execute(context, dequeued, log, delivery, logger);
+    const run = await execute(context, dequeued, log, delivery, listening.signal, logger);
     onProcessEnded();
+    listening[Symbol.dispose]();
     // Where something of it may still run, whoever takes up the log clears up.
     if (run.kind !== "left") cleared = clearWorkDirectory(context, log, logger);
     if (run.kind === "ended") end = run.end;
@@ -110,6 +112,7 @@ async function execute(
   { job }: DequeuedJob,
   log: Log,
   delivery: LogDelivery,
+  cancel: AbortSignal,
   logger: Logger,
 ): Promise<Run> {
   const { clock, settings, budget, environment, jobUser, workDirectories, drain, stop, observe } = context;
@@ -141,6 +144,7 @@ async function execute(
       logger,
       drain,
       stop,
+      cancel,
       processes: context.processes,
     });
     if (result.kind === "not_started") {
@@ -167,15 +171,16 @@ async function execute(
       `Output after sequence ${delivery.lastDurableSequence} is lost`;
     return {
       kind: "ended",
-      end: { exitCode: EXIT_OURS, errorMessage, timedOut: false, startedAtMs, endedAtMs: clock.nowMs() },
+      end: { exitCode: EXIT_OURS, errorMessage, endedBy: undefined, startedAtMs, endedAtMs: clock.nowMs() },
     };
   } finally {
     over.abort();
   }
 }
 
-function resultName({ exitCode, timedOut }: JobEnd): JobEndResult {
-  return exitCode === 0 && !timedOut ? "succeeded" : "failed";
+function resultName({ exitCode, endedBy }: JobEnd): JobEndResult {
+  if (endedBy === "cancellation") return "cancelled";
+  return exitCode === 0 && endedBy === undefined ? "succeeded" : "failed";
 }
 
 /**
@@ -226,7 +231,7 @@ async function withoutLog(
     const end = {
       exitCode: EXIT_CANNOT_RUN,
       errorMessage,
-      timedOut: false,
+      endedBy: undefined,
       startedAtMs: nowMs,
       endedAtMs: nowMs,
     };

@@ -14,13 +14,13 @@ import { messageOf } from "../platform/error_text.ts";
 import { Batcher } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
-import { EXIT_OURS, INTERRUPTED, OURS, TIMED_OUT } from "./job_ending.ts";
+import { cancelledMessage, type EndedBy, EXIT_OURS, INTERRUPTED, OURS, TIMED_OUT } from "./job_ending.ts";
 import { OutputPump } from "./output_pump.ts";
 import type { ProcessExit } from "../platform/processes.ts";
 import { EXIT_KILLED, type RunningProcess } from "./runner/pipe.ts";
 
 /** `broken`: the log takes no more. `faulty`: we made a mistake. */
-type EndReason = "exited" | "timeout" | "interrupted" | "stopped" | "broken" | "faulty";
+type EndReason = "exited" | "timeout" | "cancelled" | "interrupted" | "stopped" | "broken" | "faulty";
 
 /**
  * A killed process goes at once, unless the kernel holds it for a disk or a network file system that does not
@@ -32,9 +32,12 @@ const KILLED_WAIT_STOPPING_MS = 500;
 
 const ENDING = {
   timeout: "Job timed out, ending it",
+  cancelled: "Job was cancelled, ending it",
   interrupted: "Interrupting job",
   faulty: "Ending job",
 } as const;
+
+const ENDED_BY: Partial<Record<EndReason, EndedBy>> = { timeout: "timeout", cancelled: "cancellation" };
 
 export class Supervision {
   readonly #options: ExecuteOptions;
@@ -154,7 +157,7 @@ export class Supervision {
 
   /** Waits for the first thing that ends the process or means that we have to. */
   async #endReason(): Promise<EndReason> {
-    const { job, writer, settings, clock, drain, stop } = this.#options;
+    const { job, writer, settings, clock, drain, stop, cancel } = this.#options;
     const timeoutMs = (job.jobParams?.timeoutSeconds ?? 0) * 1000;
     const over = this.#exited.signal;
     const waits: Promise<EndReason>[] = [
@@ -162,6 +165,7 @@ export class Supervision {
       aborted(this.#fault.signal, over).then(() => "faulty"),
       aborted(stop, over).then(() => "stopped"),
       aborted(writer.broken, over).then(() => "broken"),
+      aborted(cancel, over).then(() => "cancelled"),
       aborted(drain, over).then(() => clock.sleep(settings.shutdownGraceMs, over)).then(() => "interrupted"),
     ];
     if (timeoutMs > 0) waits.push(clock.sleep(timeoutMs, over).then(() => "timeout"));
@@ -171,10 +175,11 @@ export class Supervision {
 
   /** Ends the process group if the process has not ended by itself. */
   async #endProcess(reason: EndReason): Promise<void> {
-    const { clock, logger, settings, job, stop } = this.#options;
+    const { clock, logger, settings, job, stop, cancel } = this.#options;
     if (reason === "exited") return;
     if (reason === "stopped" || reason === "broken") return this.#signal("SIGKILL");
     if (reason === "timeout") this.#recordError(`${TIMED_OUT} ${job.jobParams?.timeoutSeconds} s`);
+    if (reason === "cancelled") this.#recordError(cancelledMessage(cancel.reason));
     logger.info(ENDING[reason]);
     this.#signal("SIGTERM");
     await clock.sleep(settings.killGraceMs, AbortSignal.any([this.#exited.signal, stop]));
@@ -275,11 +280,17 @@ export class Supervision {
   }
 
   /** Writes the end, if there is one to write, when everything before it is durable. */
-  async #record(reason: EndReason, exit: ProcessExit | undefined): Promise<ExecuteResult> {
-    const { writer, clock, logger, stop } = this.#options;
+  async #record(endReason: EndReason, exit: ProcessExit | undefined): Promise<ExecuteResult> {
+    const { writer, clock, logger, stop, cancel } = this.#options;
+    let reason = endReason;
     const durationMs = Math.round(clock.elapsedMs() - this.#startedElapsedMs);
     const fault = this.#fault.signal;
     if (fault.aborted) this.#recordError(fault.reason);
+    if (reason === "interrupted" && cancel.aborted && !stop.aborted && exit !== undefined) {
+      // It was heard of while the shutdown ended the job, and nobody wants it to run again.
+      this.#recordError(cancelledMessage(cancel.reason));
+      reason = "cancelled";
+    }
     if (reason === "interrupted" && !stop.aborted) {
       this.#recordError(`${INTERRUPTED}: the worker was stopped; the job goes back to its queue`);
     }
@@ -302,7 +313,7 @@ export class Supervision {
     const end: JobEnd = {
       exitCode,
       errorMessage: fault.aborted ? fault.reason : this.#errors[0],
-      timedOut: reason === "timeout",
+      endedBy: ENDED_BY[reason],
       startedAtMs: this.#startedAtMs,
       endedAtMs: clock.nowMs(),
     };

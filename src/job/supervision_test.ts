@@ -19,7 +19,7 @@ function lineLogger() {
   return { lines, logger: createLogger("info", (line) => lines.push(line)) };
 }
 
-const ENDED = { timedOut: false };
+const ENDED = { endedBy: undefined };
 
 /** Succeeds whatever becomes of its output, and would go on for minutes. */
 const DEAF = sh(
@@ -37,7 +37,7 @@ Deno.test("an error in the waiting for room ends the job as ours, and not as its
   assert.ok(ended.kind === "ended");
   assert.equal(ended.end.exitCode, 125);
   assert.match(ended.end.errorMessage!, /^airunner: an unexpected error while taking its output \(EIO/);
-  assert.deepEqual({ timedOut: ended.end.timedOut }, ENDED);
+  assert.deepEqual({ endedBy: ended.end.endedBy }, ENDED);
   assert.deepEqual(log.errors, [ended.end.errorMessage]);
   assert.equal(log.exitCode, 125);
   assert.match(text(log.output(StreamType.STDOUT)), /^begun\n/);
@@ -150,7 +150,7 @@ Deno.test("a process that not even SIGKILL ends does not keep its slot for ever"
   assert.ok(ended.kind === "ended");
   assert.deepEqual(processes.signals.slice(0, 2), ["SIGTERM", "SIGKILL"]);
   assert.equal(ended.end.exitCode, 137);
-  assert.equal(ended.end.timedOut, true);
+  assert.equal(ended.end.endedBy, "timeout");
   assert.equal(log.errors[0], "Timed out after 60 s");
   assert.match(log.errors[1], /^Process 999999 is there still although it was killed/);
 });

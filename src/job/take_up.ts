@@ -16,7 +16,7 @@ import { archiveDelivered } from "./archive_delivered.ts";
 import type { JobEnd } from "./complete_job.ts";
 import { LogDelivery } from "./deliver_log.ts";
 import type { JobContext } from "./job_context.ts";
-import { isOurs, TIMED_OUT } from "./job_ending.ts";
+import { type EndedBy, endedBy, isOurs } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
 import { NotFound } from "../platform/system_errors.ts";
 
@@ -60,7 +60,7 @@ export class Story {
   #firstError: string | undefined;
   /** That the worker failed explains more than what was recorded before. */
   #workersError: string | undefined;
-  #timedOut = false;
+  #endedBy: EndedBy | undefined;
   #startedAtMs: number | undefined;
   #pid: number | undefined;
   #end: { exitCode: number; endedAtMs: number } | undefined;
@@ -75,7 +75,7 @@ export class Story {
       const { errorMessage } = eventData.value;
       this.#firstError ??= errorMessage;
       if (isOurs(errorMessage)) this.#workersError ??= errorMessage;
-      this.#timedOut ||= errorMessage.startsWith(TIMED_OUT);
+      this.#endedBy ??= endedBy(errorMessage);
     } else if (eventData.case === "processEnd") {
       this.#end = { exitCode: eventData.value.exitCode, endedAtMs: atMs };
     }
@@ -91,7 +91,7 @@ export class Story {
     if (this.#end === undefined) return undefined;
     const startedAtMs = this.#startedAtMs ?? this.#end.endedAtMs;
     const errorMessage = this.#workersError ?? this.#firstError;
-    return { ...this.#end, startedAtMs, errorMessage, timedOut: this.#timedOut };
+    return { ...this.#end, startedAtMs, errorMessage, endedBy: this.#endedBy };
   }
 }
 

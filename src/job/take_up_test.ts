@@ -66,6 +66,19 @@ Deno.test("a log under a name that no worker gives is left alone and said once, 
   assert.deepEqual(fixture.files(fixture.walDir), [copy.slice(fixture.walDir.length + 1)]);
 });
 
+Deno.test("a log tells that its job was cancelled, whatever its command made of that", () => {
+  const story = new Story();
+  const say = (errorMessage: string) =>
+    story.add(createEvent(1n, AT_MS, { case: "processError", value: { errorMessage } }));
+  say("Cancelled: not needed");
+  say("A process that the command had left in the background still held its output open");
+  const unfinished = story.end;
+  assert.equal(unfinished, undefined, "before its PROCESS_END it goes back, and the server knows");
+  story.add(ended(3n, 0));
+  assert.deepEqual([story.end?.endedBy, story.end?.errorMessage], ["cancellation", "Cancelled: not needed"]);
+  assert.equal(resultOf("job-1", story.end!, 0).success, false);
+});
+
 Deno.test("a log of a job that had ended is delivered, completed and archived", async () => {
   await using fixture = await WorkerFixture.start();
   const { jobId } = await leaveLog(fixture, [outputEvent(1), outputEvent(2), ended(3n, 9)]);

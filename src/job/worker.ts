@@ -8,10 +8,12 @@ import { WORKER_TIMES } from "./worker_options.ts";
 import { DAY_MS } from "../platform/time_units.ts";
 import { nextDelayMs } from "../client/backoff.ts";
 import { aborted } from "../platform/aborted.ts";
+import { Cancellations } from "./cancellations.ts";
 import { DiskBudget } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
 import { createJobClient, type DequeuedJob } from "../client/job_client.ts";
 import { CallError } from "../client/call_error.ts";
+import { createWorkerClient, shownName, type WorkerIdentity } from "../client/worker_client.ts";
 import { takeNoMoreThan } from "./excess_jobs.ts";
 import { OutstandingCompletions } from "./outstanding.ts";
 import { releaseJob } from "./keep_visible.ts";
@@ -55,6 +57,7 @@ class Worker {
   readonly #settings: WorkerSettings;
   readonly #context: JobContext;
   readonly #home: WorkerHome;
+  readonly #cancellations: Cancellations;
   /** Aborts when no more jobs are taken, for whatever reason. */
   readonly #closing = new AbortController();
   readonly #jobs = new Set<Promise<void>>();
@@ -81,6 +84,19 @@ class Worker {
     const { clock, logger, walDir, transport } = options;
     this.#home = new WorkerHome(options);
     const stopping = AbortSignal.any([options.drain, options.stop, this.#closing.signal]);
+    const workerClient = createWorkerClient({
+      transport,
+      clock,
+      requestTimeoutMs: settings.requestTimeoutMs,
+    });
+    this.#cancellations = new Cancellations({
+      client: workerClient,
+      worker: () => this.#identity,
+      backoff: settings.backoff,
+      clock,
+      random: options.random,
+      logger,
+    });
     this.#context = {
       ...options,
       settings,
@@ -90,7 +106,10 @@ class Worker {
         clock,
         requestTimeoutMs: settings.requestTimeoutMs,
         visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
+        worker: { id: options.workerId, name: options.workerName },
       }),
+      workerClient,
+      cancellations: this.#cancellations,
       budget: new DiskBudget({
         directory: walDir,
         unsentBytesMax: settings.unsentBytesMax,
@@ -105,6 +124,11 @@ class Worker {
       onReleased: () => this.#releasedAtMs = clock.elapsedMs(),
       drain: stopping,
     };
+  }
+
+  get #identity(): WorkerIdentity {
+    const { workerId: id, workerName, version, queue } = this.#options;
+    return { id, name: shownName(workerName), version, queue, concurrency: this.#concurrency };
   }
 
   #change({ concurrency, backoff, ...changes }: WorkerChanges): void {
@@ -130,6 +154,8 @@ class Worker {
       if (!this.#closing.signal.aborted) logger.debug("No new jobs are taken", { running });
     });
     const beside = [announced, this.#takeUpRepeatedly(), this.#retainRepeatedly()];
+    const over = new AbortController();
+    const listening = this.#cancellations.run(AbortSignal.any([over.signal, stop]));
     await this.#unlessStopped(async () => {
       try {
         this.#result.end = await this.#takeJobs();
@@ -137,6 +163,9 @@ class Worker {
         // Whatever it was that ended the taking of jobs, those that run are seen through to their ends.
         this.#closing.abort();
         await Promise.all([...beside, ...this.#jobs]);
+        // Until the last of them has ended, somebody may want to cancel it.
+        over.abort();
+        await listening;
       }
     });
     await outstanding.addTo(this.#result);
@@ -185,6 +214,7 @@ class Worker {
         if (isIdle) return "idle";
         reachedAtMs = clock.elapsedMs();
         wasReached = true;
+        if (failures > 0) this.#cancellations.serverIsBack();
         failures = 0;
       } catch (error) {
         if (drain.aborted) break;

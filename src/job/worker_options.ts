@@ -69,6 +69,8 @@ export interface WorkerOptions {
   /** Ends when the queue is empty and nothing is unsent. */
   once: boolean;
   workerName: string;
+  /** No other worker has it, and none had it before. */
+  workerId: string;
   version: string;
   walDir: string;
   archiveDir: string;

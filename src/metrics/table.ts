@@ -213,7 +213,7 @@ export const WORKER_METRICS = [
     name: "airunner_jobs_total",
     type: "counter",
     help: "Jobs that this process ran, by result; interrupted ones go back to their queue.",
-    labels: { result: ["succeeded", "failed", "interrupted"] },
+    labels: { result: ["succeeded", "failed", "cancelled", "interrupted"] },
   },
   {
     name: "airunner_ready",

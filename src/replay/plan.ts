@@ -11,7 +11,7 @@ import { readLogFile } from "../wal/reader.ts";
 import type { IsWanted } from "../wal/selection.ts";
 import type { Damage } from "../wal/scanner.ts";
 import type { Execution } from "../wal/execution.ts";
-import { isUncompleted } from "../wal/completion.ts";
+import { isSettled, isUncompleted } from "../wal/completion.ts";
 import { LogTally } from "../survey/log_tally.ts";
 import { scanBytes } from "../survey/scan.ts";
 import { examineDamage } from "../survey/damage.ts";
@@ -157,7 +157,7 @@ async function settledArchive(
   if (resend) return undefined;
   const summary = await readSummary(files, target.path);
   if (summary === undefined || summary.pending > 0 || (failed && summary.failed > 0)) return undefined;
-  if (summary.completion === "due" || summary.completion === "refused") return undefined;
+  if (!isSettled(summary.completion)) return undefined;
   return {
     target,
     wanted: 0,

@@ -39,7 +39,11 @@ export class LogTally {
 
   /** Returns an event's type; undefined for what is no event of ours, and for every other record. */
   add(record: WalRecord, kind: RecordKind): string | undefined {
-    if (kind === "execution") this.execution = decodeExecution(record.payload);
+    if (kind === "execution") {
+      this.execution = decodeExecution(record.payload);
+      // What an earlier server was told, the one that adopted the execution may not know.
+      this.#mark = undefined;
+    }
     if (kind === "acknowledgement") this.#mark = completionMark(record) ?? this.#mark;
     if (kind !== "event") return undefined;
     this.#pending.add(record, kind);

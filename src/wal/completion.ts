@@ -9,12 +9,14 @@
  *     status 2, no payload   sequence -2^63       completed     the server has the job's result
  *                            sequence -2^63 + 1   superseded    a later execution has the job, and its result
  *                            sequence -2^63 + 2   refused       the server provably knows no such job
+ *                            sequence -2^63 + 3   differs       the server has the job's result, and it has
+ *                                                               other events than the log
  *
- * A log has several only when somebody tried again; the last one counts.
+ * A log has several only when somebody tried again; the last one counts, and none from before an adoption.
  */
 import { type RecordFields, SEQUENCE_MIN, Status } from "./format.ts";
 
-export const COMPLETION_MARKS = ["completed", "superseded", "refused"] as const;
+export const COMPLETION_MARKS = ["completed", "superseded", "refused", "differs"] as const;
 export type CompletionMark = (typeof COMPLETION_MARKS)[number];
 
 export function completionRecord(mark: CompletionMark, timestampMs: bigint): RecordFields {
@@ -49,12 +51,20 @@ interface HowFar {
   readonly completion?: CompletionState | null;
 }
 
-/** All of it is sent, and the server is not known to have heard how the job ended. */
+/** As `isUncompleted`, and whoever tries again may well succeed. */
 export function isCompletionDue(facts: HowFar): boolean {
-  return isUncompleted(facts) && facts.completion === "due";
+  return isUncompleted(facts) && facts.completion !== "refused";
 }
 
-/** Everything is on the server but how the job ended, which it refuses to hear or was not told yet. */
+/**
+ * Everything was sent, and the server refuses to hear how the job ended, or was not told yet, or has not
+ * stored what it was sent.
+ */
 export function isUncompleted({ pending, completion }: HowFar): boolean {
-  return pending === 0 && (completion === "due" || completion === "refused");
+  return pending === 0 && !isSettled(completion);
+}
+
+/** Whether nobody has to send or tell anything any more, as far as the job's end goes. */
+export function isSettled(completion: CompletionState | null): boolean {
+  return completion !== "due" && completion !== "refused" && completion !== "differs";
 }

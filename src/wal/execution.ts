@@ -2,7 +2,12 @@
  * The payloads that are ours in a log: the execution record, with which a log alone is enough to resume,
  * replay or explain a run, and the failure record, which says why an event was given up. Both are JSON, so
  * that `strings` shows them.
+ *
+ * An execution record that is not the file's first says that another server has adopted the execution, or
+ * the same one anew because it had lost it: it counts from there on, and everything that the records before
+ * it say of what a server has was said of the earlier one.
  */
+import { type RecordFields, Status } from "./format.ts";
 
 /** Which run of which job a log belongs to. `task_token` is a secret: it is never printed. */
 export interface Execution {
@@ -15,6 +20,9 @@ export interface Execution {
   version: string;
   started_at_ms: number;
   visibility_timeout_seconds?: number;
+  /** What the job runs, so that a job that is made of a log can be recognised. Never its environment. */
+  command?: string;
+  args?: string[];
 }
 
 /** Why an event was given up. */
@@ -35,7 +43,39 @@ export function encodeExecution(execution: Execution): Uint8Array<ArrayBuffer> {
     version: execution.version,
     started_at_ms: execution.started_at_ms,
     visibility_timeout_seconds: execution.visibility_timeout_seconds,
+    command: execution.command,
+    args: execution.args,
   });
+}
+
+/** The record of an execution, be it the first of a new log or that of an adoption. */
+export function executionRecord(execution: Execution, timestampMs: bigint): RecordFields {
+  return { sequence: 0n, status: Status.SENT, timestampMs, payload: encodeExecution(execution) };
+}
+
+/**
+ * Whether a record that is not its file's first says that the execution was adopted. Its token may have been
+ * taken out since, by archiving.
+ */
+export function isAdoption(
+  { sequence, status, payload }: Pick<RecordFields, "sequence" | "status" | "payload">,
+): boolean {
+  return sequence === 0n && status === Status.SENT && decodeExecution(payload) !== undefined;
+}
+
+/**
+ * What tells a log from every other one, and stays the same for it wherever it lies, archived, adopted or
+ * repaired: of a log of ours who ran the execution and when, of another writer's its first record.
+ */
+export function originOf(first: RecordFields): Uint8Array<ArrayBuffer> {
+  const { sequence, timestampMs, payload } = first;
+  const found = first.sequence === 0n && first.status === Status.SENT ? decodeExecution(payload) : undefined;
+  if (found !== undefined) {
+    const { job_id, execution, worker, started_at_ms } = found;
+    return new TextEncoder().encode(JSON.stringify([job_id, execution, worker, started_at_ms]));
+  }
+  const head = new TextEncoder().encode(JSON.stringify([String(sequence), String(timestampMs)]));
+  return new Uint8Array([...head, ...payload]);
 }
 
 /**
@@ -55,6 +95,8 @@ export function decodeExecution(payload: Uint8Array): Execution | undefined {
     version,
     started_at_ms,
     visibility_timeout_seconds,
+    command,
+    args,
   } = found;
   if (
     typeof job_id !== "string" || !isWhole(execution) || typeof queue !== "string" ||
@@ -73,6 +115,9 @@ export function decodeExecution(payload: Uint8Array): Execution | undefined {
     version,
     started_at_ms,
     ...(visibility_timeout_seconds === undefined ? {} : { visibility_timeout_seconds }),
+    // Only told to people, so that a newer version may mean something else by them.
+    ...(typeof command === "string" ? { command } : {}),
+    ...(isTexts(args) ? { args } : {}),
   };
 }
 
@@ -117,6 +162,10 @@ function decodeJson(payload: Uint8Array): Record<string, unknown> | undefined {
     // Bytes that are not JSON are an answer: this is no record of ours.
     return undefined;
   }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function isWhole(value: unknown): value is number {

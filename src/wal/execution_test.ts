@@ -25,6 +25,14 @@ Deno.test("execution comes back as it was encoded, with and without what may be 
   assert.deepEqual(decodeExecution(encodeExecution(least)), least);
 });
 
+Deno.test("execution says what its job runs, where that is known", () => {
+  const execution = { ...EXECUTION, command: "make", args: ["-j", "all"] };
+  assert.deepEqual(decodeExecution(encodeExecution(execution)), execution);
+  // Only people read it: in another form it takes nothing from the rest.
+  const other = new TextEncoder().encode(JSON.stringify({ ...EXECUTION, command: 7, args: "all" }));
+  assert.deepEqual(decodeExecution(other), EXECUTION);
+});
+
 Deno.test("execution is JSON with these names", () => {
   assert.equal(
     new TextDecoder().decode(encodeExecution(EXECUTION)),

@@ -2,7 +2,8 @@
  * Says of each record what it is, and of each event whether the server has it. No input or output; the
  * records come in file order.
  *
- *     execution         the file's first record, with sequence 0 and status 2
+ *     execution         the file's first record, with sequence 0 and status 2; or a later one that says that
+ *                       the execution was adopted, from which on every event before it is pending again
  *     acknowledgement   status 2 and no payload: every pending event before it with at most its sequence is
  *                       sent, and so is the event of exactly its sequence, even if it had failed
  *     failure           status 3 and the sequence of an event before it: that event was given up
@@ -13,6 +14,7 @@
  * sorted and an event's index is its slot; the first one that does not rise brings in a `SequenceIndex`. A
  * million events take 9 to 35 MB.
  */
+import { isAdoption } from "./execution.ts";
 import { type RecordFields, Status } from "./format.ts";
 import { SequenceIndex } from "./sequence_index.ts";
 import { HASH_SEED } from "../platform/hash_seed.ts";
@@ -76,7 +78,12 @@ export class Ledger {
 
   add(record: Pick<RecordFields, "sequence" | "status" | "payload">): RecordKind {
     const { sequence, status, payload } = record;
-    if (this.#records++ === 0 && sequence === 0n && status === Status.SENT) return "execution";
+    const isFirst = this.#records++ === 0;
+    if (isFirst && sequence === 0n && status === Status.SENT) return "execution";
+    if (!isFirst && isAdoption(record)) {
+      this.#reopen();
+      return "execution";
+    }
     if (status === Status.SENT && payload.length === 0) {
       this.#acknowledge(sequence);
       return "acknowledgement";
@@ -120,6 +127,12 @@ export class Ledger {
       for (let i = 0; i < count; i++) copies[i] = this.#copies[this.#find(sequences[i])];
     }
     return { sequences, copies };
+  }
+
+  /** What an earlier server had, this one does not. */
+  #reopen(): void {
+    for (let slot = 0; slot < this.#slots; slot++) this.#setStatus(slot, PENDING);
+    this.#firstUnsettled = 0;
   }
 
   #acknowledge(sequence: bigint): void {

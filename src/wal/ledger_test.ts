@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { encodeExecution } from "./execution.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 
 interface Fields {
@@ -10,6 +11,16 @@ interface Fields {
 
 const EMPTY = new Uint8Array();
 const BYTES = new Uint8Array([1]);
+const ADOPTION = encodeExecution({
+  job_id: "job",
+  execution: 1,
+  queue: "default",
+  server: "http://127.0.0.1:1",
+  task_token: "secret",
+  worker: "host",
+  version: "1",
+  started_at_ms: 1,
+});
 const event = (sequence: bigint, status = 1): Fields => ({ sequence, status, payload: BYTES });
 const acknowledgement = (sequence: bigint): Fields => ({ sequence, status: 2, payload: EMPTY });
 const failure = (sequence: bigint): Fields => ({ sequence, status: 3, payload: BYTES });
@@ -22,6 +33,9 @@ function naiveLedger(records: readonly Fields[]): { kinds: RecordKind[]; statuse
     const same = events.filter((one) => one.sequence === sequence);
     if (i === 0 && sequence === 0n && status === 2) {
       kinds.push("execution");
+    } else if (sequence === 0n && status === 2 && payload === ADOPTION) {
+      kinds.push("execution");
+      for (const one of events) one.status = "pending";
     } else if (status === 2 && payload.length === 0) {
       kinds.push("acknowledgement");
       for (const one of events) if (one.status === "pending" && one.sequence <= sequence) one.status = "sent";
@@ -71,7 +85,7 @@ const anyRecord = (sequence: fc.Arbitrary<bigint>): fc.Arbitrary<Fields> =>
   fc.record({
     sequence,
     status: fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 1, max: 3 }) }, fc.constantFrom(0, 9, 255)),
-    payload: fc.constantFrom(EMPTY, BYTES),
+    payload: fc.constantFrom(EMPTY, BYTES, ADOPTION),
   });
 
 Deno.test("ledger says what the rules say of any records", () => {

@@ -16,7 +16,7 @@ import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
 import { type CompletionMark, completionRecord } from "./completion.ts";
 import { LogWriteError } from "./errors.ts";
-import { encodeFailure, type Execution, type Failure } from "./execution.ts";
+import { encodeFailure, type Execution, executionRecord, type Failure } from "./execution.ts";
 import { RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
 import type { GroupEntry } from "./group.ts";
 import { GroupCommit, type LogObserver, type OpenLog, type SyncMode } from "./group_commit.ts";
@@ -63,7 +63,10 @@ export interface NewEvent {
 
 export class Log {
   readonly path: string;
+  /** By the log's latest execution record. */
   readonly execution: Execution | undefined;
+  /** What tells this log from every other one; undefined for one without records. */
+  readonly origin: Uint8Array<ArrayBuffer> | undefined;
   #clock: Clock;
   #observe: LogObserver;
   #logger: Logger;
@@ -85,12 +88,13 @@ export class Log {
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    { path, file, bytes, ledger, pendingBytes, execution }: ReadyFile,
+    { path, file, bytes, ledger, pendingBytes, execution, origin }: ReadyFile,
     options: OpenOptions,
   ) {
     const { logger = silentLogger, sync = { mode: "always" }, clock, observe = {} } = options;
     this.path = path;
     this.execution = execution;
+    this.origin = origin;
     this.#clock = clock;
     this.#observe = observe;
     this.#logger = logger;
@@ -326,6 +330,16 @@ export class Log {
    */
   settleCompletion(mark: CompletionMark): Promise<void> {
     return this.#commit.append(completionRecord(mark, BigInt(this.#clock.nowMs())));
+  }
+
+  /**
+   * A server has adopted the execution, and gave it the token that `execution` has; on stable storage when
+   * this resolves. Every event is pending from then on for whoever opens the log next; here nothing changes,
+   * so close it.
+   * @throws as `append`; the log does not say so then
+   */
+  adopt(execution: Execution & { task_token: string }): Promise<void> {
+    return this.#commit.append(executionRecord(execution, BigInt(this.#clock.nowMs())));
   }
 
   /** Waits for what is queued, and releases the lock. */

@@ -15,8 +15,8 @@ import {
   problemName,
   reason,
 } from "./errors.ts";
-import { decodeExecution, encodeExecution, type Execution } from "./execution.ts";
-import { encodeHeader, encodeRecord, Status, type WalRecord } from "./format.ts";
+import { decodeExecution, type Execution, executionRecord, originOf } from "./execution.ts";
+import { encodeHeader, encodeRecord, type WalRecord } from "./format.ts";
 import { cutNames, quarantineNames } from "./file_names.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { PendingTally } from "./pending_tally.ts";
@@ -32,7 +32,10 @@ export interface ReadyFile {
   ledger: Ledger;
   /** Length of the pending events' records. */
   pendingBytes: number;
+  /** By its latest execution record. */
   execution: Execution | undefined;
+  /** See `originOf`; undefined while there is no record. */
+  origin: Uint8Array<ArrayBuffer> | undefined;
 }
 
 export interface FileContext {
@@ -51,12 +54,7 @@ export async function createLogFile(
   execution: Execution,
   nowMs: number,
 ): Promise<ReadyFile> {
-  const record = {
-    sequence: 0n,
-    status: Status.SENT,
-    timestampMs: BigInt(nowMs),
-    payload: encodeExecution(execution),
-  };
+  const record = executionRecord(execution, BigInt(nowMs));
   const start = new Uint8Array([...encodeHeader(), ...encodeRecord(record)]);
   try {
     await files.makeDirectory(directory);
@@ -65,7 +63,7 @@ export async function createLogFile(
     const ledger = new Ledger();
     ledger.add(record);
     logger.debug("WAL created", { job_id: execution.job_id, path });
-    return { path, file, bytes: start.length, ledger, pendingBytes: 0, execution };
+    return { path, file, bytes: start.length, ledger, pendingBytes: 0, execution, origin: originOf(record) };
   } catch (cause) {
     throw cause instanceof RangeError
       ? cause
@@ -94,9 +92,11 @@ export async function openLogFile(
   const file = await lock(context.files, path);
   try {
     let execution: Execution | undefined;
+    let origin: ReadyFile["origin"];
     const tally = new PendingTally();
     const { ledger, ...end } = await scanLog(readLocked(file, 0), (record, kind) => {
       tally.add(record, kind);
+      origin ??= originOf(record);
       if (kind === "execution") execution = decodeExecution(record.payload);
       onRecord?.(record, kind);
     });
@@ -108,7 +108,7 @@ export async function openLogFile(
     await file.sync();
     await context.files.syncDirectory(parentDirectory(path));
     context.logger.debug("WAL opened", { path, records: end.records, pending: ledger.pending });
-    return { path, file, bytes, ledger, pendingBytes: tally.sum(ledger).bytes, execution };
+    return { path, file, bytes, ledger, pendingBytes: tally.sum(ledger).bytes, execution, origin };
   } catch (error) {
     file.close();
     throw error;

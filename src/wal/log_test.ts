@@ -288,3 +288,43 @@ Deno.test("a cut never replaces bytes that an earlier cut saved, and gigabytes o
     assert.deepEqual(files.content(PATH), good);
   }
 });
+
+Deno.test("a log that another server adopted is pending as a whole, and stays the log that it was", async () => {
+  const files = newDisk();
+  const log = await createLog(files);
+  for (const sequence of [1, 2, 5]) await log.append(event(sequence));
+  const [first, second, third] = await log.pending(ALL);
+  await log.acknowledge([first]);
+  await log.fail(second, { code: "x", message: "y", attempts: 1 });
+  await log.acknowledge([third]);
+  await log.settleCompletion("completed");
+  const adopted = { ...EXECUTION, server: "http://127.0.0.1:9", task_token: "another" };
+  await log.adopt(adopted);
+  await log.close();
+  const reopened = await openLog(files);
+  assert.deepEqual([reopened.execution, reopened.origin], [adopted, log.origin]);
+  assert.deepEqual(sequences(await reopened.pending(ALL)), [1, 2, 5]);
+  const { bytes: _, ...counts } = reopened.counts;
+  assert.deepEqual(counts, { pending: 3, sent: 0, failed: 0, events: 3 });
+  // From here on it is a log like any other.
+  await reopened.acknowledge((await reopened.pending(ALL)).slice(0, 2));
+  await reopened.append(event(6));
+  await reopened.close();
+  const { ledger } = read(files.content(PATH));
+  assert.deepEqual([ledger.pending, ledger.sent, ledger.highestSequence], [2, 2, 6n]);
+});
+
+Deno.test("a log of another writer, whose sequences do not rise, can be adopted and is the same log then", async () => {
+  const files = newDisk();
+  files.put(PATH, fileOf([record(7, 2), record(3), record(7), record(3, 3), record(9, 2)]));
+  const log = await openLog(files);
+  assert.equal(log.execution, undefined);
+  await log.adopt({ ...EXECUTION, task_token: "token" });
+  await log.close();
+  const reopened = await openLog(files);
+  assert.deepEqual(reopened.origin, log.origin);
+  assert.deepEqual(sequences(await reopened.pending(ALL)), [7, 3, 7, 9]);
+  await reopened.acknowledge(await reopened.pending(ALL));
+  await reopened.close();
+  assert.equal(read(files.content(PATH)).ledger.pending, 0);
+});

@@ -14,6 +14,7 @@
  * - acknowledgements that the damage makes unproven, and failures of events that are lost
  *   (`repair_proof.ts`).
  */
+import { isAdoption } from "./execution.ts";
 import { encodeHeader, HEADER_BYTES, LENGTH_BYTES, Status, type WalRecord } from "./format.ts";
 import { type LogBytes, salvageLog, scanLog } from "./reader.ts";
 import { layOut } from "./repair_layout.ts";
@@ -105,11 +106,10 @@ function encodeLength(length: number): Uint8Array {
 }
 
 async function findRecords(open: OpenBytes, offset: number, isFirst: boolean): Promise<Found> {
-  const found: Found = { offsets: [], lengths: [], forbiddenFirst: undefined };
+  const found: Found = { offsets: [], lengths: [], forbidden: new Set() };
   await salvageLog(await open(), offset, (record) => {
-    if (isFirst && found.offsets.length === 0 && isMisplacedExecution(record)) {
-      found.forbiddenFirst = record.offset;
-    }
+    const isFoundFirst = isFirst && found.offsets.length === 0;
+    if (isFoundFirst ? isMisplacedExecution(record) : isAdoption(record)) found.forbidden.add(record.offset);
     found.offsets.push(record.offset);
     found.lengths.push(record.length);
   });

@@ -81,7 +81,7 @@ class Layout {
     const offset = this.#at;
     const length = found.lengths[this.#next++];
     this.#at += length;
-    if (offset === found.forbiddenFirst) {
+    if (found.forbidden.has(offset)) {
       plan.distrusted++;
       this.#losses.push({ offset, length, isOneRecord: true });
       return this.#addDamage({ problem: "bad_magic", offset, length });

@@ -54,8 +54,8 @@ export interface RepairPlan {
 export interface Found {
   offsets: number[];
   lengths: number[];
-  /** Offset of a record that may not be the new log's first. */
-  forbiddenFirst: number | undefined;
+  /** Offsets of execution records where a job may have written them: the first of all, and adoptions. */
+  forbidden: Set<number>;
 }
 
 /** What stands at a damaged place. */

@@ -143,6 +143,8 @@ class Proof {
   take(record: WalRecord, kind: RecordKind, stretch: Stretch): void {
     for (; this.lost[this.#next]?.offset <= stretch.offset; this.#next++) this.#pass(this.#next);
     const { sequence } = record;
+    // What an earlier server had is not what the one has that adopted the execution.
+    if (kind === "execution") this.serverHas.length = 0;
     if (kind === "acknowledgement") {
       if (this.#doubtfulFrom !== undefined && sequence >= this.#doubtfulFrom) {
         this.unproven++;

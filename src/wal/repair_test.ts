@@ -125,6 +125,21 @@ Deno.test("repair spares good neighbours that a damaged length happens to lead o
   assert.deepEqual([plan.records, plan.distrusted, plan.mended], [4, 0, 0]);
 });
 
+Deno.test("repair believes in no adoption from behind damage, and in no acknowledgement to an earlier server", async () => {
+  const execution = record(0, EXECUTION, Status.SENT);
+  const adoption = record(0, EXECUTION.map((byte) => byte), Status.SENT);
+  const behind = await repair(concat(encodeHeader(), execution, withBadLength(event(1)), adoption, event(2)));
+  assert.deepEqual(behind.repaired, concat(encodeHeader(), execution, event(2)));
+  assert.equal(behind.plan.distrusted, 1);
+  // Before it, it stays, and what was acknowledged by then the new server lacks.
+  const acknowledgement = record(2, new Uint8Array(), Status.SENT);
+  const before = [execution, event(1), event(2), acknowledgement, adoption];
+  const damaged = concat(encodeHeader(), ...before, withBadLength(event(3)), event(4));
+  const { plan, repaired } = await repair(damaged);
+  assert.deepEqual(repaired, concat(encodeHeader(), ...before, event(4)));
+  assert.deepEqual(plan.serverHas, []);
+});
+
 Deno.test("repair does not take an execution record from anywhere but the front of a log", async () => {
   const execution = record(0, EXECUTION, Status.SENT);
   const misplaced = await repair(concat(new Uint8Array(80).fill(9), execution, event(1)));

@@ -84,6 +84,7 @@ export function startJob(jobParams: Params, setup: Setup = {}) {
   const log = setup.log ?? new MemoryLog();
   const drain = new AbortController();
   const stop = new AbortController();
+  const cancel = new AbortController();
   const clock = setup.clock ?? systemClock;
   const logger = setup.logger ?? silentLogger;
   const writer = new EventWriter({ log, clock, logger, giveUp: stop.signal });
@@ -97,6 +98,7 @@ export function startJob(jobParams: Params, setup: Setup = {}) {
     logger,
     drain: drain.signal,
     stop: stop.signal,
+    cancel: cancel.signal,
     ...setup,
     limits: { ...DEFAULT_LIMITS, ...setup.limits },
     settings: {
@@ -107,7 +109,7 @@ export function startJob(jobParams: Params, setup: Setup = {}) {
       ...setup.settings,
     },
   });
-  return { log, result, drain, stop, writer };
+  return { log, result, drain, stop, cancel, writer };
 }
 
 export const sh = (script: string, more: Partial<Params> = {}): Params => ({

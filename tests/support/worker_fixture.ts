@@ -123,6 +123,7 @@ export class WorkerFixture implements AsyncDisposable {
       concurrency: 2,
       once: false,
       workerName: "test",
+      workerId: crypto.randomUUID(),
       version: "0.0.0",
       walDir: this.walDir,
       archiveDir: this.archiveDir,

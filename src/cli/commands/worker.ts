@@ -57,6 +57,7 @@ export async function run(call: Worker): Promise<number> {
       concurrency: settings.concurrency,
       once: options.once ?? false,
       workerName: settings.workerName ?? context.hostname(),
+      workerId: context.randomId(),
       version: VERSION,
       walDir: settings.walDir,
       archiveDir: settings.archiveDir,

@@ -2,7 +2,7 @@
  * The screen of `wal inspect`: whose log it is, what the server lacks, whether the file is whole, what to
  * type next. Pure. The task token has no place here: it never enters this data.
  */
-import type { CompletionState } from "../../wal/completion.ts";
+import { type CompletionState, isUncompleted } from "../../wal/completion.ts";
 import type { Execution, Failure } from "../../wal/execution.ts";
 import type { LockOwner } from "../../platform/lock_table.ts";
 import { damageMeaning, type Health, healthLine } from "./health.ts";
@@ -92,6 +92,7 @@ const COMPLETIONS: Readonly<Record<Exclude<CompletionState, undefined>, string>>
   superseded: "; the server gave the job to a later execution",
   refused: "; delivered, not completed: the server does not know the job",
   due: "; delivered, not completed",
+  differs: "; the server has other events than this log",
 };
 
 function stateLine({ exitCode, completion, pending, owner, damage }: InspectScreen): string {
@@ -160,9 +161,11 @@ function nextCommands(screen: InspectScreen): [command: string, effect: string][
       "sends what the server lacks; so does the next worker on this host",
     ]);
   }
-  const isUncompleted = screen.completion === "due" || screen.completion === "refused";
-  if (screen.pending === 0 && isUncompleted && isSendable) {
-    next.push([`airunner wal replay ${path}`, "tells the server how the job ended"]);
+  if (isUncompleted(screen) && isSendable) {
+    const what = screen.completion === "differs"
+      ? "compares with the server again, and sends what it lacks"
+      : "tells the server how the job ended";
+    next.push([`airunner wal replay ${path}`, what]);
   }
   if (screen.failed > 0) {
     next.push([`airunner wal inspect ${path} --status=failed`, "shows which events failed"]);

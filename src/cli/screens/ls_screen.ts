@@ -109,16 +109,16 @@ function note({ file, owner, facts, error }: InventoryLog): string {
   }
   if (file.kind === "quarantined") parts.push(shown(file.name));
   if (exitCode !== null) parts.push(`exit code ${exitCode}`);
-  if (isUncompleted(facts)) {
-    parts.push(
-      facts.completion === "due"
-        ? "delivered, not completed"
-        : "delivered, not completed: the server does not know the job",
-    );
-  }
+  if (isUncompleted(facts)) parts.push(UNCOMPLETED[facts.completion as keyof typeof UNCOMPLETED]);
   if (execution !== null && execution > 1) parts.push(`execution ${execution}`);
   return parts.join(", ") || "-";
 }
+
+const UNCOMPLETED = {
+  due: "delivered, not completed",
+  refused: "delivered, not completed: the server does not know the job",
+  differs: "sent, but the server has other events than this log",
+} as const;
 
 function paint(line: string, { state, facts }: InventoryLog, style: Style): string {
   if (state === "corrupt" || facts === undefined || facts.failed > 0) return style.bad(line);

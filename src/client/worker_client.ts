@@ -1,0 +1,155 @@
+/**
+ * The calls of airunner.v1 that a host makes which runs jobs. A server need not have them: whoever calls asks
+ * `isUnsupported` of the error, and does without.
+ */
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { createClient, type Transport } from "@connectrpc/connect";
+import { type RefusalReason } from "../events/error_info.ts";
+import { WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
+import type { Clock } from "../platform/clock.ts";
+import { CallError } from "./call_error.ts";
+import { toCallError } from "./to_call_error.ts";
+
+/** A worker as it introduces itself; the names are printable ASCII, see `shownName`. */
+export interface WorkerIdentity {
+  /** Made at the worker's start; two workers never have the same. */
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly queue: string;
+  readonly concurrency: number;
+}
+
+export type WatchEvent =
+  | { readonly kind: "alive" }
+  | { readonly kind: "cancellation"; readonly jobId: string; readonly reason: string };
+
+/** What is to be made of a log: all that it says, and nothing that only the server knew. */
+export interface Adoption {
+  readonly jobId: string;
+  readonly execution: number;
+  readonly queue: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly startedAtMs: number;
+  readonly worker: string;
+  readonly logId: string;
+}
+
+/** Events of a range of sequences, both ends included, as one side has them. */
+export interface EventsRange {
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly count: number;
+  /** CRC-64/NVME; see CompareEventsRequest. */
+  readonly checksum: bigint;
+}
+
+export interface WorkerClient {
+  /** Ends with the connection, or when `signal` aborts. Throws CallError. */
+  watch(
+    worker: WorkerIdentity,
+    taskTokens: readonly string[],
+    signal: AbortSignal,
+  ): AsyncIterable<WatchEvent>;
+  /** Gives the task token of the adopted execution. Throws CallError, also when the server refuses. */
+  adopt(adoption: Adoption, signal: AbortSignal): Promise<{ taskToken: string; isNew: boolean }>;
+  /** Whether the server has the same events, and how many it has in that range. Throws CallError. */
+  compare(
+    taskToken: string,
+    range: EventsRange,
+    signal: AbortSignal,
+  ): Promise<{ isEqual: boolean; count: number }>;
+}
+
+export interface WorkerClientOptions {
+  transport: Transport;
+  clock: Clock;
+  /** How long the answer to anything but a watch may take. */
+  requestTimeoutMs: number;
+}
+
+export function createWorkerClient(
+  { transport, clock, requestTimeoutMs }: WorkerClientOptions,
+): WorkerClient {
+  const client = createClient(WorkerService, transport);
+  async function call<T>(name: string, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw named(name, error, clock.nowMs());
+    }
+  }
+  return {
+    async *watch(worker, taskTokens, signal) {
+      const over = new AbortController();
+      const ended = AbortSignal.any([signal, over.signal]);
+      try {
+        const request = { worker, taskTokens: [...taskTokens] };
+        for await (const { event } of client.watch(request, { signal: ended })) {
+          if (event.case === "cancellation") {
+            const { jobId, reason } = event.value;
+            yield { kind: "cancellation", jobId, reason };
+            // Whatever a newer server says is a sign of life.
+          } else yield { kind: "alive" };
+        }
+      } catch (error) {
+        if (!ended.aborted) throw named("Watch", error, clock.nowMs());
+      } finally {
+        // The library does not pass on that a loop was left early.
+        over.abort();
+      }
+    },
+    async adopt({ command, args, startedAtMs, worker, ...rest }, signal) {
+      const request = {
+        ...rest,
+        worker: shownName(worker),
+        startedAt: timestampFromMs(startedAtMs),
+        jobParams: { command, args: [...args] },
+      };
+      const limits = { signal, timeoutMs: requestTimeoutMs };
+      const { taskToken, isNew } = await call("AdoptExecution", client.adoptExecution(request, limits));
+      return { taskToken, isNew };
+    },
+    async compare(taskToken, { from, to, count, checksum }, signal) {
+      const request = {
+        taskToken,
+        fromSequence: from,
+        toSequence: to,
+        eventCount: BigInt(count),
+        checksum,
+      };
+      const limits = { signal, timeoutMs: requestTimeoutMs };
+      const { isEqual, eventCount } = await call("CompareEvents", client.compareEvents(request, limits));
+      return { isEqual, count: Number(eventCount) };
+    },
+  };
+}
+
+/**
+ * Whether a refusal says that the server does not have the call, rather than that it does not want it: such a
+ * server may be anybody's, who answers `invalid_argument` for anything (wire contract), and ours says why
+ * it refuses.
+ */
+export function isUnsupported({ code, kind, httpStatus, reason }: CallError): boolean {
+  if (code === "unimplemented" || httpStatus === 404 || httpStatus === 405) return true;
+  return kind === "refused" && code === "invalid_argument" && reason === undefined;
+}
+
+/** With these a server says that it never had this execution, or has it no more, and not that it is over. */
+export function isForgotten(reason: RefusalReason | undefined): boolean {
+  return reason === "EXECUTION_UNKNOWN" || reason === "TASK_TOKEN_UNKNOWN";
+}
+
+/** HOST_NAME_MAX of Linux, twice: as much as our server takes of a name. */
+const NAME_CHARACTERS_MAX = 128;
+
+/** A name as it may stand in a header and on a screen. */
+export function shownName(name: string): string {
+  return name.replace(/[^\x20-\x7e]/gu, "?").slice(0, NAME_CHARACTERS_MAX).trim();
+}
+
+function named(call: string, error: unknown, nowMs: number): CallError {
+  const known = toCallError(error, nowMs);
+  return new CallError(`${call}: ${known.message || known.code}`, known, { cause: error });
+}
