@@ -34,7 +34,9 @@ export async function searchJobs(
     const page = await client.callOwn((service, limits) => service.listJobs(request, limits));
     jobs.push(...page.jobs.map(listedJob));
     pageToken = page.nextPageToken;
-    if (pageToken === "" || jobs.length >= limit) return { jobs: jobs.slice(0, limit), isCut: pageToken !== "" };
+    if (pageToken === "" || jobs.length >= limit) {
+      return { jobs: jobs.slice(0, limit), isCut: pageToken !== "" };
+    }
   }
 }
 

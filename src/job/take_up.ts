@@ -18,13 +18,18 @@ import { LogDelivery } from "./deliver_log.ts";
 import type { JobContext } from "./job_context.ts";
 import { type EndedBy, endedBy, isOurs } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
+import { messageOf } from "../platform/error_text.ts";
 import { NotFound } from "../platform/system_errors.ts";
+import { firstExecution, readLogFile } from "../wal/reader.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
 const TAKEN_UP_MAX = 8;
 
-/** Takes up every log of the directory that nobody has in hand, and resolves when all of that is done. */
-export async function takeUpLogs(context: JobContext): Promise<void> {
+/**
+ * Takes up every log of the directory that nobody has in hand, and that `isWanted`, and resolves when all of
+ * that is done.
+ */
+export async function takeUpLogs(context: JobContext, isWanted?: IsWantedLog): Promise<void> {
   const { walDir, logsInHand, drain, logger, clock, files } = context;
   await removeStaleFiles(walDir, { logger, nowMs: clock.nowMs(), files });
   const paths: string[] = [];
@@ -39,10 +44,31 @@ export async function takeUpLogs(context: JobContext): Promise<void> {
   if (paths.length > 0) logger.debug("Found logs of earlier runs", { count: paths.length });
   const takeTurns = async () => {
     for (let path = paths.shift(); path !== undefined && !drain.aborted; path = paths.shift()) {
-      await takeUpLog(context, path);
+      if (isWanted === undefined || await isLogWanted(context, path, isWanted)) {
+        await takeUpLog(context, path);
+      }
     }
   };
   await Promise.all(Array.from({ length: TAKEN_UP_MAX }, takeTurns));
+}
+
+/** Whether a log is to be taken up, by its execution record. */
+type IsWantedLog = (execution: Execution) => boolean;
+
+/** Looks without opening it for writing: the others are not ours to lock, or to repair. */
+async function isLogWanted(
+  { files, logger }: JobContext,
+  path: string,
+  isWanted: IsWantedLog,
+): Promise<boolean> {
+  try {
+    const execution = await firstExecution(readLogFile(files, path));
+    return execution !== undefined && isWanted(execution);
+  } catch (error) {
+    // Gone since the directory was read: somebody has archived it.
+    if (!(error instanceof NotFound)) logger.warn("Cannot read a log", { path, error: messageOf(error) });
+    return false;
+  }
 }
 
 /** It may be a copy of a log that is being written; who put it there knows. Said once in a run. */

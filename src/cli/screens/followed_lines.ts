@@ -79,7 +79,8 @@ function missingLines(
   if (more > 0) ranges.push(`and ${more} more ranges`);
   const message = facts?.result?.errorMessage;
   return [
-    `${count} of the job's sequences are missing, and with them some of its output: ${ranges.join(", ")}`,
+    `${count} of the job's sequences are missing, and some of its output with them:`,
+    ranges.join(", "),
     ...message ? [`How the job ended, by its worker: ${shown(message)}`] : [],
     "Type the command again; if they are missing still, send them from the worker's host:",
     `airunner wal replay --failed ${shellWord(jobId)}`,

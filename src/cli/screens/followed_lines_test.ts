@@ -29,7 +29,7 @@ Deno.test("missing sequences are counted and named, and never end with 0", () =>
   assert.equal(exitCode, 1);
   assert.match(
     text,
-    /^15 of the job's sequences are missing, .*: 1, 3 to 4, 10 to 11, 20 to 21, 30 to 31, and 3 more/,
+    /^15 of the job's sequences are missing, .*:\n1, 3 to 4, 10 to 11, 20 to 21, 30 to 31, and 3 more/,
   );
   assert.match(text, /airunner wal replay --failed JOB$/);
   const [, withResult] = conclude({

@@ -3,13 +3,49 @@
  * calls of our own, which other servers do not offer.
  */
 import { type CommandEntry, entry } from "./command_entry.ts";
-import { CLIENT_SETTINGS } from "./setting_groups.ts";
+import { collect } from "../options/pairs.ts";
+import { CLIENT_SETTINGS, EXEC_SETTINGS } from "./setting_groups.ts";
 
 const REFUSED =
   "1 the server refused it for one of several jobs (the others are done), or does not offer it at all; " +
   "4 sign-in refused; 75 server unreachable.";
 
+/** As timeout(1), env(1) and docker run have it, so that it is told from what the command itself gives. */
+const EXIT_OURS = 125;
+
 export const JOB_COMMANDS: readonly CommandEntry[] = [
+  entry({
+    path: "exec",
+    summary: "run a command here and now, show its output, and record and deliver it as a job",
+    settings: EXEC_SETTINGS,
+    needsNoHome: true,
+    exitCodeOfOurs: EXIT_OURS,
+    logFile: { name: "exec.log", isDefault: true },
+    examples: [
+      ["airunner exec --server=URL -- make test", "in a CI that there is already; no worker is needed"],
+      ["airunner exec --name=nightly --label=branch=main -- ./build.sh", "for `list --label` and `show`"],
+      ["airunner exec --require-log --wait -- ./release.sh", "only with a record, and until it is delivered"],
+      ["airunner exec --deliver", "runs nothing; delivers what earlier runs have left"],
+    ],
+    exitCodes:
+      "the exit code of the command, 128 + N when signal N ended it; 127 no such command; 126 it cannot be " +
+      "run; 125 airunner failed before it could run it, or with --deliver: the server does not answer. The server " +
+      "never changes it. The command sees pipes for its output, not a terminal; its input is ours.",
+    define: (command) =>
+      command
+        .argument("[command...]", "the command and its arguments, after --")
+        .option("--name <NAME>", "a name for the job")
+        .option("--label <NAME=VALUE>", "a label for the job; may be repeated", collect, [] as string[])
+        .option(
+          "--require-log",
+          "do not run the command when it cannot be recorded, and pause it rather than " +
+            "leave output out",
+        )
+        .option("--wait", "wait until the output is delivered, or the server does not answer")
+        .option("--quiet", "say nothing of the job; failures are said all the same")
+        .option("--deliver", "run nothing: deliver what earlier runs have left, and end"),
+    load: () => import("../commands/exec.ts"),
+  }),
   entry({
     path: "show",
     summary: "show what the server knows of a job: state, executions, worker, sizes, result",
