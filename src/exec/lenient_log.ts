@@ -2,7 +2,8 @@
  * A log that never holds up or ends the command whose output goes into it: what the disk does not take within
  * some seconds is left out, and said. Its sequences stay missing, which whoever reads the job is told.
  *
- *     recording       append fails or hangs           -> tried again for `PATIENCE_MS`, then not recording
+ *     recording       append fails                    -> tried again for a second, then not recording
+ *                     append hangs                    -> waited for, and then nothing is recorded any more
  *     not recording   append, at most once a second   -> recording, with a gap; or left out
  *                     the last events                 -> each is tried
  *     sealed          everything is left out: nobody knows what the disk has
@@ -13,9 +14,11 @@ import type { Clock } from "../platform/clock.ts";
 import { LogSealedError, LogWriteError } from "../wal/errors.ts";
 import type { NewEvent } from "../wal/log.ts";
 
-/** How long the command may be held up by a disk, once. */
-const PATIENCE_MS = 5000;
+/** How long a disk that is full, or fails, may hold up the command: what frees space does so within that or not. */
+const RETRY_FOR_MS = 1000;
 const RETRY_MS = 250;
+/** How long one may that does not answer at all. A busy one takes seconds. */
+const HANGS_MS_MAX = 10_000;
 /** How often a disk that took nothing is tried. */
 const TRY_AGAIN_MS = 1000;
 
@@ -88,7 +91,7 @@ export class LenientLog implements EventLog {
 
   /** Undefined when it is in the log, otherwise why not. Only one that was recording gets time for it. */
   async #tryToAppend(event: NewEvent): Promise<string | undefined> {
-    const untilMs = this.#clock.elapsedMs() + (this.#isRecording ? PATIENCE_MS : 0);
+    const untilMs = this.#clock.elapsedMs() + (this.#isRecording ? RETRY_FOR_MS : 0);
     for (;;) {
       const why = await this.#appendInTime(event);
       this.#triedAtMs = this.#clock.elapsedMs();
@@ -99,10 +102,10 @@ export class LenientLog implements EventLog {
 
   async #appendInTime(event: NewEvent): Promise<string | undefined> {
     const over = new AbortController();
-    const late = this.#clock.sleep(PATIENCE_MS, over.signal).then(() => {
+    const late = this.#clock.sleep(HANGS_MS_MAX, over.signal).then(() => {
       // An append that still goes on may put the event there after all; nothing may come before it then.
       if (!over.signal.aborted) this.#isDead = true;
-      return `the disk has not answered for ${PATIENCE_MS / 1000} s`;
+      return `the disk has not answered for ${HANGS_MS_MAX / 1000} s`;
     });
     const appended = this.#log.append(event).then(() => undefined, (error) => this.#whyNot(error));
     try {
