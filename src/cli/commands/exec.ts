@@ -17,7 +17,7 @@ import { passThrough, SharedScreen } from "../../exec/pass_through.ts";
 import { type CommandEnd, runCommand } from "../../exec/run_command.ts";
 import type { EventLog } from "../../job/event_writer.ts";
 import { messageOf } from "../../platform/error_text.ts";
-import { silentLogger } from "../../platform/logging/logger.ts";
+import { createEntryLogger, type Logger, silentLogger } from "../../platform/logging/logger.ts";
 import { counted, shellWord } from "../../platform/text.ts";
 import { VERSION } from "../../platform/version.ts";
 import { createUuid7 } from "../../server/uuid7.ts";
@@ -110,8 +110,7 @@ async function runRecorded(call: Run, { command, args, metadata }: Command): Pro
       limits: execLimits(settings),
       passThrough: shown,
       clock,
-      // What happens to the command is in its log; a wrapper's own lines would stand among its output.
-      logger: silentLogger,
+      logger: problemsOnly(call),
       takeSignals: (handler) => context.signals.takeAll(handler),
       onExited: () => lenient?.lastEvents(),
     });
@@ -255,4 +254,9 @@ function say({ screens }: Pick<Run, "screens">, line: string): void {
 /** Never waited for: a terminal that does not take it must not hold up the command. */
 function sayOn({ stderr }: Screens, line: string): void {
   stderr.show(`airunner: ${line}\n`).catch(() => {});
+}
+
+/** What happens to the command is in its log; of a wrapper's own lines only problems belong among its output. */
+function problemsOnly(call: Run): Logger {
+  return createEntryLogger("warn", ({ message }) => say(call, message), () => call.context.clock.nowMs());
 }
