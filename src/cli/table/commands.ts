@@ -106,8 +106,8 @@ export const COMMANDS: readonly CommandEntry[] = [
       ],
     ],
     exitCodes:
-      "the exit code of the job; 1 no such job, output is missing, or the job ended without an exit code of its " +
-      "own (cancelled, lost); 4 sign-in refused; 130 interrupted (the job goes on). A server that goes away is " +
+      "0 to 255, the exit code of the job; 1 also when there is no such job, when output is missing, and when the " +
+      "job ended without an exit code of its own (cancelled, lost); 4 sign-in refused; 130 interrupted (the job goes on). A server that goes away is " +
       "waited for.",
     define: (command) =>
       command

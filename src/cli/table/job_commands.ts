@@ -28,7 +28,7 @@ export const JOB_COMMANDS: readonly CommandEntry[] = [
       ["airunner exec --deliver", "runs nothing; delivers what earlier runs have left"],
     ],
     exitCodes:
-      "the exit code of the command, 128 + N when signal N ended it; 127 no such command; 126 it cannot be " +
+      "0 to 255, the exit code of the command, 128 + N when signal N ended it; 127 no such command; 126 it cannot be " +
       "run; 125 airunner failed before it could run it, or with --deliver: the server does not answer. The server " +
       "never changes it. The command sees pipes for its output, not a terminal; its input is ours.",
     define: (command) =>
