@@ -18,7 +18,7 @@ import { followEvents, NoSuchJobError } from "./event_reader.ts";
 import type { EventFilter, NewEvent, Store } from "./store/contract.ts";
 import type { BatchWriter } from "./batch_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
-import { invalidArgument } from "./job_validation.ts";
+import { checkJobId, invalidArgument, refusedFor } from "./job_validation.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
 import type { ServerObserver } from "./server_observer.ts";
 import type { Signals } from "./signals.ts";
@@ -149,7 +149,8 @@ async function checkExecution(
 
 /** The signature is right and the row is gone: the database is an older copy, or the job was deleted. */
 function unknownExecution(jobId: string, execution: number): ConnectError {
-  return invalidArgument(
+  return refusedFor(
+    "EXECUTION_UNKNOWN",
     `The task token is unknown: this server has no execution ${execution} of job ${jobId}`,
   );
 }
@@ -180,8 +181,7 @@ async function* streamJobEvents(
   request: StreamJobEventsRequest,
   context: HandlerContext,
 ): AsyncGenerator<Uint8Array> {
-  const { jobId } = request;
-  if (jobId === "") throw invalidArgument("job_id is required");
+  const jobId = checkJobId(request.jobId);
   const filter = checkFilter(request);
   const signal = AbortSignal.any([stopping, context.signal]);
   observe.streamOpened?.();

@@ -8,6 +8,7 @@ import {
   createConnectRouter,
   type HandlerContext,
 } from "@connectrpc/connect";
+import { JobsService, WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
@@ -15,6 +16,12 @@ import type { Network } from "../platform/network.ts";
 import type { RandomBytes } from "../platform/random.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
+import { COMPARISONS_MAX } from "./airunner_v1/compare_events.ts";
+import { createJobsService, type JobsServiceOptions } from "./airunner_v1/jobs_service.ts";
+import { KnownWorkers } from "./airunner_v1/known_workers.ts";
+import { Slots } from "./airunner_v1/slots.ts";
+import { Watches } from "./airunner_v1/watches.ts";
+import { createWorkerService, type WorkerServiceOptions } from "./airunner_v1/worker_service.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
 import { BatchWriter } from "./batch_writer.ts";
@@ -192,16 +199,26 @@ async function serve(
   const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
 
   const auth = keys && { keys, audiences: ownUrls, clock };
+  const watches = new Watches(signals.cancellations);
+  const known = new KnownWorkers({ workers: store.workers, watches, clock, logger });
   const calls = { store, tokens, clock, logger, stopping: stopping.signal };
-  const routers = createRouters(
-    { ...calls, queue, ...jobDefaults(options) },
-    { ...calls, writer, signals, observe, drained: drained.signal },
-    auth,
-  );
+  const routers = createRouters({
+    ...calls,
+    ...jobDefaults(options),
+    queue,
+    writer,
+    signals,
+    watches,
+    known,
+    comparisons: new Slots(COMPARISONS_MAX),
+    observe,
+    drained: drained.signal,
+  }, auth);
   const metrics: MetricsPage | undefined = renderMetrics && {
     render: () =>
       renderMetrics({
         countJobs: () => store.jobs.countJobs(),
+        countWorkers: () => watches.workerCount,
         countConnections: () => listener.connections,
       }),
     access: metricsAccess(options, auth),
@@ -231,6 +248,7 @@ async function serve(
     await drain(listener, clock, () => drained.abort(leaving));
     alarm.stop();
     await alarmEnded;
+    await known.settled();
     await store.close();
     logger.info("Server stopped");
   };
@@ -281,8 +299,7 @@ function jobDefaults(
 }
 
 function createRouters(
-  jobs: JobServiceOptions,
-  events: JobEventsServiceOptions,
+  calls: JobServiceOptions & JobEventsServiceOptions & JobsServiceOptions & WorkerServiceOptions,
   auth: AuthOptions | undefined,
 ) {
   const options: ConnectRouterOptions = {
@@ -290,14 +307,16 @@ function createRouters(
     grpc: false,
     grpcWeb: false,
     readMaxBytes: REQUEST_BYTES_MAX,
-    interceptors: [callObserver(events.observe), errorInterceptor(jobs.logger)],
-    requestGate: auth && ((context) => admit(context, auth, events.observe)),
+    interceptors: [callObserver(calls.observe), errorInterceptor(calls.logger)],
+    requestGate: auth && ((context) => admit(context, auth, calls.observe)),
   };
   const router = createConnectRouter(options);
-  router.service(JobService, createJobService(jobs));
-  addJobEventsService(router, events);
+  router.service(JobService, createJobService(calls));
+  addJobEventsService(router, calls);
+  router.service(JobsService, createJobsService(calls));
+  router.service(WorkerService, createWorkerService(calls));
   const rawRouter = createConnectRouter(options);
-  addRawJobEventsService(rawRouter, events);
+  addRawJobEventsService(rawRouter, calls);
   return { handlers: router.handlers, rawHandlers: rawRouter.handlers };
 }
 
