@@ -7,6 +7,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { type RefusalReason } from "../events/error_info.ts";
 import { WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logging/logger.ts";
 import { CallError } from "./call_error.ts";
 import { toCallError } from "./to_call_error.ts";
 
@@ -31,6 +32,7 @@ export interface Adoption {
   readonly queue: string;
   readonly command: string;
   readonly args: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
   readonly startedAtMs: number;
   readonly worker: string;
   readonly logId: string;
@@ -45,6 +47,10 @@ export interface EventsRange {
   readonly checksum: bigint;
 }
 
+/**
+ * A call that the server does not have is not made again for an hour, or until `serverIsBack`: meanwhile it
+ * is refused with the server's own answer.
+ */
 export interface WorkerClient {
   /** Ends with the connection, or when `signal` aborts. Throws CallError. */
   watch(
@@ -60,6 +66,8 @@ export interface WorkerClient {
     range: EventsRange,
     signal: AbortSignal,
   ): Promise<{ isEqual: boolean; count: number }>;
+  /** The server answers again after a while in which it did not, and may be another one. */
+  serverIsBack(): void;
 }
 
 export interface WorkerClientOptions {
@@ -67,17 +75,29 @@ export interface WorkerClientOptions {
   clock: Clock;
   /** How long the answer to anything but a watch may take. */
   requestTimeoutMs: number;
+  logger: Logger;
 }
 
-export function createWorkerClient(
-  { transport, clock, requestTimeoutMs }: WorkerClientOptions,
-): WorkerClient {
+export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
+  const { transport, clock, requestTimeoutMs, logger } = options;
   const client = createClient(WorkerService, transport);
-  async function call<T>(name: string, answer: Promise<T>): Promise<T> {
+  const unsupported = new Map<string, { error: CallError; untilMs: number }>();
+  async function call<T>(
+    name: string,
+    signal: AbortSignal,
+    make: (limits: { signal: AbortSignal; timeoutMs: number }) => Promise<T>,
+  ): Promise<T> {
+    const known = unsupported.get(name);
+    if (known !== undefined && clock.elapsedMs() < known.untilMs) throw known.error;
     try {
-      return await answer;
-    } catch (error) {
-      throw named(name, error, clock.nowMs());
+      return await make({ signal, timeoutMs: requestTimeoutMs });
+    } catch (cause) {
+      const error = named(name, cause, clock.nowMs());
+      if (isMissing(error)) {
+        logger.debug("The server does not have a call of ours; it is done without", { error: error.message });
+        unsupported.set(name, { error, untilMs: clock.elapsedMs() + UNSUPPORTED_WAIT_MS });
+      }
+      throw error;
     }
   }
   return {
@@ -100,15 +120,18 @@ export function createWorkerClient(
         over.abort();
       }
     },
-    async adopt({ command, args, startedAtMs, worker, ...rest }, signal) {
+    async adopt({ command, args, metadata, startedAtMs, worker, ...rest }, signal) {
       const request = {
         ...rest,
         worker: shownName(worker),
         startedAt: timestampFromMs(startedAtMs),
-        jobParams: { command, args: [...args] },
+        jobParams: { command, args: [...args], metadata: { ...metadata } },
       };
-      const limits = { signal, timeoutMs: requestTimeoutMs };
-      const { taskToken, isNew } = await call("AdoptExecution", client.adoptExecution(request, limits));
+      const { taskToken, isNew } = await call(
+        "AdoptExecution",
+        signal,
+        (limits) => client.adoptExecution(request, limits),
+      );
       return { taskToken, isNew };
     },
     async compare(taskToken, { from, to, count, checksum }, signal) {
@@ -119,11 +142,23 @@ export function createWorkerClient(
         eventCount: BigInt(count),
         checksum,
       };
-      const limits = { signal, timeoutMs: requestTimeoutMs };
-      const { isEqual, eventCount } = await call("CompareEvents", client.compareEvents(request, limits));
+      const { isEqual, eventCount } = await call(
+        "CompareEvents",
+        signal,
+        (limits) => client.compareEvents(request, limits),
+      );
       return { isEqual, count: Number(eventCount) };
     },
+    serverIsBack: () => unsupported.clear(),
   };
+}
+
+/** Seldom: a server is rarely replaced by a newer one without being away for a moment. */
+export const UNSUPPORTED_WAIT_MS = 3_600_000;
+
+/** Whether the call is certainly not there, whatever is asked of it. */
+function isMissing({ code, httpStatus }: CallError): boolean {
+  return code === "unimplemented" || httpStatus === 404 || httpStatus === 405;
 }
 
 /**
@@ -131,9 +166,9 @@ export function createWorkerClient(
  * server may be anybody's, who answers `invalid_argument` for anything (wire contract), and ours says why
  * it refuses.
  */
-export function isUnsupported({ code, kind, httpStatus, reason }: CallError): boolean {
-  if (code === "unimplemented" || httpStatus === 404 || httpStatus === 405) return true;
-  return kind === "refused" && code === "invalid_argument" && reason === undefined;
+export function isUnsupported(error: CallError): boolean {
+  const { code, kind, reason } = error;
+  return isMissing(error) || (kind === "refused" && code === "invalid_argument" && reason === undefined);
 }
 
 /** With these a server says that it never had this execution, or has it no more, and not that it is over. */

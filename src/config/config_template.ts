@@ -23,7 +23,7 @@ export const SECTIONS: readonly Section[] = [
   { title: "The write-ahead log", names: ["flushInterval", "sync"] },
   {
     title: "Delivery: what happens while the server cannot be reached",
-    names: ["retryInitialInterval", "retryMaxInterval", "retryMultiplier", "retryAttempts"],
+    names: ["retryInitialInterval", "retryMaxInterval", "retryMultiplier", "retryAttempts", "adopt"],
   },
   { title: "Archives", names: ["archiveOnComplete", "compressionLevel", "retentionDays"] },
   { title: "Metrics and health", names: ["metricsListen", "readyMaxUnsentAge"] },

@@ -213,6 +213,13 @@ export const SETTINGS = {
     "tries after which an event that the server refuses for good counts as failed",
     RELOADABLE,
   ),
+  adopt: setting(
+    "Adopt",
+    "--adopt",
+    oneOf(["own", "all", "never"]),
+    "own",
+    "logs of jobs that the server does not know, which it is to make the jobs of: own (those it lost), all or never",
+  ),
 
   archiveOnComplete: setting(
     "ArchiveOnComplete",

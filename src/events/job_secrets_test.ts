@@ -42,7 +42,10 @@ Deno.test("no secret value is ever shown, and no other one is lost", () => {
     fc.dictionary(name, fc.string()),
     fc.array(name, { maxLength: 4 }),
     (environment, secrets) => {
-      const params = create(JobParamsSchema, { environment, metadata: { [SECRETS_KEY]: secrets.join(", ") } });
+      const params = create(JobParamsSchema, {
+        environment,
+        metadata: { [SECRETS_KEY]: secrets.join(", ") },
+      });
       const shown = withoutSecrets(params).environment;
       for (const [key, value] of Object.entries(environment)) {
         assert.equal(shown[key], secrets.includes(key) ? undefined : value);

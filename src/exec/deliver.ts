@@ -48,7 +48,10 @@ export async function deliverLogs(options: DeliverOptions): Promise<boolean> {
     isOver && giveUp.abort()
   );
   try {
-    await takeUpLogs(context, ({ source }) => source === "exec");
+    await takeUpLogs(
+      context,
+      ({ source, server }) => source === "exec" && [options.serverUrl, ""].includes(server),
+    );
     return !giveUp.signal.aborted;
   } finally {
     over.abort();
@@ -116,7 +119,7 @@ function contextOf(options: DeliverOptions, patience: Patience, drain: AbortSign
     ...host,
     settings,
     jobClient: createJobClient({ transport, clock, requestTimeoutMs, visibilityTimeoutSeconds }),
-    workerClient: createWorkerClient({ transport, clock, requestTimeoutMs }),
+    workerClient: createWorkerClient({ transport, clock, requestTimeoutMs, logger }),
     // What has ended cannot be cancelled any more.
     cancellations: { listen: () => ({ signal: new AbortController().signal, [Symbol.dispose]() {} }) },
     budget: new DiskBudget({

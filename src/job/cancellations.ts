@@ -12,7 +12,12 @@
  */
 import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import { CallError } from "../client/call_error.ts";
-import { isUnsupported, type WorkerClient, type WorkerIdentity } from "../client/worker_client.ts";
+import {
+  isUnsupported,
+  UNSUPPORTED_WAIT_MS,
+  type WorkerClient,
+  type WorkerIdentity,
+} from "../client/worker_client.ts";
 import { aborted } from "../platform/aborted.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
@@ -22,11 +27,9 @@ import type { Random } from "../platform/random.ts";
 const SILENCE_MAX_MS = 45_000;
 /** Jobs that are over within this time need no call of their own. A cancellation is to be heard within 1 s. */
 const SETTLE_MS = 100;
-/** A server is rarely replaced by a newer one without being away for a moment. */
-const UNSUPPORTED_WAIT_MS = 3_600_000;
 
 export interface CancellationsOptions {
-  client: Pick<WorkerClient, "watch">;
+  client: Pick<WorkerClient, "watch" | "serverIsBack">;
   /** As of now: concurrency may change. */
   worker(): WorkerIdentity;
   backoff: BackoffSettings;
@@ -86,6 +89,7 @@ export class Cancellations {
 
   /** The server answers again after a while in which it did not, so it may be worth asking. */
   serverIsBack(): void {
+    this.#options.client.serverIsBack();
     const isBack = this.#isBack;
     this.#isBack = new AbortController();
     isBack.abort();

@@ -5,6 +5,7 @@ import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { within } from "../../tests/support/within.ts";
 import { createWorkerClient } from "../client/worker_client.ts";
 import { aborted } from "../platform/aborted.ts";
+import { silentLogger } from "../platform/logging/logger.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { Cancellations } from "./cancellations.ts";
 
@@ -22,7 +23,7 @@ class Setup implements AsyncDisposable {
     const transport = createRouterTransport(this.service.routes);
     const { clock } = this;
     this.cancellations = new Cancellations({
-      client: createWorkerClient({ transport, clock, requestTimeoutMs: 1000 }),
+      client: createWorkerClient({ transport, clock, requestTimeoutMs: 1000, logger: silentLogger }),
       worker: () => IDENTITY,
       backoff: { initialMs: 1000, maxMs: 60_000, factor: 2, jitter: 0 },
       clock,

@@ -24,6 +24,8 @@ export interface CompleteJobOptions {
   server: Pick<JobClient, "complete">;
   taskToken: string;
   result: JobResult;
+  /** Told of every refusal. */
+  onRefused?(error: CallError): void;
   backoff: BackoffSettings;
   clock: Clock;
   random: Random;
@@ -103,7 +105,7 @@ export async function completeOutstanding(
 }
 
 async function tryToComplete(
-  { server, taskToken, result, logger }: CompleteJobOptions,
+  { server, taskToken, result, onRefused, logger }: CompleteJobOptions,
   signal: AbortSignal,
 ): Promise<Attempt> {
   try {
@@ -113,6 +115,7 @@ async function tryToComplete(
   } catch (error) {
     if (signal.aborted) return "aborted";
     if (!(error instanceof CallError)) throw error;
+    if (error.kind === "refused") onRefused?.(error);
     if (!NOT_OURS.has(error.reason)) return error;
     logger.info("Not completed: the server has given the job to a later execution, whose result counts", {
       error: error.message,

@@ -5,6 +5,8 @@
 import { createPublisher, ORPHANED_LOG_SOURCE } from "../delivery/publisher.ts";
 import { type PendingSource, Sender } from "../delivery/sender.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import { CallError } from "../client/call_error.ts";
+import { isForgotten } from "../client/worker_client.ts";
 import type { CompletionMark } from "../wal/completion.ts";
 import { LogSealedError, LogWriteError } from "../wal/errors.ts";
 import { RECORD_OVERHEAD_BYTES } from "../wal/format.ts";
@@ -18,6 +20,7 @@ import {
   type JobEnd,
   resultOf,
 } from "./complete_job.ts";
+import { compareEvents } from "./compare_events.ts";
 import type { LogAccount } from "./disk_budget.ts";
 import type { JobContext } from "./job_context.ts";
 import { keepVisible, releaseJob } from "./keep_visible.ts";
@@ -34,16 +37,19 @@ export interface DeliveryOptions {
   queue: string;
   /** Whether an earlier run left the log. */
   isOrphan: boolean;
+  /** Whether the server may be asked to adopt the execution if it does not know it: `forgotten` then. */
+  mayAdopt: boolean;
   logger: Logger;
 }
 
 /**
  * `completed`: the server has all of it, and how the job ended is settled with it. `outstanding`: the server
  * has all of it and refuses to hear how the job ended; the delivery goes on by itself, and so does its log.
- * `released`: it has all of it, and the job is back in its queue. `left`: the rest stays on disk for the next
- * run.
+ * `released`: it has all of it, and the job is back in its queue. `differs`: it said so, and has other events
+ * all the same; how the job ended is settled, or the job is back in its queue. `forgotten`: it does not know
+ * the execution, and may be asked to adopt it. `left`: the rest stays on disk for the next run.
  */
-export type DeliveryResult = "completed" | "outstanding" | "released" | "left";
+export type DeliveryResult = "completed" | "outstanding" | "released" | "differs" | "forgotten" | "left";
 
 export class LogDelivery {
   readonly #options: DeliveryOptions;
@@ -53,6 +59,10 @@ export class LogDelivery {
   /** Ends the signs of life, which is what a job that is given back must not show any more. */
   readonly #givenBack = new AbortController();
   readonly #proof: RefusalProof;
+  /** Aborts when the server says that it does not know the execution, if that is of interest. */
+  readonly #forgotten = new AbortController();
+  /** Whether the server is known to have other events than it acknowledged. */
+  #differs = false;
   /** The log is this object's own from then on. */
   #isOutstanding = false;
   #sender: Sender;
@@ -78,6 +88,7 @@ export class LogDelivery {
         visibilityTimeoutSeconds: settings.visibilityTimeoutSeconds,
         startNow: isOrphan,
         onAccepted: () => this.#proof.contradicted(),
+        onRefused: (error) => this.#onRefused(error),
         backoff: settings.backoff,
         clock,
         random,
@@ -93,6 +104,10 @@ export class LogDelivery {
     });
   }
 
+  #onRefused({ reason }: CallError): void {
+    if (this.#options.mayAdopt && isForgotten(reason)) this.#forgotten.abort();
+  }
+
   #createSender(log: PendingSource): Sender {
     const { context, jobId, taskToken, isOrphan, logger } = this.#options;
     const { transport, clock, random, settings, observe } = context;
@@ -100,7 +115,16 @@ export class LogDelivery {
     const publisher = createPublisher({ transport, target, deadlineMs: settings.requestTimeoutMs, clock });
     return new Sender({
       log,
-      publisher,
+      publisher: {
+        publish: async (events, signal) => {
+          try {
+            return await publisher.publish(events, signal);
+          } catch (error) {
+            if (error instanceof CallError) this.#onRefused(error);
+            throw error;
+          }
+        },
+      },
       settings: { ...settings.sender, backoff: settings.backoff },
       clock,
       random,
@@ -142,7 +166,7 @@ export class LogDelivery {
   async finish(end: JobEnd | undefined): Promise<DeliveryResult> {
     const { context, log, taskToken, queue, logger } = this.#options;
     const over = new AbortController();
-    const leave = leaveSignal(context, over.signal);
+    const leave = AbortSignal.any([leaveSignal(context, over.signal), this.#forgotten.signal]);
     try {
       let isDelivered = log.sealed === undefined && await this.#synced() &&
         await this.#sender.flushed(leave);
@@ -150,13 +174,13 @@ export class LogDelivery {
       if (!isDelivered && log.sealed !== undefined && !leave.aborted) {
         isDelivered = await this.#deliverSealed(leave);
       }
-      if (!isDelivered) return this.#left();
+      if (!isDelivered || !await this.#compare(leave)) return this.#left();
       if (end === undefined) {
         this.#givenBack.abort();
         await this.#keeping;
         await releaseJob({ server: context.jobClient, queue, taskToken, logger }, leave);
         context.onReleased();
-        return "released";
+        return this.#differs ? await this.#settled("differs") : "released";
       }
       const completion = await completeJob(this.#completeOptions(end), leave);
       if (completion !== "outstanding") return await this.#settled(completion);
@@ -173,17 +197,20 @@ export class LogDelivery {
     const { context, log, jobId, taskToken, logger } = this.#options;
     const { jobClient: server, settings: { backoff }, clock, random } = context;
     const result = resultOf(jobId, end, log.counts.failed);
-    return { server, taskToken, result, backoff, clock, random, logger };
+    const onRefused = (error: CallError) => this.#onRefused(error);
+    return { server, taskToken, result, onRefused, backoff, clock, random, logger };
   }
 
   /** Says in the log what became of the job. Without that, the log is one that is still to be completed. */
-  async #settled(completion: CompletionMark | "aborted"): Promise<"completed" | "left"> {
+  async #settled(
+    completion: CompletionMark | "aborted",
+  ): Promise<"completed" | "differs" | "forgotten" | "left"> {
     const { log, logger } = this.#options;
     if (completion === "aborted") return this.#left();
     if (log.sealed !== undefined) return "completed";
     try {
-      await log.settleCompletion(completion);
-      return "completed";
+      await log.settleCompletion(this.#differs ? "differs" : completion);
+      return this.#differs ? "differs" : "completed";
     } catch (error) {
       if (!(error instanceof LogWriteError || error instanceof LogSealedError)) throw error;
       logger.warn(
@@ -203,7 +230,7 @@ export class LogDelivery {
    */
   async #finishLater(end: JobEnd): Promise<boolean> {
     const { context, log, logger } = this.#options;
-    let result: "completed" | "left" = "left";
+    let result: DeliveryResult = "left";
     try {
       const options = { ...this.#completeOptions(end), proof: this.#proof };
       result = await this.#settled(await completeOutstanding(options, context.drain));
@@ -221,8 +248,9 @@ export class LogDelivery {
     }
     // A sealed one stays where it is, for inspection.
     if (log.sealed !== undefined) return result === "completed";
-    if (result === "left") context.logsInHand.delete(log.path);
-    else await archiveDelivered(context, log.path, end, logger);
+    if (result === "completed") await archiveDelivered(context, log.path, end, logger);
+    // One that differs is for people to look at, and not taken up again in this run.
+    else if (result !== "differs") context.logsInHand.delete(log.path);
     return result === "completed";
   }
 
@@ -262,8 +290,43 @@ export class LogDelivery {
     return await this.#sender.flushed(leave);
   }
 
-  #left(): "left" {
+  /** False when it was ended before that was known. A sealed log stays where it is whatever comes out. */
+  async #compare(signal: AbortSignal): Promise<boolean> {
+    const { context, log, taskToken, logger } = this.#options;
+    if (log.sealed !== undefined) return true;
+    const { workerClient: server, files, settings: { backoff }, clock, random } = context;
+    const comparison = await compareEvents({
+      server,
+      taskToken,
+      log,
+      files,
+      send: (events, signal) => this.#sendBeside(events, signal),
+      onRefused: (error) => this.#onRefused(error),
+      backoff,
+      clock,
+      random,
+      logger,
+    }, signal);
+    this.#differs = comparison === "differs";
+    return comparison !== "aborted";
+  }
+
+  /** Sends events that the log no longer takes for pending. */
+  async #sendBeside(events: PendingSource, signal: AbortSignal): Promise<boolean> {
+    const over = new AbortController();
+    const sender = this.#createSender(events);
+    const sending = sender.run(AbortSignal.any([over.signal, signal]));
+    try {
+      return await Promise.race([sender.flushed(signal), sending.then(() => false)]);
+    } finally {
+      over.abort();
+      await sending;
+    }
+  }
+
+  #left(): "left" | "forgotten" {
     const { log, logger } = this.#options;
+    if (this.#forgotten.signal.aborted && log.sealed === undefined) return "forgotten";
     const { pending } = log.counts;
     const what = pending > 0 ? "Left for the next run" : "Left for the next run: delivered, not completed";
     logger.warn(`${what}; nothing is lost`, { path: log.path, pending });

@@ -8,6 +8,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { LogOptions } from "../wal/log.ts";
+import type { AdoptMode } from "./adopt_log.ts";
 import type { BatchLimits } from "./batcher.ts";
 import type { Cancellations } from "./cancellations.ts";
 import type { JobEnd } from "./complete_job.ts";
@@ -36,6 +37,8 @@ export interface JobSettings extends ExecuteSettings {
   backoff: BackoffSettings;
   /** How long a server has to refuse to complete a job until that is believed; see `refusal_proof.ts`. */
   refusalProofMs: number;
+  /** Which logs the server may be asked to adopt. */
+  adopt: AdoptMode;
   archiveOnComplete: boolean;
   /** zstd level. */
   compressionLevel: number;

@@ -18,6 +18,8 @@ export interface KeepVisibleOptions {
   startNow: boolean;
   /** Told whenever the server takes the token. */
   onAccepted?(): void;
+  /** Told of every refusal. */
+  onRefused?(error: CallError): void;
   backoff: BackoffSettings;
   clock: Clock;
   random: Random;
@@ -56,6 +58,7 @@ export async function keepVisible(
       if (!(error instanceof CallError)) throw error;
       failures++;
       refusals = error.kind === "refused" ? refusals + 1 : 0;
+      if (error.kind === "refused") options.onRefused?.(error);
       waitMs = Math.min(intervalMs, nextDelayMs(failures, backoff, random, error.retryAfterMs));
       if (refusals === REFUSALS_FOR_WARNING) {
         logger.warn(

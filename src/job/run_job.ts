@@ -9,6 +9,7 @@
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Log } from "../wal/log.ts";
 import { aborted } from "../platform/aborted.ts";
+import { mayAdopt } from "./adopt_log.ts";
 import { archiveDelivered } from "./archive_delivered.ts";
 import { limitsFor } from "./batcher.ts";
 import { completeJob, type JobEnd, resultOf } from "./complete_job.ts";
@@ -20,6 +21,7 @@ import type { JobContext, JobEndResult } from "./job_context.ts";
 import { EXIT_OURS, OURS } from "./job_ending.ts";
 import type { DequeuedJob } from "../client/job_client.ts";
 import { releaseJob } from "./keep_visible.ts";
+import { takeUpLog } from "./take_up.ts";
 import { EXIT_CANNOT_RUN } from "./runner/pipe.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -52,6 +54,7 @@ export async function runJob(
     taskToken,
     queue,
     isOrphan: false,
+    mayAdopt: mayAdopt(context.settings.adopt, log.execution, context.serverUrl),
     logger,
   });
   let result: DeliveryResult;
@@ -84,8 +87,9 @@ export async function runJob(
     logger.error("The log stays where it is, for inspection", { path: log.path });
     return result;
   }
+  if (result === "forgotten") return await takeUpLog(context, log.path);
   if (result === "left") context.logsInHand.delete(log.path);
-  else await archiveDelivered(context, log.path, end, logger);
+  else if (result !== "differs") await archiveDelivered(context, log.path, end, logger);
   return isStarted ? result : "not_started";
 }
 

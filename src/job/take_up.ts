@@ -5,7 +5,7 @@
  * away.
  */
 import { removeStaleFiles } from "../archive/stale_files.ts";
-import { decodeEvent, type JobEvent } from "../events/event.ts";
+import { decodeEvent } from "../events/event.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { type CompletionMark, completionMark } from "../wal/completion.ts";
 import { LogLockedError, LogQuarantinedError, problemName } from "../wal/errors.ts";
@@ -13,11 +13,11 @@ import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
 import { isOwnLog, readFileName } from "../wal/file_names.ts";
 import { archiveDelivered } from "./archive_delivered.ts";
-import type { JobEnd } from "./complete_job.ts";
-import { LogDelivery } from "./deliver_log.ts";
+import { adoptLog, type AdoptResult, mayAdopt } from "./adopt_log.ts";
+import { type DeliveryResult, LogDelivery } from "./deliver_log.ts";
 import type { JobContext } from "./job_context.ts";
-import { type EndedBy, endedBy, isOurs } from "./job_ending.ts";
 import { endLeftover } from "./leftover.ts";
+import { Story } from "./story.ts";
 import { messageOf } from "../platform/error_text.ts";
 import { NotFound } from "../platform/system_errors.ts";
 import { firstExecution, readLogFile } from "../wal/reader.ts";
@@ -81,108 +81,100 @@ function leaveUnnamed({ logger, logsInHand }: JobContext, path: string): void {
   );
 }
 
-/** What a log's events say about how far its job got. */
-export class Story {
-  #firstError: string | undefined;
-  /** That the worker failed explains more than what was recorded before. */
-  #workersError: string | undefined;
-  #endedBy: EndedBy | undefined;
-  #startedAtMs: number | undefined;
-  #pid: number | undefined;
-  #end: { exitCode: number; endedAtMs: number } | undefined;
-
-  add(event: JobEvent): void {
-    const { eventData, timestamp } = event;
-    const atMs = timestamp === undefined ? 0 : Number(timestamp.seconds) * 1000 + timestamp.nanos / 1e6;
-    this.#startedAtMs ??= atMs;
-    if (eventData.case === "processStart") {
-      this.#pid = eventData.value.pid;
-    } else if (eventData.case === "processError") {
-      const { errorMessage } = eventData.value;
-      this.#firstError ??= errorMessage;
-      if (isOurs(errorMessage)) this.#workersError ??= errorMessage;
-      this.#endedBy ??= endedBy(errorMessage);
-    } else if (eventData.case === "processEnd") {
-      this.#end = { exitCode: eventData.value.exitCode, endedAtMs: atMs };
-    }
-  }
-
-  /** The process that was started, if one was. */
-  get pid(): number | undefined {
-    return this.#pid;
-  }
-
-  /** Undefined when the job had not ended. */
-  get end(): JobEnd | undefined {
-    if (this.#end === undefined) return undefined;
-    const startedAtMs = this.#startedAtMs ?? this.#end.endedAtMs;
-    const errorMessage = this.#workersError ?? this.#firstError;
-    return { ...this.#end, startedAtMs, errorMessage, endedBy: this.#endedBy };
-  }
+/** What taking up a log came to. */
+interface TakenUp {
+  /** Whether nothing more is to be done with it in this run, so that it is not reported again every minute. */
+  readonly isDone: boolean;
+  readonly result: DeliveryResult;
 }
 
-async function takeUpLog(context: JobContext, path: string): Promise<void> {
+const COMPLETED: TakenUp = { isDone: true, result: "completed" };
+/** Another process has it, or time was up. */
+const LATER: TakenUp = { isDone: false, result: "left" };
+const LEFT_ALONE: TakenUp = { isDone: true, result: "left" };
+
+/** A server that forgets what it has just adopted is not asked for ever. */
+const ADOPTIONS_MAX = 2;
+
+/** Takes up one log that nobody has in hand. Never rejects. */
+export async function takeUpLog(context: JobContext, path: string): Promise<DeliveryResult> {
   context.logsInHand.add(path);
-  // Whether nothing more is to be done with it in this run, so that it is not reported again every minute.
-  let isDone = false;
+  let taken = LATER;
   try {
-    isDone = await openAndFinish(context, path);
+    taken = await openAndFinish(context, path, ADOPTIONS_MAX);
   } catch (error) {
     context.logger.error("Cannot take up a log - retrying later; nothing of it is lost", {
       path,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     });
   } finally {
-    if (!isDone) context.logsInHand.delete(path);
+    if (!taken.isDone) context.logsInHand.delete(path);
   }
+  return taken.result;
 }
 
-/** False when the log is worth another look later: another process has it, or time was up. */
-async function openAndFinish(context: JobContext, path: string): Promise<boolean> {
-  const { logger, settings, observe } = context;
+/** A log that was opened, and what it says. */
+interface Found {
+  readonly log: Log;
+  readonly story: Story;
+  /** An earlier run was done with it, and ended before it was archived, or was not to archive it. */
+  readonly isSettled: boolean;
+}
+
+async function openAndFinish(context: JobContext, path: string, adoptionsLeft: number): Promise<TakenUp> {
+  let found: Found;
+  try {
+    found = await openFound(context, path);
+  } catch (error) {
+    return { isDone: reportUnopened(context, path, error), result: "left" };
+  }
+  const { log: { execution, counts }, isSettled } = found;
+  const isOfUse = !isSettled && (execution?.task_token !== undefined || counts.pending > 0);
+  const isForeign = execution?.task_token === undefined || execution.server !== context.serverUrl;
+  if (isOfUse && isForeign) return await adoptForeign(context, found, adoptionsLeft);
+  return await finish(context, found, adoptionsLeft);
+}
+
+async function openFound(context: JobContext, path: string): Promise<Found> {
+  const { logger, settings, observe, files, clock } = context;
   const story = new Story();
   let mark: CompletionMark | undefined;
-  let log: Log;
-  try {
-    log = await Log.open(path, {
-      logger,
-      sync: settings.sync,
-      observe: observe.log,
-      files: context.files,
-      clock: context.clock,
-      onRecord(record, kind) {
-        if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
-        if (kind !== "event") return;
-        const event = decodeEvent(record.payload);
-        if (event !== undefined) story.add(event);
-      },
-    });
-  } catch (error) {
-    return reportUnopened(context, path, error);
-  }
-  // An earlier run was done with it, and ended before it was archived, or was not to archive it.
-  const isSettled = mark !== undefined && log.counts.pending === 0;
-  return await isLeftAlone(context, log, isSettled) || await finish(context, log, story, isSettled);
+  const log = await Log.open(path, {
+    logger,
+    sync: settings.sync,
+    observe: observe.log,
+    files,
+    clock,
+    onRecord(record, kind) {
+      if (kind === "execution") mark = undefined;
+      if (kind === "acknowledgement") mark = completionMark(record) ?? mark;
+      if (kind !== "event") return;
+      const event = decodeEvent(record.payload);
+      if (event !== undefined) story.add(event);
+    },
+  });
+  return { log, story, isSettled: mark !== undefined && mark !== "differs" && log.counts.pending === 0 };
 }
 
-async function finish(context: JobContext, log: Log, story: Story, isSettled: boolean): Promise<boolean> {
+async function finish(context: JobContext, found: Found, adoptionsLeft: number): Promise<TakenUp> {
+  const { log, story, isSettled } = found;
   const { execution, counts, path } = log;
-  const { end } = story;
+  const end = story.end ?? (log.isAdopted ? story.abandonedEnd(execution?.source) : undefined);
   if (execution?.task_token === undefined || isSettled) {
     await log.close();
     await archiveDelivered(context, path, end, context.logger);
-    return true;
+    return COMPLETED;
   }
   const logger = context.logger.with({ job_id: execution.job_id }, [execution.task_token]);
   logger.info("Taking up a log of an earlier run", {
     path,
     pending: counts.pending,
-    ended: end !== undefined,
+    ended: story.end !== undefined,
   });
   // Before the job is given back: it must not run twice at once.
   if (!(await isOver(context, execution, story, logger))) {
     await log.close();
-    return false;
+    return LATER;
   }
   await context.workDirectories?.remove(path, logger);
   const delivery = new LogDelivery({
@@ -192,18 +184,76 @@ async function finish(context: JobContext, log: Log, story: Story, isSettled: bo
     taskToken: execution.task_token,
     queue: execution.queue,
     isOrphan: true,
+    mayAdopt: adoptionsLeft > 0 && mayAdopt(context.settings.adopt, execution, context.serverUrl),
     logger,
   });
+  let result: DeliveryResult;
   try {
-    const result = await delivery.finish(end);
-    if (result === "left") return false;
-    if (result === "outstanding") return true;
+    result = await delivery.finish(end);
   } finally {
     await delivery.close();
   }
-  if (log.sealed !== undefined) return true;
-  await archiveDelivered(context, path, end, logger);
-  return true;
+  if (result === "left") return LATER;
+  if (result === "forgotten") return await adoptForgotten(context, path, adoptionsLeft);
+  const isAtAnEnd = result !== "outstanding" && result !== "differs" && log.sealed === undefined;
+  if (isAtAnEnd) await archiveDelivered(context, path, end, logger);
+  return { isDone: true, result };
+}
+
+/** The server that the log is to be delivered to has forgotten it. */
+async function adoptForgotten(context: JobContext, path: string, adoptionsLeft: number): Promise<TakenUp> {
+  let found: Found;
+  try {
+    found = await openFound(context, path);
+  } catch (error) {
+    return { isDone: reportUnopened(context, path, error), result: "left" };
+  }
+  const answer = await adopt(context, found);
+  if (answer.outcome === "adopted") return await openAndFinish(context, path, adoptionsLeft - 1);
+  // A server without the call may only have had a bad moment.
+  if (answer.outcome === "unsupported") return await openAndFinish(context, path, 0);
+  return leaveAlone(context, found, `the server does not know the job, and refuses it: ${answer.message}`);
+}
+
+/** The server that it is to be delivered to never had it: it is another one's, or another program wrote it. */
+async function adoptForeign(context: JobContext, found: Found, adoptionsLeft: number): Promise<TakenUp> {
+  const { serverUrl, settings } = context;
+  const { execution, path } = found.log;
+  if (adoptionsLeft > 0 && mayAdopt(settings.adopt, execution, serverUrl)) {
+    const answer = await adopt(context, found);
+    if (answer.outcome === "adopted") return await openAndFinish(context, path, adoptionsLeft - 1);
+    return leaveAlone(context, found, `${serverUrl} does not adopt it: ${answer.message}`);
+  }
+  await found.log.close();
+  return leaveAlone(
+    context,
+    found,
+    execution !== undefined && execution.server !== serverUrl && execution.server !== ""
+      ? `it belongs to ${execution.server}, and this worker delivers to ${serverUrl}. ` +
+        `Run a worker with --server=${execution.server}, or have ${serverUrl} take it with --adopt=all`
+      : "it does not say with which task token its events are to be sent, and a server takes events with a " +
+        "token only. Have the server take it with --adopt=all, or write out what its job printed with: " +
+        "airunner wal dump --raw",
+  );
+}
+
+/** Closes the log, whatever comes of it. */
+async function adopt(context: JobContext, { log, story }: Found): Promise<AdoptResult> {
+  const { workerClient: client, serverUrl: server, logger, drain, stop } = context;
+  try {
+    const { startedAtMs } = story;
+    return await adoptLog({ client, log, server, startedAtMs, logger }, AbortSignal.any([drain, stop]));
+  } finally {
+    await log.close();
+  }
+}
+
+function leaveAlone({ logger }: JobContext, { log: { path, counts } }: Found, why: string): TakenUp {
+  logger.warn(`Left a log alone: ${why.replace(/\.$/, "")}. Nothing of it is lost`, {
+    path,
+    pending: counts.pending,
+  });
+  return LEFT_ALONE;
 }
 
 /** Whether nothing of the job runs any more on this host; whatever was left of it is ended first. */
@@ -225,29 +275,6 @@ async function isOver(
     logger,
     stop,
   });
-}
-
-/** Whether the log is not for us to send; it is closed then. */
-async function isLeftAlone(
-  { serverUrl, logger }: JobContext,
-  log: Log,
-  isSettled: boolean,
-): Promise<boolean> {
-  const { execution, counts, path } = log;
-  let why: string | undefined;
-  const isOfUse = !isSettled && (execution?.task_token !== undefined || counts.pending > 0);
-  if (isOfUse && execution !== undefined && execution.server !== serverUrl) {
-    why = `it belongs to ${execution.server}, and this worker delivers to ${serverUrl}. ` +
-      `Run a worker with --server=${execution.server}`;
-  } else if (execution?.task_token === undefined && counts.pending > 0) {
-    why =
-      "it does not say with which task token its events are to be sent, and a server takes events with a " +
-      "token only. Write out what its job printed with: airunner wal dump --raw";
-  }
-  if (why === undefined) return false;
-  logger.warn(`Left a log alone: ${why}. Nothing of it is lost`, { path, pending: counts.pending });
-  await log.close();
-  return true;
 }
 
 function reportUnopened({ logger, observe }: JobContext, path: string, error: unknown): boolean {

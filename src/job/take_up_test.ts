@@ -8,7 +8,7 @@ import { encodeHeader, encodeRecord, Status } from "../wal/format.ts";
 import { Log } from "../wal/log.ts";
 import { scanLog } from "../wal/reader.ts";
 import { resultOf } from "./complete_job.ts";
-import { Story } from "./take_up.ts";
+import { Story } from "./story.ts";
 import { systemFiles } from "../platform/system_files.ts";
 import { systemHost } from "../platform/system_host.ts";
 

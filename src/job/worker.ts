@@ -88,6 +88,7 @@ class Worker {
       transport,
       clock,
       requestTimeoutMs: settings.requestTimeoutMs,
+      logger,
     });
     this.#cancellations = new Cancellations({
       client: workerClient,
@@ -313,7 +314,7 @@ class Worker {
     try {
       const outcome = await runJob(this.#context, dequeued, freeSlot);
       if (outcome === "completed") this.#result.jobsCompleted++;
-      else if (outcome === "left") this.#result.jobsLeft++;
+      else if (outcome === "left" || outcome === "differs") this.#result.jobsLeft++;
       this.#startFailures = outcome === "not_started" ? this.#startFailures + 1 : 0;
     } catch (error) {
       // A mistake of ours in one job must not end the others; its log stays and is taken up by the next run.

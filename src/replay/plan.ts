@@ -16,6 +16,7 @@ import { LogTally } from "../survey/log_tally.ts";
 import { scanBytes } from "../survey/scan.ts";
 import { examineDamage } from "../survey/damage.ts";
 import { openLog, openPastDamage } from "../survey/open_log.ts";
+import { type AdoptMode, mayAdopt } from "../job/adopt_log.ts";
 import type { Target } from "../survey/targets.ts";
 import { writerOf } from "../survey/log_owner.ts";
 import { messageOf } from "../platform/error_text.ts";
@@ -49,6 +50,8 @@ export interface PlannedReplay {
   readonly isCompletionDue: boolean;
   readonly execution: Execution | undefined;
   readonly isCompressed: boolean;
+  /** The log has no token, and the server is to give one: all of it is sent. */
+  readonly isAdoption?: boolean;
   readonly obstacle: Obstacle | undefined;
 }
 
@@ -85,6 +88,18 @@ export async function planReplay(
     const reason = messageOf(error);
     return { ...nothing, isCompressed: target.kind === "archive", obstacle: { kind: "unreadable", reason } };
   }
+}
+
+/** The plan, without the lack of a token in its way where the server is to adopt the execution. */
+export function withAdoption(
+  plan: PlannedReplay,
+  mode: AdoptMode,
+  server: string | undefined,
+): PlannedReplay {
+  const { obstacle, execution } = plan;
+  const isInNeed = obstacle?.kind === "no_token" || obstacle?.kind === "no_execution";
+  if (!isInNeed || server === undefined || !mayAdopt(mode, execution, server)) return plan;
+  return { ...plan, wanted: plan.events, isAdoption: true, obstacle: undefined };
 }
 
 /**

@@ -10,6 +10,7 @@ export interface Replayed {
   readonly end:
     | "sent"
     | "nothing"
+    | "differs"
     | "refused"
     | "unreachable"
     | "authentication"
@@ -24,6 +25,8 @@ export interface Replayed {
   /** What became of the end of a job that had ended: `outstanding` is still to be told to the server. */
   readonly completion: "completed" | "superseded" | "outstanding" | undefined;
   readonly archivePath: string | undefined;
+  /** The server made the job and the execution anew from the log, and was sent all of it. */
+  readonly isAdopted: boolean;
   /** Where the log lies now, when it is not where it was found. */
   readonly logPath: string | undefined;
 }

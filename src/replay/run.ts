@@ -11,16 +11,15 @@ import { archiveLog } from "../archive/archiver.ts";
 import { restoreArchive } from "../archive/restore.ts";
 import type { BackoffSettings } from "../client/backoff.ts";
 import type { ServerTransport } from "../client/transport.ts";
-import { decodeEvent } from "../events/event.ts";
 import type { JobEnd } from "../job/complete_job.ts";
 import { createJobClient, type JobClient } from "../client/job_client.ts";
+import { createWorkerClient, type WorkerClient } from "../client/worker_client.ts";
 import { CallError } from "../client/call_error.ts";
-import { completeReplayed, type ReplayContext, replayLog } from "./send.ts";
-import { Story } from "../job/take_up.ts";
+import type { AdoptMode } from "../job/adopt_log.ts";
+import { fileName } from "../platform/path_names.ts";
+import { deliverLog } from "./deliver.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { LogLockedError, LogQuarantinedError, LogSealedError, LogWriteError } from "../wal/errors.ts";
-import { Log } from "../wal/log.ts";
-import { readLogFile, scanLog } from "../wal/reader.ts";
+import { LogLockedError, LogQuarantinedError } from "../wal/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Files, isMissing } from "../platform/files.ts";
 import { PermissionDenied } from "../platform/system_errors.ts";
@@ -28,7 +27,14 @@ import type { Random } from "../platform/random.ts";
 import { quietLogger } from "../platform/logging/quiet.ts";
 import { nameOf, type Replayed } from "./replayed.ts";
 import { formatCount } from "../platform/text.ts";
-import { isWantedBy, planAgain, type PlannedReplay, planReplay, type ReplaySelection } from "./plan.ts";
+import {
+  isWantedBy,
+  planAgain,
+  type PlannedReplay,
+  planReplay,
+  type ReplaySelection,
+  withAdoption,
+} from "./plan.ts";
 import { type ClientContext, connectTransport, type ServerSettings } from "../client/server_client.ts";
 import { messageOf } from "../platform/error_text.ts";
 
@@ -52,6 +58,7 @@ export interface ReplaySettings extends Omit<ServerSettings, "server"> {
   readonly walDir: string;
   readonly archiveDir: string;
   readonly archiveOnComplete: boolean;
+  readonly adopt: AdoptMode;
   readonly compressionLevel: number;
 }
 
@@ -78,11 +85,13 @@ const UNTOUCHED: Outcome = {
   completion: undefined,
   archivePath: undefined,
   logPath: undefined,
+  isAdopted: false,
 };
 
 interface Connection {
   transport: ServerTransport;
   jobClient: JobClient;
+  workerClient: WorkerClient;
   /** Why it is of no use. */
   problem: Pick<Outcome, "end" | "reason"> | undefined;
 }
@@ -92,7 +101,8 @@ export function serverOf(
   { execution }: PlannedReplay,
   settings: Pick<ReplaySettings, "server">,
 ): string | undefined {
-  return settings.server ?? execution?.server;
+  // Empty in the log of a command that was run without one.
+  return settings.server ?? (execution?.server || undefined);
 }
 
 export class ReplayRun {
@@ -127,14 +137,15 @@ export class ReplayRun {
    */
   async #withoutFalseOwner(plan: PlannedReplay): Promise<PlannedReplay> {
     if (plan.obstacle?.kind !== "in_use") return plan;
-    const { context: { files }, selection } = this.#options;
+    const { context: { files }, selection, settings } = this.#options;
     try {
       (await files.open(plan.target.path)).close();
     } catch {
       // Somebody has it, or it is no file to be locked: left alone as planned.
       return plan;
     }
-    return await planReplay(files, plan.target, selection, { isFree: true });
+    const free = await planReplay(files, plan.target, selection, { isFree: true });
+    return withAdoption(free, settings.adopt, serverOf(free, settings));
   }
 
   close(): void {
@@ -153,7 +164,13 @@ export class ReplayRun {
       requestTimeoutMs: settings.requestTimeout,
       visibilityTimeoutSeconds: 1,
     });
-    const connection: Connection = { transport, jobClient, problem: undefined };
+    const workerClient = createWorkerClient({
+      transport,
+      clock: context.clock,
+      requestTimeoutMs: settings.requestTimeout,
+      logger: this.#options.logger,
+    });
+    const connection: Connection = { transport, jobClient, workerClient, problem: undefined };
     this.#connections.set(server, connection);
     try {
       await jobClient.ping(signal);
@@ -197,84 +214,46 @@ export class ReplayRun {
   /** `isOurs`: the log lies in our directory, and is archived when the server has all of it. */
   async #replayLog(
     plan: PlannedReplay,
-    { transport, jobClient }: Connection,
+    { transport, jobClient, workerClient }: Connection,
     path: string,
     isOurs: boolean,
   ): Promise<Outcome> {
     const { context, settings, selection, eventsPerSecondMax, logger, progress, signal } = this.#options;
-    const story = new Story();
-    const log = await Log.open(path, {
-      files: context.files,
-      clock: context.clock,
-      logger: quietLogger(logger),
-      isWanted: isWantedBy(selection),
-      onRecord(record, kind) {
-        const event = kind === "event" ? decodeEvent(record.payload) : undefined;
-        if (event !== undefined) story.add(event);
-      },
-    });
-    const { execution } = log;
-    const taskToken = execution?.task_token;
-    if (execution === undefined || taskToken === undefined) throw new Error("its task token is gone");
-    const secretly = logger.with({ job_id: execution.job_id }, [taskToken]);
-    const replayContext: ReplayContext = {
-      transport,
-      jobClient,
-      requestTimeoutMs: settings.requestTimeout,
-      backoff: this.#options.backoff,
-      clock: context.clock,
-      random: context.random,
-      logger: quietLogger(secretly),
-    };
-    const whose = { ...execution, task_token: taskToken };
-    const onProgress = (events: number) => {
-      // A terminal that has gone is no reason to stop sending; whoever writes to it next says so.
-      progress.show(() => progressLine(plan, events)).catch(() => {});
-    };
-    let completion: Replayed["completion"];
     try {
-      onProgress(0);
-      const result = await replayLog(
-        replayContext,
-        { log, execution: whose, eventsPerSecondMax, onProgress },
-        signal,
-      );
-      const hasAll = result.end === "sent" && await isDelivered(context.files, path);
-      if (hasAll && story.end !== undefined) {
-        completion = await this.#complete(replayContext, { execution: whose, log, end: story.end });
-      }
-      await log.close();
+      const { completion, jobEnd, isDone, isAdopted, ...result } = await deliverLog({
+        path,
+        name: fileName(plan.target.path),
+        server: serverOf(plan, settings)!,
+        adopt: settings.adopt,
+        isWanted: isWantedBy(selection),
+        eventsPerSecondMax,
+        files: context.files,
+        context: {
+          transport,
+          jobClient,
+          requestTimeoutMs: settings.requestTimeout,
+          backoff: this.#options.backoff,
+          clock: context.clock,
+          random: context.random,
+        },
+        workerClient,
+        logger,
+        onProgress(events, of = plan.wanted) {
+          // A terminal that has gone is no reason to stop sending; whoever writes to it next says so.
+          progress.show(() => progressLine(plan, events, of)).catch(() => {});
+        },
+      }, signal);
       await progress.clear();
-      const isMoved = plan.target.kind === "archive" && result.end !== "interrupted";
+      const end = result.end === "forgotten" ? "refused" : result.end;
+      const isMoved = plan.target.kind === "archive" && end !== "interrupted" && end !== "differs";
       // What is still to be completed stays a log, so that the next worker completes it.
-      const isDone = hasAll && completion !== "outstanding";
       const archivePath = isMoved || (isOurs && isDone && settings.archiveOnComplete)
-        ? await this.#archive(path, story.end)
+        ? await this.#archive(path, jobEnd)
         : undefined;
-      return { ...result, completion, archivePath, logPath: undefined };
+      return { ...result, end, completion, isAdopted, archivePath, logPath: undefined };
     } finally {
-      await log.close();
       await progress.clear();
     }
-  }
-
-  /**
-   * The log says so from then on, so that nobody asks again. If it cannot, the next one who asks does no
-   * harm.
-   */
-  async #complete(
-    context: ReplayContext,
-    what: Parameters<typeof completeReplayed>[1] & { log: Log },
-  ): Promise<Replayed["completion"]> {
-    const completion = await completeReplayed(context, what, this.#options.signal);
-    if (completion === "outstanding" || completion === "aborted") return "outstanding";
-    try {
-      await what.log.settleCompletion(completion);
-    } catch (error) {
-      if (!(error instanceof LogWriteError || error instanceof LogSealedError)) throw error;
-      context.logger.warn("Could not note in the log that its job is completed", { error: error.message });
-    }
-    return completion;
   }
 
   /** That it cannot be archived now, as on a full disk, takes nothing from what was sent: the log stays. */
@@ -311,12 +290,6 @@ async function restored(
   const result = await restoreArchive({ files, archivePath, walDir, removeArchive });
   if (result.outcome === "damaged") throw new Error(`it is damaged: ${result.reason}`);
   return result.logPath;
-}
-
-/** Read anew, because the file is what the next run goes by. */
-async function isDelivered(files: Files, path: string): Promise<boolean> {
-  const { ledger, damage } = await scanLog(readLogFile(files, path), () => {});
-  return damage === undefined && ledger.pending === 0;
 }
 
 function obstacleOf(plan: PlannedReplay, error: unknown): Pick<Replayed, "plan" | "end" | "reason"> {
@@ -363,9 +336,7 @@ function removeDirectory(files: Files, path: string): void {
   }
 }
 
-function progressLine(plan: PlannedReplay, events: number): string {
-  const percent = plan.wanted === 0 ? 100 : Math.floor(100 * events / plan.wanted);
-  return `Sending ${nameOf(plan)}: ${formatCount(events)} of ${
-    formatCount(plan.wanted)
-  } events (${percent} %)`;
+function progressLine(plan: PlannedReplay, events: number, of: number): string {
+  const percent = of === 0 ? 100 : Math.floor(100 * events / of);
+  return `Sending ${nameOf(plan)}: ${formatCount(events)} of ${formatCount(of)} events (${percent} %)`;
 }

@@ -26,6 +26,7 @@ async function replay(data: TestData, files: Files): Promise<Replayed> {
       walDir: data.path("wal"),
       archiveDir: data.path("archive"),
       archiveOnComplete: true,
+      adopt: "own",
       compressionLevel: 3,
     },
     selection: PENDING,

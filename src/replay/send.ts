@@ -8,7 +8,8 @@ import type { BackoffSettings } from "../client/backoff.ts";
 import { createPublisher, ORPHANED_LOG_SOURCE, type Publisher } from "../delivery/publisher.ts";
 import { type CallError } from "../client/call_error.ts";
 import { toCallError } from "../client/to_call_error.ts";
-import { REQUEST_LIMITS, Sender, type SenderObserver } from "../delivery/sender.ts";
+import { type PendingSource, REQUEST_LIMITS, Sender, type SenderObserver } from "../delivery/sender.ts";
+import { isForgotten } from "../client/worker_client.ts";
 import type { SendAttempt } from "../delivery/sender_observer.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
@@ -31,19 +32,28 @@ export interface ReplayContext {
 
 export interface ReplayOptions {
   /** Opened so that just what is to be sent is pending in it. */
-  log: Log;
+  log: PendingSource;
   execution: Execution & { task_token: string };
   /** Undefined sends as fast as the server takes it. */
   eventsPerSecondMax: number | undefined;
   /** Called with how many of the log's events are done with. */
   onProgress(events: number): void;
+  /** Whether it is of use to know at once that the server does not know the execution. */
+  canAdopt: boolean;
 }
 
 /**
- * `sent`: nothing that was asked for is left, though some of it may have been given up. Everything else is
- * left in the log.
+ * `sent`: nothing that was asked for is left, though some of it may have been given up. `forgotten`: the server
+ * does not know the execution. Everything but what was sent is left in the log.
  */
-export type ReplayEnd = "sent" | "refused" | "unreachable" | "authentication" | "interrupted" | "failed";
+export type ReplayEnd =
+  | "sent"
+  | "forgotten"
+  | "refused"
+  | "unreachable"
+  | "authentication"
+  | "interrupted"
+  | "failed";
 
 export interface ReplayResult {
   end: ReplayEnd;
@@ -109,26 +119,38 @@ export async function replayLog(
  */
 export async function completeReplayed(
   { jobClient: server, backoff, clock, random, logger }: ReplayContext,
-  { execution, log, end }: { execution: ReplayOptions["execution"]; log: Pick<Log, "counts">; end: JobEnd },
+  { execution, log, end, onRefused }: {
+    execution: ReplayOptions["execution"];
+    log: Pick<Log, "counts">;
+    end: JobEnd;
+    onRefused?: (error: CallError) => void;
+  },
   signal: AbortSignal,
 ): ReturnType<typeof completeJob> {
-  const over = new AbortController();
-  const late = AbortSignal.any([signal, over.signal]);
-  clock.sleep(PATIENCE_MS, late).then(() => over.abort());
+  const over = patient(clock, signal);
   const options = {
     server,
     taskToken: execution.task_token,
     result: resultOf(execution.job_id, end, log.counts.failed),
+    onRefused,
     backoff,
     clock,
     random,
     logger,
   };
   try {
-    return await completeJob(options, late);
+    return await completeJob(options, over.signal);
   } finally {
-    over.abort();
+    over.end();
   }
+}
+
+/** A signal that aborts with `signal`, or when somebody has waited for long enough; to be ended. */
+export function patient(clock: Clock, signal: AbortSignal): { signal: AbortSignal; end(): void } {
+  const over = new AbortController();
+  const late = AbortSignal.any([signal, over.signal]);
+  clock.sleep(PATIENCE_MS, late).then(() => over.abort());
+  return { signal: late, end: () => over.abort() };
 }
 
 /** Sees every answer of the server, counts, and decides when it is over. */
@@ -189,6 +211,9 @@ class Watch implements SenderObserver {
         return;
       case "refused":
         this.#awaySinceMs = undefined;
+        if (this.#options.canAdopt && isForgotten(this.#lastError?.reason)) {
+          return this.stop("forgotten", why);
+        }
         if (events === 1 && ++this.#refusals >= REFUSALS_MAX) this.stop("refused", why);
         return;
       case "aborted":

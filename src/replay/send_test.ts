@@ -70,7 +70,7 @@ async function replay(
     const onProgress = (count: number) => void progress.push(count);
     const result = await replayLog(
       context,
-      { log, execution: EXECUTION, eventsPerSecondMax, onProgress },
+      { log, execution: EXECUTION, eventsPerSecondMax, onProgress, canAdopt: false },
       new AbortController().signal,
     );
     return { result, stored: server.stored, pending: log.counts.pending, progress };

@@ -5,6 +5,7 @@
  */
 import {
   checkRecord,
+  CHECKSUM_BYTES,
   encodeRecordInto,
   RECORD_OVERHEAD_BYTES,
   recordBytes,
@@ -18,6 +19,8 @@ export interface GroupEntry {
   status: number;
   timestampMs: bigint;
   payloadBytes: number;
+  /** Its own, as it stands in it. */
+  recordChecksum: bigint;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -46,7 +49,15 @@ export class Group {
     this.#end = encodeRecordInto(this.#bytes, this.#view, this.#end, record);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { sequence, status, timestampMs, payload } = record;
-    this.entries.push({ sequence, status, timestampMs, payloadBytes: payload.length, resolve, reject });
+    this.entries.push({
+      sequence,
+      status,
+      timestampMs,
+      payloadBytes: payload.length,
+      recordChecksum: this.#view.getBigUint64(this.#end - CHECKSUM_BYTES, true),
+      resolve,
+      reject,
+    });
     return promise;
   }
 

@@ -16,6 +16,7 @@ import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { Backlog } from "./backlog.ts";
 import { type CompletionMark, completionRecord } from "./completion.ts";
 import { LogWriteError } from "./errors.ts";
+import { type ChecksummedRange, EventsChecksum } from "./events_checksum.ts";
 import { encodeFailure, type Execution, executionRecord, type Failure } from "./execution.ts";
 import { RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
 import type { GroupEntry } from "./group.ts";
@@ -65,6 +66,8 @@ export class Log {
   readonly path: string;
   /** By the log's latest execution record. */
   readonly execution: Execution | undefined;
+  /** Whether a server made that execution anew from this log, which it did not know before. */
+  readonly isAdopted: boolean;
   /** What tells this log from every other one; undefined for one without records. */
   readonly origin: Uint8Array<ArrayBuffer> | undefined;
   #clock: Clock;
@@ -83,17 +86,20 @@ export class Log {
   #reader: PendingReader;
   #waiting = new Set<() => void>();
   #reopened: ReadonlySet<bigint>;
+  /** Over all events, of a log that was made here and not opened. */
+  #checksum: EventsChecksum | undefined;
   #closed: Promise<void> | undefined;
   /** The end of the queue of calls that use the backlog across an await. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    { path, file, bytes, ledger, pendingBytes, execution, origin }: ReadyFile,
+    { path, file, bytes, ledger, pendingBytes, execution, isAdopted, origin }: ReadyFile,
     options: OpenOptions,
   ) {
     const { logger = silentLogger, sync = { mode: "always" }, clock, observe = {} } = options;
     this.path = path;
     this.execution = execution;
+    this.isAdopted = isAdopted;
     this.origin = origin;
     this.#clock = clock;
     this.#observe = observe;
@@ -136,7 +142,9 @@ export class Log {
     const { files, logger = silentLogger, clock, observe } = options;
     try {
       const made = await createLogFile({ files, logger }, directory, names, execution, clock.nowMs());
-      return new Log(made, options).#opened();
+      const log = new Log(made, options);
+      log.#checksum = new EventsChecksum();
+      return log.#opened();
     } catch (error) {
       if (error instanceof LogWriteError) observe?.writeFailed?.(error.noSpace);
       throw error;
@@ -188,6 +196,15 @@ export class Log {
   /** When the oldest pending event happened, Unix milliseconds. */
   get oldestPendingTimestampMs(): number | undefined {
     return this.#counts.pending > 0 ? this.#reader.oldestTimestampMs : undefined;
+  }
+
+  /**
+   * The checksums of all events that were written and not given up, as a server that has them all would
+   * compute them. Undefined when they are not known, because the log was opened or events have failed: then
+   * `StoredEvents` reads them.
+   */
+  get checksummedRanges(): ChecksummedRange[] | undefined {
+    return this.#counts.failed > 0 ? undefined : this.#checksum?.ranges();
   }
 
   /** Why the log takes no more; undefined while it does. */
@@ -359,6 +376,7 @@ export class Log {
   #written(entry: GroupEntry, offset: number): void {
     this.#reader.wrote({ ...entry, offset });
     if (entry.status !== Status.PENDING) return;
+    this.#checksum?.addWritten(entry);
     this.#counts.events++;
     this.#counts.pending++;
     this.#pendingBytes += RECORD_OVERHEAD_BYTES + entry.payloadBytes;

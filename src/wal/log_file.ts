@@ -34,6 +34,8 @@ export interface ReadyFile {
   pendingBytes: number;
   /** By its latest execution record. */
   execution: Execution | undefined;
+  /** Whether that one says that a server adopted it. */
+  isAdopted: boolean;
   /** See `originOf`; undefined while there is no record. */
   origin: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -63,7 +65,16 @@ export async function createLogFile(
     const ledger = new Ledger();
     ledger.add(record);
     logger.debug("WAL created", { job_id: execution.job_id, path });
-    return { path, file, bytes: start.length, ledger, pendingBytes: 0, execution, origin: originOf(record) };
+    return {
+      path,
+      file,
+      bytes: start.length,
+      ledger,
+      pendingBytes: 0,
+      execution,
+      isAdopted: false,
+      origin: originOf(record),
+    };
   } catch (cause) {
     throw cause instanceof RangeError
       ? cause
@@ -93,11 +104,17 @@ export async function openLogFile(
   try {
     let execution: Execution | undefined;
     let origin: ReadyFile["origin"];
+    let isAdopted = false;
+    let records = 0;
     const tally = new PendingTally();
     const { ledger, ...end } = await scanLog(readLocked(file, 0), (record, kind) => {
       tally.add(record, kind);
       origin ??= originOf(record);
-      if (kind === "execution") execution = decodeExecution(record.payload);
+      if (kind === "execution") {
+        isAdopted = records > 0;
+        execution = decodeExecution(record.payload);
+      }
+      records++;
       onRecord?.(record, kind);
     });
     const bytes = end.damage === undefined
@@ -108,7 +125,7 @@ export async function openLogFile(
     await file.sync();
     await context.files.syncDirectory(parentDirectory(path));
     context.logger.debug("WAL opened", { path, records: end.records, pending: ledger.pending });
-    return { path, file, bytes, ledger, pendingBytes: tally.sum(ledger).bytes, execution, origin };
+    return { path, file, bytes, ledger, pendingBytes: tally.sum(ledger).bytes, execution, isAdopted, origin };
   } catch (error) {
     file.close();
     throw error;

@@ -56,7 +56,11 @@ function renderNothing(plans: readonly PlannedReplay[], style: Style): string {
   if (plans.length === 0) return "Nothing to replay: there is no log and no archive\n";
   const failed = plans.reduce((sum, plan) => sum + plan.failed, 0);
   if (failed === 0) {
-    return `Nothing to replay: of ${counted(plans.length, "file")}, the server has every event\n`;
+    return `Nothing to replay: of ${counted(plans.length, "file")}, the server has every event\n` +
+      formatNext([[
+        "airunner wal replay --all --resend",
+        "sends everything again, when the server has lost its data since",
+      ]], style);
   }
   return `Nothing to replay: nothing is pending in ${counted(plans.length, "file")}\n` +
     failedHint(failed, style);
@@ -70,11 +74,12 @@ function failedHint(failed: number, style: Style): string {
 }
 
 export function renderReplayed(
-  { plan, end, sent, duplicates, gaveUp, completion, archivePath }: Replayed,
+  { plan, end, sent, duplicates, gaveUp, completion, isAdopted, archivePath }: Replayed,
 ): string {
   if (end === "nothing") return `${nameOf(plan)}: nothing to send\n`;
   const before = duplicates > 0 ? `, ${formatCount(duplicates)} of them were on the server before` : "";
   const parts = [`sent ${counted(sent, "event")}${before}`];
+  if (isAdopted) parts.unshift("adopted by the server, which did not know the job");
   if (gaveUp > 0) parts.push(`the server refuses ${formatCount(gaveUp)}`);
   if (completion !== undefined) parts.push(COMPLETIONS[completion]);
   if (archivePath !== undefined) parts.push(`archived as ${shown(archivePath)}`);
@@ -98,6 +103,10 @@ export function replayProblem(one: Replayed): string {
   switch (end) {
     case "obstacle":
       return plan.obstacle === undefined ? "" : obstacleProblem(plan, plan.obstacle);
+    case "differs":
+      return `${nameOf(plan)}: the server took every event and has others, by their checksum; sending them ` +
+        `again did not change that.\n  ${shown(path)} stays where it is; the lines above name the events.\n` +
+        `  Next: airunner wal inspect ${word(path)}`;
     case "refused":
       return `${left}: the server refuses them: ${shown(reason ?? "")}.\n  ${safe}. ` +
         "It may have forgotten this execution, or be another server than the one that started the job: check --server";
@@ -149,13 +158,20 @@ function obstacleProblem(plan: PlannedReplay, obstacle: Obstacle): string {
       return `${left}: ${
         shown(path)
       } lacks the record with the job's task token, and a server takes events with a token only. ` +
-        `The output is safe in it.\n  Next: airunner wal dump --raw ${word(path)}`;
+        "The output is safe in it.\n" +
+        `  Next: airunner wal replay --adopt=all --server=URL ${
+          word(path)
+        }, which has the server make the job`;
     case "no_token":
+      if (plan.execution?.server === "") {
+        return `${left}: its command was run without a server. The output is safe in ${shown(path)}.\n` +
+          `  Next: airunner wal replay --server=URL ${word(path)}`;
+      }
       return `${left}: the task token is no longer in ${
         shown(path)
-      }: it was removed when the server had everything, and a server ` +
-        "takes events with a token only. If a copy of the log from before that exists, as in a backup of the logs, " +
-        `replay that file. The output is safe in this one.\n  Next: airunner wal dump --raw ${word(path)}`;
+      }: it was removed when the server had everything, and a server takes events with a token only. ` +
+        "The output is safe in it.\n" +
+        `  Next: airunner wal replay --resend --adopt=all ${word(path)}, for a server that lost the job`;
   }
 }
 

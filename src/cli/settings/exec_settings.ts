@@ -30,6 +30,8 @@ export function deliverySettings(settings: ExecSettings): DeliverOptions["settin
       : { mode: "always" },
     sender: { attemptsMax: settings.retryAttempts },
     backoff: backoffOf(settings),
+    // That is how a server gets to know the job at all.
+    adopt: "own",
     archiveOnComplete: settings.archiveOnComplete,
     compressionLevel: settings.compressionLevel,
   };

@@ -17,6 +17,7 @@ export function workerSettings(settings: Settings): ConfiguredSettings {
   return {
     visibilityTimeoutSeconds: Math.ceil(settings.visibilityTimeout / 1000),
     requestTimeoutMs: settings.requestTimeout,
+    adopt: settings.adopt,
     sync: settings.sync === "interval"
       ? { mode: "interval", intervalMs: SYNC_INTERVAL_MS }
       : { mode: "always" },

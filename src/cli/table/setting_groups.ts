@@ -45,6 +45,7 @@ export const WORKER_SETTINGS = [
   "retryMaxInterval",
   "retryMultiplier",
   "retryAttempts",
+  "adopt",
   "archiveOnComplete",
   "compressionLevel",
   "retentionDays",

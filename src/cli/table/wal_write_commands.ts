@@ -8,7 +8,7 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
   entry({
     path: "wal replay",
     summary: "send what the server lacks, from logs and archives; twice gives no duplicate",
-    settings: [...CLIENT_SETTINGS, "walDir", "archiveDir", "archiveOnComplete", "compressionLevel"],
+    settings: [...CLIENT_SETTINGS, "adopt", "walDir", "archiveDir", "archiveOnComplete", "compressionLevel"],
     examples: [
       ["airunner wal replay --all --dry-run", "shows what would be sent, and from where"],
       ["airunner wal replay JOB", "sends what is pending, to the server that the job came from"],
@@ -17,8 +17,8 @@ export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
         "also tries the events that the server refused before",
       ],
       [
-        "airunner wal replay /backup/JOB.wal --resend",
-        "sends every event again, for a server that lost its data",
+        "airunner wal replay --all --resend",
+        "sends every event of every log and archive again, for a server that lost its data",
       ],
     ],
     exitCodes:

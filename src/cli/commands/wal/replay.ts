@@ -16,6 +16,7 @@ import {
   type PlannedReplay,
   planReplay,
   type ReplaySelection,
+  withAdoption,
   withoutEarlierStates,
 } from "../../../replay/plan.ts";
 import { ReplayRun, type ReplaySettings, serverOf } from "../../../replay/run.ts";
@@ -43,6 +44,7 @@ type Replay = Call<
   | "walDir"
   | "archiveDir"
   | "archiveOnComplete"
+  | "adopt"
   | "compressionLevel"
 >;
 
@@ -58,7 +60,8 @@ export async function run(call: Replay): Promise<number> {
     : await findTargets(context.files, words, ["log", "archive"], settings);
   const found: PlannedReplay[] = [];
   for (const target of targets) found.push(await planReplay(context.files, target, selection));
-  const plans = await withoutEarlierStates(context.files, found);
+  const plans = (await withoutEarlierStates(context.files, found))
+    .map((plan) => withAdoption(plan, settings.adopt, serverOf(plan, settings)));
   return options.dryRun
     ? await showPlan(call, plans)
     : await replayAll(call, plans, selection, eventsPerSecondMax);
@@ -174,6 +177,7 @@ function planJson(plan: PlannedReplay, server: string | undefined) {
     pending,
     failed,
     to_send: wanted,
+    adoption: plan.isAdoption ?? false,
     completion_due: isCompletionDue,
     obstacle: obstacle?.kind ?? null,
   };
@@ -192,6 +196,7 @@ function replayJson(all: readonly Replayed[], server: string | undefined) {
       reason: one.reason ?? null,
       job_completed: one.completion === "completed",
       completion: one.completion ?? null,
+      adopted: one.isAdopted,
       archive: one.archivePath ?? null,
     })),
     sent: all.reduce((sum, one) => sum + one.sent, 0),
