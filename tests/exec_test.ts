@@ -196,3 +196,131 @@ Deno.test("with --require-log the command waits for the disk, and nothing of it 
   const { code, stdout } = await within(program.end(), () => "the end");
   assert.deepEqual([code, stdout.length], [0, 6_000_000]);
 });
+
+const withServer = (url: string, ...words: string[]) => ["exec", `--server=${url}`, ...words];
+
+/** The server's jobs, newest first, once `isEnough`. */
+async function jobsUntil(
+  sandbox: Sandbox,
+  url: string,
+  isEnough: (jobs: Listed[]) => boolean,
+): Promise<Listed[]> {
+  const list = async () => {
+    const { stdout } = await sandbox.run(["list", `--server=${url}`, "--json"]);
+    return JSON.parse(decoder.decode(stdout)).jobs as Listed[];
+  };
+  const wait = async () => {
+    for (;;) {
+      const jobs = await list();
+      if (isEnough(jobs)) return jobs;
+    }
+  };
+  return await within(wait(), () => "the jobs to be delivered");
+}
+
+interface Listed {
+  job_id: string;
+  state: string;
+}
+
+const haveEnded = (count: number) => (jobs: Listed[]) =>
+  jobs.filter(({ state }) => state === "completed" || state === "failed").length === count;
+
+Deno.test("a command is delivered as a job without any worker, with its name, its labels and its bytes", async () => {
+  await using sandbox = new Sandbox();
+  const { url } = await sandbox.startServer();
+  const words = withServer(
+    url,
+    "--name=nightly",
+    "--label=branch=main",
+    "--",
+    "sh",
+    "-c",
+    "printf out; exit 7",
+  );
+  const { code, stdout, stderr } = await sandbox.run(words);
+  assert.deepEqual([code, decoder.decode(stdout)], [7, "out"]);
+  assert.match(stderr, /^airunner: Recorded as job \S+; it is being delivered to http:\S+\n$/);
+  const [{ job_id: id, state }] = await jobsUntil(sandbox, url, haveEnded(1));
+  assert.equal(state, "failed");
+  assert.ok(stderr.includes(id));
+  const logged = await sandbox.run(["logs", `--server=${url}`, "--raw", id]);
+  assert.deepEqual([logged.code, decoder.decode(logged.stdout)], [7, "out"]);
+  const shown = JSON.parse(
+    decoder.decode((await sandbox.run(["show", `--server=${url}`, "--json", id])).stdout),
+  );
+  assert.deepEqual(shown.metadata, { branch: "main", "airunner.name": "nightly" });
+  assert.deepEqual([shown.is_adopted, shown.command, shown.args], [true, "sh", ["-c", "printf out; exit 7"]]);
+  const found = await sandbox.run(["list", `--server=${url}`, "--label=branch=main", "--json"]);
+  assert.equal(JSON.parse(decoder.decode(found.stdout)).jobs[0].job_id, id);
+});
+
+Deno.test("a server that is away changes nothing for the command, and the next one delivers both", async () => {
+  await using sandbox = new Sandbox();
+  const { program, url, port } = await sandbox.startServer();
+  await program.kill("SIGTERM");
+  const { code, stdout } = await sandbox.run(
+    withServer(url, "--quiet", "--", "sh", "-c", "echo first; exit 5"),
+  );
+  assert.deepEqual([code, decoder.decode(stdout)], [5, "first\n"]);
+  assert.equal(logs(sandbox).length, 1);
+  await sandbox.startServer(port);
+  assert.equal((await sandbox.run(withServer(url, "--quiet", "--", "true"))).code, 0);
+  const jobs = await jobsUntil(sandbox, url, haveEnded(2));
+  assert.deepEqual(jobs.map(({ state }) => state), ["completed", "failed"]);
+});
+
+Deno.test("--wait ends when it is delivered, and still as the command does", async () => {
+  await using sandbox = new Sandbox();
+  const { url } = await sandbox.startServer();
+  const { code, stderr } = await sandbox.run(withServer(url, "--wait", "--", "sh", "-c", "exit 9"));
+  assert.equal(code, 9);
+  assert.match(stderr, /^airunner: Delivered as job \S+\n$/);
+  assert.deepEqual(logs(sandbox), []);
+  assert.equal((await jobsUntil(sandbox, url, haveEnded(1))).length, 1);
+});
+
+Deno.test("exec that is killed leaves no command running, and its job says that it was cut off", async () => {
+  await using sandbox = new Sandbox();
+  const { url } = await sandbox.startServer();
+  const script = "trap '' PIPE; echo $$ >&2; while :; do sleep 0.05; done";
+  const program = sandbox.start(withServer(url, "--quiet", "--", "sh", "-c", script));
+  const [pid] = await program.waitFor(/^\d+$/m);
+  await program.kill("SIGKILL");
+  assert.ok(isAlive(Number(pid)));
+  const delivered = await sandbox.run(withServer(url, "--deliver"));
+  assert.equal(delivered.code, 0, delivered.stderr);
+  assert.ok(!isAlive(Number(pid)), "whoever takes up the log ends the command");
+  const [{ job_id: id, state }] = await jobsUntil(sandbox, url, haveEnded(1));
+  assert.equal(state, "failed");
+  const { code, stderr } = await sandbox.run(["logs", `--server=${url}`, id]);
+  assert.equal(code, 125);
+  assert.match(stderr, /exec itself was ended before the command/);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+Deno.test("a command that was run without a server is delivered by replay, and by the next worker", async () => {
+  await using sandbox = new Sandbox();
+  const { url } = await sandbox.startServer();
+  const { stderr } = await sandbox.run(["exec", "--", "echo", "one"]);
+  const [, id] = /no server is set\. Deliver it with: airunner wal replay (\S+) --server=URL/.exec(stderr)!;
+  const unsaid = await sandbox.run(["wal", "replay", id]);
+  assert.equal(unsaid.code, 1);
+  assert.match(unsaid.stdout + unsaid.stderr, /its command was run without a server/);
+  const replay = await sandbox.run(["wal", "replay", id, `--server=${url}`]);
+  assert.equal(replay.code, 0, replay.stderr);
+  await sandbox.run(["exec", "--quiet", "--", "echo", "two"]);
+  const worker = await sandbox.run(["worker", `--server=${url}`, "--once"]);
+  assert.equal(worker.code, 0, worker.stderr);
+  assert.deepEqual(logs(sandbox), []);
+  const jobs = await jobsUntil(sandbox, url, haveEnded(2));
+  assert.deepEqual(jobs.map(({ state }) => state), ["completed", "completed"]);
+});

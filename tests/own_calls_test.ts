@@ -107,7 +107,8 @@ Deno.test("the server counts workers, cancellations, adoptions and comparisons",
   const { checksum } = await client.workers.compareEvents(range);
   await client.workers.compareEvents({ ...range, checksum });
   const scrape = await scraper.scrape();
-  const value = (name: string, labels: Record<string, string>) => scrape.value(`airunner_server_${name}`, labels);
+  const value = (name: string, labels: Record<string, string>) =>
+    scrape.value(`airunner_server_${name}`, labels);
   assert.deepEqual([
     value("cancellations_total", { outcome: "requested" }),
     value("cancellations_total", { outcome: "ended" }),

@@ -4,6 +4,7 @@
  * waited for long: the logs stay, and the next command, worker or replay goes on with them.
  */
 import type { Transport } from "@connectrpc/connect";
+import { nextDelayMs } from "../client/backoff.ts";
 import { CallError } from "../client/call_error.ts";
 import { createJobClient } from "../client/job_client.ts";
 import { createWorkerClient } from "../client/worker_client.ts";
@@ -62,14 +63,24 @@ export async function deliverLogs(options: DeliverOptions): Promise<boolean> {
   }
 }
 
-async function isAnswering({ jobClient, logger, drain }: JobContext): Promise<boolean> {
-  try {
-    await jobClient.ping(drain);
-    return true;
-  } catch (error) {
-    if (!(error instanceof CallError)) throw error;
-    logger.info("The server does not answer; the logs stay for the next run", { error: error.message });
-    return false;
+/** Asks before any log is opened, again and again for as long as a restart takes. */
+async function isAnswering(
+  { jobClient, logger, drain, clock, random, settings }: JobContext,
+): Promise<boolean> {
+  const untilMs = clock.elapsedMs() + PATIENCE_MS;
+  for (let failures = 1;; failures++) {
+    try {
+      await jobClient.ping(drain);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      const waitMs = nextDelayMs(failures, settings.backoff, random, error.retryAfterMs);
+      if (error.kind === "authentication" || drain.aborted || clock.elapsedMs() + waitMs > untilMs) {
+        logger.warn("The server does not answer; the logs stay for the next run", { error: error.message });
+        return false;
+      }
+      await clock.sleep(waitMs, drain);
+    }
   }
 }
 
@@ -94,7 +105,7 @@ class Patience {
     while (!signal.aborted) {
       const waitMs = this.#heardAtMs + PATIENCE_MS - clock.elapsedMs();
       if (waitMs <= 0) {
-        logger.info("The server takes nothing any more; the rest stays for the next run");
+        logger.warn("The server takes nothing any more; the rest stays for the next run");
         return true;
       }
       await clock.sleep(waitMs, signal);

@@ -178,7 +178,9 @@ async function handOver(call: Run, jobId: string): Promise<void> {
     return;
   }
   if (options.wait) {
-    const isDelivered = await deliverHere(call).catch((error) => (say(call, messageOf(error)), false));
+    const isDelivered = await deliverHere(call, problemsOnly(call)).catch((
+      error,
+    ) => (say(call, messageOf(error)), false));
     if (!isDelivered) say(call, `Not delivered yet. Try again with: ${replay(shellWord(settings.server))}`);
     else if (!options.quiet) say(call, `Delivered as job ${jobId}`);
     return;
@@ -204,12 +206,12 @@ function ownWords(args: readonly string[]): string[] {
 
 async function deliver(call: Exec, words: readonly string[]): Promise<number> {
   if (words.length > 0) throw new UsageError("--deliver runs nothing: leave the command out");
-  return await deliverHere(call) ? ExitCode.DONE : ExitCode.FAILED;
+  return await deliverHere(call, call.logger) ? ExitCode.DONE : ExitCode.FAILED;
 }
 
 /** @throws CommandError and the like where nothing can be delivered */
-async function deliverHere(call: Exec): Promise<boolean> {
-  const { context, settings, logger } = call;
+async function deliverHere(call: Exec, logger: Logger): Promise<boolean> {
+  const { context, settings } = call;
   const transport = await connectTransport(requireServer(settings), context);
   const signals = stopSignals(context.signals, logger);
   try {
