@@ -19,14 +19,12 @@ import type { JobQueue } from "../job_queue.ts";
 import { checkName, checkParams, checkQueue, invalidArgument, refusedFor } from "../job_validation.ts";
 import type { ServerObserver } from "../server_observer.ts";
 import type { Adoption, AdoptionRefusal, Store } from "../store/contract.ts";
-import type { Signals } from "../signals.ts";
 import type { TaskTokens } from "../task_token.ts";
 import { uuidToBytes } from "../uuid7.ts";
 
 export interface AdoptExecutionOptions {
   store: Pick<Store, "jobs">;
   queue: Pick<JobQueue, "onExpiry">;
-  signals: Signals;
   tokens: TaskTokens;
   clock: Clock;
   logger: Logger;
@@ -39,7 +37,7 @@ export async function adoptExecution(
   request: AdoptExecutionRequest,
   context: HandlerContext,
 ): Promise<MessageInitShape<typeof AdoptExecutionResponseSchema>> {
-  const { store: { jobs }, queue, signals, tokens, clock, logger, observe } = options;
+  const { store: { jobs }, queue, tokens, clock, logger, observe } = options;
   const nowMs = clock.nowMs();
   const adoption = checkAdoption(request, nowMs);
   const { jobId, execution } = adoption;
@@ -61,8 +59,6 @@ export async function adoptExecution(
   if (isNew) logger.info("Job adopted from a worker's log", fields);
   // One that was adopted before and has expired since runs again.
   queue.onExpiry(nowMs + visibilityMs);
-  // Readers of the job's events go on to the new execution.
-  signals.events.signal(jobId);
   return { taskToken: tokens.sign({ jobId, execution }), isNew };
 }
 

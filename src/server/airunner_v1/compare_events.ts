@@ -17,7 +17,7 @@ import type { TaskTokens } from "../task_token.ts";
 import type { Slots } from "./slots.ts";
 
 /**
- * Each reads a mebibyte between two turns of everybody else. One alone would have short jobs wait for a long
+ * Each reads a piece between two turns of everybody else. One alone would have short jobs wait for a long
  * one; more would only wait for the same disk.
  */
 export const COMPARISONS_MAX = 2;
@@ -58,8 +58,10 @@ export async function compareEvents(
   if (!stored) throw abortReason(signal);
   const { count, checksum } = stored;
   const isEqual = BigInt(count) === request.eventCount && checksum === request.checksum;
-  observe.compared?.(isEqual);
-  if (!isEqual) {
+  // Who has none in the range has nothing to lose, and only asks what is here.
+  const isQuestion = request.eventCount === 0n;
+  if (!isQuestion) observe.compared?.(isEqual);
+  if (!isEqual && !isQuestion) {
     logger.warn("Events are not those that their worker has; it finds the difference and sends it again", {
       job_id: jobId,
       execution,

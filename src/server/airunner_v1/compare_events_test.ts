@@ -62,6 +62,11 @@ Deno.test("events that arrived as they were sent are equal, and others are not, 
         what,
       );
     }
+    lines.splice(1);
+    await compare(1, 7, []);
+    assert.equal(lines.length, 1, "Who has no events only asks");
+    const range = { taskToken, fromSequence: 1n, toSequence: 7n, checksum: whole.checksum };
+    assert.equal((await workers.compareEvents({ ...range, eventCount: 4n })).isEqual, false);
     assert.match(
       lines.splice(0)[0]!,
       new RegExp(`Events are not those that their worker has.* job_id=${jobId}`),

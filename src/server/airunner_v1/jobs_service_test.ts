@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { Code } from "@connectrpc/connect";
-import { CancelOutcome, ExecutionOutcome } from "../../events/gen/airunner/v1/airunner_pb.ts";
+import { create, type DescMethod } from "@bufbuild/protobuf";
+import { Code, createContextValues, createHandlerContext } from "@connectrpc/connect";
+import { CancelOutcome, ExecutionOutcome, JobsService } from "../../events/gen/airunner/v1/airunner_pb.ts";
 import { JobState } from "../../events/gen/job/v1/job_pb.ts";
+import { createLogger } from "../../platform/logging/text_logger.ts";
 import { systemHost } from "../../platform/system_host.ts";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { assertRefused } from "../../../tests/support/refusals.ts";
@@ -13,7 +15,13 @@ import {
   publishRequests,
   type ServerClient,
 } from "../../../tests/support/server_client.ts";
+import { TestStore } from "../../../tests/support/server_store.ts";
 import { until, within } from "../../../tests/support/within.ts";
+import { ANYBODY, caller } from "../caller.ts";
+import { JobQueue } from "../job_queue.ts";
+import { createJobsService } from "./jobs_service.ts";
+import { KnownWorkers } from "./known_workers.ts";
+import { Watches } from "./watches.ts";
 
 const NO_JOB = "0190a0b0-0000-7000-8000-000000000000";
 
@@ -366,4 +374,43 @@ Deno.test("headers that say who takes a job are held to their form", async () =>
   }
   assert.equal((await server.claim()).jobId, jobId, "The job was given to nobody before");
   assert.equal((await server.control.getJob({ jobId })).executions[0].worker, "");
+});
+
+Deno.test("the log says whose key cancelled, retried and deleted a job", async () => {
+  await using store = new TestStore();
+  const lines: string[] = [];
+  const logger = createLogger("info", (line) => lines.push(line));
+  const watches = new Watches(store.signals.cancellations);
+  const { signals, clock } = store;
+  const service = createJobsService({
+    store: store.store,
+    queue: new JobQueue({ store: store.jobs, signals, clock, logger }),
+    signals,
+    watches,
+    known: new KnownWorkers({ workers: store.store.workers, watches, clock, logger }),
+    newJobId: () => NO_JOB,
+    clock,
+    logger,
+    observe: {},
+  });
+  const contextValues = createContextValues().set(caller, { ...ANYBODY, name: "alice" });
+  const contextOf = (method: DescMethod) =>
+    createHandlerContext({
+      service: method.parent,
+      method,
+      protocolName: "connect",
+      requestMethod: "POST",
+      url: "http://localhost",
+      contextValues,
+    });
+  const { method } = JobsService;
+  const jobId = await store.enqueue();
+  await service.cancelJob(create(method.cancelJob.input, { jobId }), contextOf(method.cancelJob));
+  await service.retryJob(create(method.retryJob.input, { jobId }), contextOf(method.retryJob));
+  await service.deleteJob(create(method.deleteJob.input, { jobId }), contextOf(method.deleteJob));
+  assert.deepEqual(lines.map((line) => line.trim()), [
+    `INF Job cancelled: it was waiting, and is gone from its queue job_id=${jobId} caller=alice`,
+    `INF Job enqueued job_id=${NO_JOB} queue=default retry_of=${jobId} caller=alice`,
+    `INF Job deleted, with its events job_id=${jobId} caller=alice`,
+  ]);
 });

@@ -80,6 +80,8 @@ Deno.test("nothing is told of jobs that are not to be cancelled, nor of tokens t
   await server.jobs.completeJob({ taskToken: done, jobResult: { jobId: completed, success: true } });
   await server.control.cancelJob({ jobId: completed });
   await using watcher = await Watcher.open(server, { taskTokens: [old, current, done, "nonsense", ""] });
+  const { workers: [{ jobIds }] } = await server.control.listWorkers({});
+  assert.deepEqual(jobIds, [requeued, completed]);
   await clock.pass(15_000);
   assert.equal(await watcher.next(), "alive");
   await server.jobs.completeJob({ taskToken: current, jobResult: { jobId: requeued, success: true } });
