@@ -1,5 +1,6 @@
 /**
- * `airunner exec`: the compiled binary around real commands, with the disk and the terminal of whoever runs them.
+ * `airunner exec`: the compiled binary around real commands, with the disk and the terminal of whoever runs
+ * them.
  */
 import assert from "node:assert/strict";
 import { BINARY, type RunResult, Sandbox } from "./support/airunner.ts";

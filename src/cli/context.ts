@@ -19,7 +19,9 @@ export interface Signals {
    * program.
    */
   takeHangup(handler: () => void): () => void;
-  /** Hands every signal that a command may get through us to `handler`, until the returned function is called. */
+  /**
+   * Hands every signal that a command may get through us to `handler`, until the returned function is called.
+   */
   takeAll(handler: (name: PassedSignal) => void): () => void;
 }
 

@@ -14,7 +14,7 @@
  * than what follows it. How long to wait for that is the caller's to decide, who says `goOn` in the end.
  */
 import { encodeEvent, type JobEvent, sequencesOf } from "../events/event.ts";
-import { SequenceGaps, type SequenceRange } from "../platform/sequence_gaps.ts";
+import { SequenceGaps, type SequenceRange } from "../events/sequence_gaps.ts";
 import { SeenSequences } from "./seen_sequences.ts";
 
 /**

@@ -11,7 +11,7 @@ import { type BackoffSettings, nextDelayMs } from "./backoff.ts";
 import type { JobEvent } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
-import type { SequenceRange } from "../platform/sequence_gaps.ts";
+import type { SequenceRange } from "../events/sequence_gaps.ts";
 import { EventPosition } from "./event_position.ts";
 import { EventStream, StreamBroken, type StreamClient } from "./event_stream.ts";
 import { type AskForFacts, hasEnded, type JobFacts } from "./job_facts.ts";
@@ -60,8 +60,8 @@ const SILENCE_MS = 90_000;
 const PROOF_MS = 5000;
 
 /**
- * After so much silence on a stream the server is asked whether the job has ended, and then after twice as much
- * each time: few jobs end without saying so, and thousands of readers may be waiting.
+ * After so much silence on a stream the server is asked whether the job has ended, and then after twice as
+ * much each time: few jobs end without saying so, and thousands of readers may be waiting.
  */
 const ASK_AFTER_MS = 1000;
 const ASK_AFTER_MS_MAX = 15_000;

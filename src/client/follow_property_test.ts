@@ -1,6 +1,7 @@
 /**
  * Following a job at a model of a server that drops, repeats and reorders what it sends, breaks streams, and
- * starts the job again: whatever it does, what is shown is the job's output, or it is said that some is missing.
+ * starts the job again: whatever it does, what is shown is the job's output, or it is said that some is
+ * missing.
  */
 import assert from "node:assert/strict";
 import type { CallOptions } from "@connectrpc/connect";
@@ -94,8 +95,8 @@ class ModelServer {
     let wasOld = false;
     let isBeginning = true;
     while (queue.length > 0) {
-      // The protocol does not name executions: with the beginning of one left out, nobody can tell it from the
-      // end of the one before.
+      // The protocol does not name executions: with the beginning of one left out, nobody can tell it from
+      // the end of the one before.
       const isTurn = isOld(queue[0]) || wasOld;
       wasOld = isOld(queue[0]);
       const dealt = this.#mischief.shift() ?? "none";
@@ -155,8 +156,8 @@ Deno.test("whatever a server does to its streams, output is shown once and in or
   await fc.assert(
     fc.asyncProperty(world, async (given) => {
       const all = executionOf(given);
-      // The last event stays: nobody can know that something is missing behind everything. The first one stays
-      // where another execution comes before it, for the reason above.
+      // The last event stays: nobody can know that something is missing behind everything. The first one
+      // stays where another execution comes before it, for the reason above.
       const stays = (at: number) => at === all.length - 1 || (at === 0 && given.before > 0);
       const kept = all.filter((_, at) => stays(at) || !given.lost.includes(at));
       const { shown, missing, isOutOfOrder, exitCode } = await follow(given, kept);

@@ -23,7 +23,9 @@ export function hasEnded({ state }: JobFacts): boolean {
   return ENDED.has(state);
 }
 
-/** A server that does not offer the call, or not to us, is asked once. That it does not answer is no answer. */
+/**
+ * A server that does not offer the call, or not to us, is asked once. That it does not answer is no answer.
+ */
 export function factsOf(client: Pick<ServerClient, "callOwn">, jobId: string): AskForFacts {
   let isOffered = true;
   return async () => {

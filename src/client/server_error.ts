@@ -3,8 +3,8 @@
  */
 
 /**
- * `unreachable`: the same call can work later. `not_offered`: the server does not know the call, which no other
- * server has to. The others need somebody to do something first.
+ * `unreachable`: the same call can work later. `not_offered`: the server does not know the call, which no
+ * other server has to. The others need somebody to do something first.
  */
 export type ServerErrorKind = "authentication" | "unreachable" | "refused" | "not_offered";
 

@@ -14,7 +14,10 @@ import type { Clock } from "../platform/clock.ts";
 import { LogSealedError, LogWriteError } from "../wal/errors.ts";
 import type { NewEvent } from "../wal/log.ts";
 
-/** How long a disk that is full, or fails, may hold up the command: what frees space does so within that or not. */
+/**
+ * How long a disk that is full, or fails, may hold up the command: what frees space does so within that or
+ * not.
+ */
 const RETRY_FOR_MS = 1000;
 const RETRY_MS = 250;
 /** How long one may that does not answer at all. A busy one takes seconds. */

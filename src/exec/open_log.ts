@@ -1,6 +1,6 @@
 /**
- * The log for a command that is run here: the worker's own kind of log, in the same directory, so that workers,
- * replay and everything that looks into logs know it.
+ * The log for a command that is run here: the worker's own kind of log, in the same directory, so that
+ * workers, replay and everything that looks into logs know it.
  */
 import { create } from "@bufbuild/protobuf";
 import { JobParamsSchema } from "../events/gen/job/v1/job_pb.ts";
@@ -25,7 +25,9 @@ export interface OpenedLog extends AsyncDisposable {
  * it makes later is an empty log, which whoever takes it up archives.
  */
 const OPEN_MS_MAX = 5000;
-/** The same for the last sync. What is not synced by then is so a moment later, or the disk does not answer. */
+/**
+ * The same for the last sync. What is not synced by then is so a moment later, or the disk does not answer.
+ */
 const CLOSE_MS_MAX = 5000;
 
 /** @throws whatever keeps the log from being made */

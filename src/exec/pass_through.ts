@@ -1,7 +1,7 @@
 /**
- * Processes whose output is shown as it comes. A chunk is shown before it is recorded: whoever watches a command
- * sees it as fast as without us, a disk that is slow, full or gone takes nothing from what is seen, and what is
- * seen and not yet durable is no more than the flush interval's worth.
+ * Processes whose output is shown as it comes. A chunk is shown before it is recorded: whoever watches a
+ * command sees it as fast as without us, a disk that is slow, full or gone takes nothing from what is seen,
+ * and what is seen and not yet durable is no more than the flush interval's worth.
  *
  *     process runs    read a chunk -> shown -> handed on to be recorded -> the next is read
  *     it has ended    what its pipes still hold is handed on at once, and shown at the reader's pace
@@ -89,7 +89,9 @@ export class SharedScreen {
     this.#isGone = isGone;
   }
 
-  /** Resolves to false when nobody reads any more. Rejects with any other error, also for what comes after. */
+  /**
+   * Resolves to false when nobody reads any more. Rejects with any other error, also for what comes after.
+   */
   show(bytes: Uint8Array | string): Promise<boolean> {
     const shown = this.#tail.then(() => this.#write(bytes));
     // What comes next is tried for itself.

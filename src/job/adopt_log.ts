@@ -1,7 +1,7 @@
 /**
- * Has a server adopt the execution that a log is of: it makes the job and the execution from what the log says,
- * under their own ids, and gives a task token, which goes into the log. So no log is undeliverable because its
- * server was lost, or because another program wrote it.
+ * Has a server adopt the execution that a log is of: it makes the job and the execution from what the log
+ * says, under their own ids, and gives a task token, which goes into the log. So no log is undeliverable
+ * because its server was lost, or because another program wrote it.
  *
  * A server that was given a log twice gives the same answer; one that has something else under these ids
  * refuses, so that the bytes of two runs are never mixed.
@@ -15,8 +15,8 @@ import { fileName } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 
 /**
- * Which logs a server may be asked to adopt: those that say that they are its own or name none, those of other servers and
- * of other programs as well, or none.
+ * Which logs a server may be asked to adopt: those that say that they are its own or name none, those of
+ * other servers and of other programs as well, or none.
  */
 export const ADOPT_MODES = ["own", "all", "never"] as const;
 export type AdoptMode = (typeof ADOPT_MODES)[number];

@@ -53,8 +53,8 @@ export class Story {
   }
 
   /**
-   * How a job ends that had not ended when its worker did, and that nobody can run again: the server which had
-   * all of its parameters has lost it, and the log has only its command; or nobody ever submitted it.
+   * How a job ends that had not ended when its worker did, and that nobody can run again: the server which
+   * had all of its parameters has lost it, and the log has only its command; or nobody ever submitted it.
    */
   abandonedEnd(source: Execution["source"]): JobEnd {
     const why = source === "exec"

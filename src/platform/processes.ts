@@ -66,8 +66,8 @@ export interface Processes {
   usage(): ProcessUsage;
   spawn(options: SpawnOptions): ChildProcess;
   /**
-   * Starts this very program once more, in a session of its own and without input or output, to go on after us:
-   * nobody waits for it, and no pipe of ours is kept open by it.
+   * Starts this very program once more, in a session of its own and without input or output, to go on after
+   * us: nobody waits for it, and no pipe of ours is kept open by it.
    */
   startBehind(args: readonly string[]): void;
   /** Whether a process of this user can be started there. @throws {NotFound} and the like */

@@ -5,8 +5,8 @@
  *     log made -> command run, shown and recorded -> its exit code is ours
  *                                              \-> `exec --deliver`, detached: adopted, sent, completed, archived
  *
- * Without a disk the command runs all the same, and without a server its log stays: neither ever keeps it from
- * running, or changes how it ends.
+ * Without a disk the command runs all the same, and without a server its log stays: neither ever keeps it
+ * from running, or changes how it ends.
  */
 import { parseServerUrl } from "../../client/transport.ts";
 import { connectTransport } from "../../client/server_client.ts";
@@ -234,7 +234,10 @@ async function deliverHere(call: Exec, logger: Logger): Promise<boolean> {
   }
 }
 
-/** That it cannot be shown takes nothing from its being recorded; only a reader that has gone ends the command. */
+/**
+ * That it cannot be shown takes nothing from its being recorded; only a reader that has gone ends the
+ * command.
+ */
 function showOn(screens: Screens, name: "stdout" | "stderr"): (bytes: Uint8Array) => Promise<boolean> {
   let isBroken = false;
   return async (bytes) => {
@@ -258,7 +261,9 @@ function sayOn({ stderr }: Screens, line: string): void {
   stderr.show(`airunner: ${line}\n`).catch(() => {});
 }
 
-/** What happens to the command is in its log; of a wrapper's own lines only problems belong among its output. */
+/**
+ * What happens to the command is in its log; of a wrapper's own lines only problems belong among its output.
+ */
 function problemsOnly(call: Run): Logger {
   return createEntryLogger("warn", ({ message }) => say(call, message), () => call.context.clock.nowMs());
 }

@@ -4,7 +4,6 @@
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import type { Context } from "../context.ts";
-import { ExitCode } from "../exit_code.ts";
 import { factsOf } from "../../client/job_facts.ts";
 import { followJob } from "../../client/follow.ts";
 import { concludeFollowed } from "../screens/followed_lines.ts";

@@ -1,6 +1,6 @@
 /**
- * Says that a job will wait because nobody takes jobs from its queue: a queue whose name was mistyped looks like
- * one that is slow.
+ * Says that a job will wait because nobody takes jobs from its queue: a queue whose name was mistyped looks
+ * like one that is slow.
  */
 import type { ServerClient } from "../../client/server_client.ts";
 import { ServerError } from "../../client/server_error.ts";

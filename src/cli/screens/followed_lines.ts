@@ -4,7 +4,7 @@
 import type { Followed } from "../../client/follow.ts";
 import type { JobFacts } from "../../client/job_facts.ts";
 import { JobState } from "../../events/gen/job/v1/job_pb.ts";
-import type { SequenceRange } from "../../platform/sequence_gaps.ts";
+import type { SequenceRange } from "../../events/sequence_gaps.ts";
 import { counted, shellWord, shown } from "../../platform/text.ts";
 import { ExitCode } from "../exit_code.ts";
 

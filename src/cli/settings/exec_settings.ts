@@ -11,8 +11,8 @@ import { SYNC_INTERVAL_MS } from "./worker_settings.ts";
 export type ExecSettings = SettingValues<(typeof EXEC_SETTINGS)[number] | "dataDir">;
 
 /**
- * How long the server keeps the execution without hearing from what delivers it: that says so often enough, and
- * nobody else waits for the job to be given out again, which it never is.
+ * How long the server keeps the execution without hearing from what delivers it: that says so often enough,
+ * and nobody else waits for the job to be given out again, which it never is.
  */
 const VISIBILITY_SECONDS = 300;
 

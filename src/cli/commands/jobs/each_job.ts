@@ -1,5 +1,6 @@
 /**
- * Does the same to each of the jobs that were named: what is refused for one does not keep the others from it.
+ * Does the same to each of the jobs that were named: what is refused for one does not keep the others from
+ * it.
  */
 import { ServerClient } from "../../../client/server_client.ts";
 import { ServerError } from "../../../client/server_error.ts";
@@ -22,8 +23,8 @@ export interface Done {
 }
 
 /**
- * Resolves to the exit code: 1 when one of several was refused. @throws ServerError for what the next job would
- * meet as well; what was done by then has been printed
+ * Resolves to the exit code: 1 when one of several was refused. @throws ServerError for what the next job
+ * would meet as well; what was done by then has been printed
  */
 export async function forEachJob<O extends { json?: true }>(
   { context, args: [jobIds], options, settings }: JobsCall<O>,
