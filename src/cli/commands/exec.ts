@@ -3,7 +3,7 @@
  * delivered afterwards by a process that stays behind.
  *
  *     log made -> command run, shown and recorded -> its exit code is ours
- *                                              \-> `exec --deliver`, detached: adopted, sent, completed, archived
+ *       \-> behind it, `exec --deliver`: the log adopted, sent, its job completed, archived
  *
  * Without a disk the command runs all the same, and without a server its log stays: neither ever keeps it
  * from running, or changes how it ends.
