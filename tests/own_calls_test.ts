@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { CancelOutcome } from "../src/events/gen/airunner/v1/airunner_pb.ts";
 import { JobState } from "../src/events/gen/job/v1/job_pb.ts";
-import { Sandbox } from "./support/airunner.ts";
+import { type Program, Sandbox } from "./support/airunner.ts";
 import { Scraper } from "./support/scraper.ts";
 import {
   collect,
@@ -130,85 +130,99 @@ Deno.test("the server counts workers, cancellations, adoptions and comparisons",
   ], [1, 0, 1, 1, 1, 1, 1, 1, 1]);
 });
 
-/** What a call answered, as one word that is the same when it is asked again; undefined: it broke off. */
-type Asked = { again(client: ServerClient): Promise<string>; answer: string | undefined };
+/** A call, and what it answered, as one word that is the same when it is asked again. */
+interface Asked {
+  kind: "cancel" | "adopt" | "retry";
+  ask(client: ServerClient): Promise<string>;
+  /** Undefined: the call broke off. */
+  answer?: string;
+}
+
+/** Three calls for each of four jobs, and the tokens of those that are to be cancelled. */
+async function prepareCalls(
+  client: ServerClient,
+  round: number,
+): Promise<{ tokens: string[]; calls: Asked[] }> {
+  const enqueue = async () => (await client.jobs.enqueueJob({ jobParams: { command: "true" } })).jobId;
+  const tokens: string[] = [];
+  const calls: Asked[] = [];
+  for (let number = 0; number < 4; number++) {
+    const running = await enqueue();
+    tokens.push((await collect(client.jobs.dequeueJob({})))[0].taskToken);
+    const ended = await enqueue();
+    await client.control.cancelJob({ jobId: ended });
+    const cancellation = { jobId: running, reason: `round ${round}` };
+    const retry = { jobId: ended, requestId: `retry of ${ended}` };
+    const jobId = `0190a0b0-0000-7000-8000-0000000${round}000${number}`;
+    const adoption = { jobId, execution: 1, logId: `log-${number}` };
+    calls.push(
+      {
+        kind: "cancel",
+        ask: async ({ control }) => {
+          const { outcome } = await control.cancelJob(cancellation);
+          assert.equal(outcome, CancelOutcome.REQUESTED);
+          return `${running}/1 round ${round}`;
+        },
+      },
+      { kind: "adopt", ask: async ({ workers }) => (await workers.adoptExecution(adoption)).taskToken },
+      { kind: "retry", ask: async ({ control }) => (await control.retryJob(retry)).jobId },
+    );
+  }
+  return { tokens, calls };
+}
+
+/** Asks all at once, and kills the server when it has given that many answers. */
+async function askUntilKilled(program: Program, client: ServerClient, calls: Asked[], answersMax: number) {
+  let answers = 0;
+  if (answersMax === 0) program.signal("SIGKILL");
+  await Promise.all(calls.map(async (call) => {
+    call.answer = await call.ask(client).catch(() => undefined);
+    if (call.answer !== undefined && ++answers === answersMax) program.signal("SIGKILL");
+  }));
+  await program.end();
+}
+
+/** What the server says now is what it said before it was killed, to whoever listens or asks again. */
+async function checkAnswers(client: ServerClient, tokens: string[], calls: Asked[]): Promise<void> {
+  await using watcher = await Watcher.open(client, { taskTokens: tokens });
+  const heard = new Set<string>();
+  const hear = async (all: (string | undefined)[]) => {
+    while (!all.every((one) => one === undefined || heard.has(one))) {
+      const message = await watcher.next();
+      // A beat: all that there is to tell was told before it.
+      assert.notEqual(message, "alive", `Not heard of: ${all.filter((one) => one && !heard.has(one))}`);
+      heard.add(message);
+    }
+  };
+  const cancels = calls.filter(({ kind }) => kind === "cancel");
+  // Before anything is asked again.
+  await hear(cancels.map(({ answer }) => answer));
+  const repeated = await Promise.all(calls.map(({ ask }) => ask(client)));
+  for (const [index, { kind, answer }] of calls.entries()) {
+    if (answer !== undefined) assert.equal(repeated[index], answer, kind);
+  }
+  await hear(repeated.filter((_, index) => calls[index].kind === "cancel"));
+  assert.equal(heard.size, tokens.length, "Each is heard of, and no other");
+}
 
 Deno.test("what a server answered before it was killed holds, and what it did not can be asked again", async () => {
   await using sandbox = new Sandbox();
   let { url, port, program } = await sandbox.startServer();
-  for (const [round, answersBefore] of [0, 2, 5, 8, 11].entries()) {
-    const tokens: string[] = [];
-    const calls: Asked[] = [];
-    {
-      await using client = connect(url);
-      const enqueue = async () => (await client.jobs.enqueueJob({ jobParams: { command: "true" } })).jobId;
-      for (let number = 0; number < 4; number++) {
-        const running = await enqueue();
-        tokens.push((await collect(client.jobs.dequeueJob({})))[0].taskToken);
-        const ended = await enqueue();
-        await client.control.cancelJob({ jobId: ended });
-        const adoption = {
-          jobId: `0190a0b0-0000-7000-8000-0000000${round}000${number}`,
-          execution: 1,
-          logId: `log-${number}`,
-        };
-        const again: Asked["again"][] = [
-          async ({ control }) => {
-            const { outcome } = await control.cancelJob({ jobId: running, reason: `round ${round}` });
-            return `${running}/1 round ${round} ${outcome}`;
-          },
-          async ({ workers }) => (await workers.adoptExecution(adoption)).taskToken,
-          async ({ control }) =>
-            (await control.retryJob({ jobId: ended, requestId: `retry of ${ended}` })).jobId,
-        ];
-        calls.push(...again.map((again) => ({ again, answer: undefined })));
-      }
-      let answers = 0;
-      const killed = Promise.withResolvers<void>();
-      const kill = () => {
-        program.signal("SIGKILL");
-        killed.resolve();
-      };
-      const asked = calls.map(async (call) => {
-        call.answer = await call.again(client).catch(() => undefined);
-        if (call.answer !== undefined && ++answers === answersBefore) kill();
-      });
-      if (answersBefore === 0) kill();
-      await killed.promise;
-      await Promise.all(asked);
-      await program.end();
-    }
-
+  for (const [round, answersMax] of [0, 2, 5, 8, 11].entries()) {
+    await using before = connect(url);
+    const { tokens, calls } = await prepareCalls(before, round);
+    await askUntilKilled(program, before, calls, answersMax);
     ({ url, port, program } = await sandbox.startServer(port));
-    await using client = connect(url);
-    await using watcher = await Watcher.open(client, { taskTokens: tokens });
-    const heard = new Set<string>();
-    const hear = async (all: (string | undefined)[]) => {
-      while (!all.every((one) => one === undefined || heard.has(one))) {
-        const message = await watcher.next();
-        // A beat: all that there is to tell was told before it.
-        assert.notEqual(message, "alive", `Not heard of: ${all.filter((one) => one && !heard.has(one))}`);
-        heard.add(message);
-      }
-    };
-    // Before anything is asked again: what was answered is known to this server, too.
-    const cancellations = (answers: (string | undefined)[]) =>
-      answers.filter((_, index) => index % 3 === 0).map((answer) => answer?.replace(/ \d$/, ""));
-    await hear(cancellations(calls.map(({ answer }) => answer)));
-    const repeated = await Promise.all(calls.map(({ again }) => again(client)));
-    for (const [index, { answer }] of calls.entries()) {
-      if (answer !== undefined) assert.equal(repeated[index], answer, "An answer is the same afterwards");
-    }
-    await hear(cancellations(repeated));
-    assert.equal(heard.size, tokens.length, "Each is heard of once, and no other");
-    // Nobody ran a job twice, made one twice, or mixed two logs.
-    const { jobs } = await client.control.listJobs({ pageSize: 500 });
+    await using after = connect(url);
+    await checkAnswers(after, tokens, calls);
+    // Nobody made a job twice, or mixed two logs.
+    const { jobs } = await after.control.listJobs({ pageSize: 500 });
     const retries = jobs.map(({ retryOf }) => retryOf).filter((retryOf) => retryOf !== "");
     assert.equal(new Set(retries).size, retries.length);
     assert.equal(jobs.length, 16 * (round + 1));
     // The next round's jobs are the first ones of their queue.
     for (const { jobId, state } of jobs) {
-      if (state === JobState.SCHEDULED) await client.control.cancelJob({ jobId });
+      if (state === JobState.SCHEDULED) await after.control.cancelJob({ jobId });
     }
   }
 });

@@ -224,7 +224,10 @@ export const WORKER_METRICS = [
   ...PROCESS_METRICS,
 ] as const satisfies readonly Metric[];
 
-/** The calls of both packages, ListJobs of one and the other together, and Connect's codes with `ok` before them. */
+/**
+ * The calls of both packages, ListJobs of one and the other together, and Connect's codes with `ok` before
+ * them.
+ */
 const METHODS = [
   "EnqueueJob",
   "DequeueJob",

@@ -13,6 +13,7 @@ import {
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import type { Watches } from "./airunner_v1/watches.ts";
 import { allowSilence } from "./delivery_context.ts";
 import { followEvents, NoSuchJobError } from "./event_reader.ts";
 import type { EventFilter, NewEvent, Store } from "./store/contract.ts";
@@ -36,6 +37,8 @@ export interface JobEventsServiceOptions {
   store: Store;
   writer: BatchWriter;
   signals: Signals;
+  /** To be told that a worker was heard of. */
+  watches: Pick<Watches, "heardOfExecution">;
   tokens: TaskTokens;
   clock: Clock;
   logger: Logger;
@@ -96,6 +99,7 @@ async function publishJobEvents(
     const startMs = options.clock.elapsedMs();
     const outcome = await options.writer.append(jobId, { executionId, events });
     if (outcome.isUnknown) throw unknownExecution(jobId, execution);
+    options.watches.heardOfExecution({ jobId, execution }, options.clock.nowMs());
     options.observe.stored?.(options.clock.elapsedMs() - startMs, outcome.stored, outcome.duplicate);
     stored += outcome.stored;
     duplicate += outcome.duplicate;

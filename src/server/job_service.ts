@@ -24,6 +24,7 @@ import type { RefusalReason } from "../events/error_info.ts";
 import { withoutSecrets } from "../events/job_secrets.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import type { Watches } from "./airunner_v1/watches.ts";
 import { caller } from "./caller.ts";
 import { responseSent } from "./delivery_context.ts";
 import type { JobQueue } from "./job_queue.ts";
@@ -66,6 +67,8 @@ const EXECUTION_CONFIG: ExecutionConfig = create(ExecutionConfigSchema, {
 export interface JobServiceOptions {
   store: Store;
   queue: JobQueue;
+  /** To be told that a worker was heard of. */
+  watches: Pick<Watches, "heardOf" | "heardOfExecution">;
   tokens: TaskTokens;
   newJobId: () => string;
   clock: Clock;
@@ -106,7 +109,7 @@ async function enqueueJob(
  * on them.
  */
 async function* dequeueJob(
-  { queue, tokens, defaultVisibilitySeconds, stopping }: JobServiceOptions,
+  { queue, tokens, watches, clock, defaultVisibilitySeconds, stopping }: JobServiceOptions,
   request: DequeueJobRequest,
   context: HandlerContext,
 ): AsyncGenerator<MessageInitShape<typeof DequeueJobResponseSchema>> {
@@ -121,6 +124,7 @@ async function* dequeueJob(
 
   const signal = AbortSignal.any([stopping, context.signal]);
   const wanted = { queue: name, visibilityMs, ...workerOf(context.requestHeader) };
+  watches.heardOf(wanted.workerId, clock.nowMs());
   let claim = await queue.waitForClaim(wanted, signal);
   if (!claim) throw abortReason(signal);
   while (claim) {
@@ -162,6 +166,7 @@ async function updateJob(options: JobServiceOptions, request: UpdateJobRequest) 
   await queue.requeueExpired();
   const nowMs = clock.nowMs();
   const outcome = await store.jobs.extend(subject.jobId, subject.execution, visibilityMs, nowMs);
+  options.watches.heardOfExecution(subject, nowMs);
   if (outcome !== "done") throw staleToken(outcome, subject);
   queue.onExpiry(nowMs + visibilityMs);
   return {};

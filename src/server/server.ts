@@ -184,45 +184,20 @@ async function serve(
   store: Store,
   keys: AuthorizedKeys | undefined,
 ): Promise<RunningServer> {
-  const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {}, renderMetrics } = options;
+  const { host: { network, clock }, logger, observe = {} } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
 
-  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
-  const signals = new LocalSignals();
-  const onStored = (jobId: string) => signals.events.signal(jobId);
-  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
-  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
-  const alarm = new VisibilityAlarm(queue, clock, logger);
-  queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
-  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
-
+  const { alarm, ...parts } = await partsOf(options, store);
   const auth = keys && { keys, audiences: ownUrls, clock };
-  const watches = new Watches(signals.cancellations);
-  const known = new KnownWorkers({ workers: store.workers, watches, clock, logger });
-  const calls = { store, tokens, clock, logger, stopping: stopping.signal };
-  const routers = createRouters({
-    ...calls,
-    ...jobDefaults(options),
-    queue,
-    writer,
-    signals,
-    watches,
-    known,
-    comparisons: new Slots(COMPARISONS_MAX),
-    observe,
-    drained: drained.signal,
-  }, auth);
-  const metrics: MetricsPage | undefined = renderMetrics && {
-    render: () =>
-      renderMetrics({
-        countJobs: () => store.jobs.countJobs(),
-        countWorkers: () => watches.workerCount,
-        countConnections: () => listener.connections,
-      }),
-    access: metricsAccess(options, auth),
-  };
+  const calls = { store, clock, logger, observe, stopping: stopping.signal, drained: drained.signal };
+  const routers = createRouters({ ...calls, ...parts, ...jobDefaults(options) }, auth);
+  const metrics = metricsPageOf(options, auth, {
+    countJobs: () => store.jobs.countJobs(),
+    countWorkers: () => parts.watches.workerCount,
+    countConnections: () => listener.connections,
+  });
   const listener = listen({
     network,
     address: options.listen,
@@ -248,7 +223,7 @@ async function serve(
     await drain(listener, clock, () => drained.abort(leaving));
     alarm.stop();
     await alarmEnded;
-    await known.settled();
+    await parts.known.settled();
     await store.close();
     logger.info("Server stopped");
   };
@@ -261,6 +236,22 @@ async function serve(
   };
 }
 
+/** What lies between the calls and the store, and is shared by all calls. */
+async function partsOf({ host: { clock, nextTurn, randomBytes }, logger }: Options, store: Store) {
+  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
+  const signals = new LocalSignals();
+  const onStored = (jobId: string) => signals.events.signal(jobId);
+  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
+  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
+  const alarm = new VisibilityAlarm(queue, clock, logger);
+  queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
+  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
+  const watches = new Watches(signals.cancellations);
+  const known = new KnownWorkers({ workers: store.workers, watches, clock, logger });
+  const comparisons = new Slots(COMPARISONS_MAX);
+  return { signals, writer, queue, alarm, tokens, watches, known, comparisons };
+}
+
 /** Lets publishers finish for a while, and cuts what is still open then. */
 async function drain(listener: Listener, clock: Clock, giveUp: () => void): Promise<void> {
   const closed = new AbortController();
@@ -268,6 +259,15 @@ async function drain(listener: Listener, clock: Clock, giveUp: () => void): Prom
   await listener.close(DRAIN_MS + CUT_MS);
   closed.abort();
   await draining;
+}
+
+function metricsPageOf(
+  options: Options,
+  auth: AuthOptions | undefined,
+  state: ServerState,
+): MetricsPage | undefined {
+  const { renderMetrics } = options;
+  return renderMetrics && { render: () => renderMetrics(state), access: metricsAccess(options, auth) };
 }
 
 function metricsAccess(

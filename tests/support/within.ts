@@ -27,8 +27,8 @@ export async function within<T>(
 }
 
 /**
- * Looks again and again until what is looked for is there, each look being a call that takes its time: for what
- * no event tells of.
+ * Looks again and again until what is looked for is there, each look being a call that takes its time: for
+ * what no event tells of.
  */
 export async function until(look: () => Promise<boolean>, describe: () => string): Promise<void> {
   let isOver = false;

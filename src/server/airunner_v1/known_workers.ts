@@ -18,12 +18,13 @@ const REMEMBERED_MS = 24 * 3_600_000;
  */
 const RECORD_INTERVAL_MS = 60_000;
 /**
- * Of the workers that are gone, those that were seen last: one that fails at every start makes thousands a day.
+ * Of the workers that are gone, those that were seen last: one that fails at every start makes thousands a
+ * day.
  */
 const GONE_MAX = 1_000;
 /**
- * A worker of ours runs no more at a time. With the ids of more, the list would be larger than the 64 MiB that
- * clients take.
+ * A worker of ours runs no more at a time. With the ids of more, the list would be larger than the 64 MiB
+ * that clients take.
  */
 const LISTED_JOBS_MAX = 256;
 

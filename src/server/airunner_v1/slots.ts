@@ -10,7 +10,9 @@ export class Slots {
     this.#free = count;
   }
 
-  /** Does the work when there is a slot for it; undefined, and nothing is done, when the signal aborted first. */
+  /**
+   * Does the work when there is a slot for it; undefined, and nothing is done, when the signal aborted first.
+   */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
     if (!await this.#take(signal)) return undefined;
     try {

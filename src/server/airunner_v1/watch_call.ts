@@ -85,7 +85,6 @@ async function* untilAborted(
     if (clock.elapsedMs() >= beatAtMs) {
       yield { event: { case: "alive", value: {} } };
       if (signal.aborted) return;
-      watch.lastSeenAtMs = clock.nowMs();
       known.present(watch);
       beatAtMs = clock.elapsedMs() + BEAT_MS;
     }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { CancelOutcome } from "../../events/gen/airunner/v1/airunner_pb.ts";
 import { systemHost } from "../../platform/system_host.ts";
 import { ManualClock } from "../../../tests/support/manual_clock.ts";
 import { assertRefused } from "../../../tests/support/refusals.ts";
 import { TestServer } from "../../../tests/support/running_server.ts";
+import { collect, outputEvent, publishRequests } from "../../../tests/support/server_client.ts";
 import { Watcher } from "../../../tests/support/watcher.ts";
 import { until } from "../../../tests/support/within.ts";
 
@@ -111,6 +113,29 @@ Deno.test("a worker is listed with its jobs while it is connected, and as gone a
   await server.stop();
   await server.start();
   assert.deepEqual(await listed(), gone);
+});
+
+Deno.test("a worker's last sign of life is the last call that came from it", async () => {
+  const clock = new ManualClock();
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
+  const { jobs, events } = server.client({ headers: { "airunner-worker-id": "w-1" } });
+  await server.enqueue();
+  const { taskToken } = await server.claim(40_000);
+  await using _watcher = await Watcher.open(server, { id: "w-1", taskTokens: [taskToken] });
+  const seen = async () => timestampMs((await server.control.listWorkers({})).workers[0].lastSeenAt!);
+  const openedAtMs = clock.nowMs();
+  await clock.pass(15_000);
+  assert.equal(await seen(), openedAtMs, "What is said to it is no sign of its");
+  const calls = [
+    () => jobs.updateJob({ taskToken }),
+    () => events.publishJobEvents(publishRequests(taskToken, [[outputEvent(1)]])),
+    async () => (await server.enqueue(), await collect(jobs.dequeueJob({}))),
+  ];
+  for (const call of calls) {
+    clock.advance(1_000);
+    await call();
+    assert.equal(await seen(), clock.nowMs());
+  }
 });
 
 Deno.test("a server that stops sends workers away, and they know that it will be back", async () => {

@@ -10,8 +10,8 @@ import type { TokenSubject } from "../task_token.ts";
 /** Each has a connection of its own, and this is how many of these a server takes unless told otherwise. */
 export const WATCHES_MAX = 4_000;
 /**
- * A worker has two for a moment. One whose connection broke without a word leaves the old one behind, which is
- * noticed when what is written to it is not acknowledged: up to a quarter of an hour later.
+ * A worker has two for a moment. One whose connection broke without a word leaves the old one behind, which
+ * is noticed when what is written to it is not acknowledged: up to a quarter of an hour later.
  */
 export const WATCHES_PER_WORKER_MAX = 8;
 
@@ -34,7 +34,10 @@ export class Watch {
   readonly registration: Registration;
   /** Since when the worker has had a call open, this one or those before it. Milliseconds since 1970. */
   readonly connectedAtMs: number;
-  /** When the connection last took something. */
+  /**
+   * When a call last came from the worker, this one or another. What the connection takes proves nothing: the
+   * kernel takes it for a host that lost its power, too.
+   */
   lastSeenAtMs: number;
   /** Aborts when newer calls of the worker took this one's place. */
   readonly replaced = new AbortController();
@@ -118,15 +121,29 @@ export class Watches {
   }
 
   /** Whether a worker is registered that says that it runs this execution. */
-  isHeard({ jobId, execution }: TokenSubject): boolean {
-    return [...this.#byJob.get(jobId) ?? []].some(({ registration }) =>
-      registration.subjects.some((subject) => subject.jobId === jobId && subject.execution === execution)
-    );
+  isHeard(subject: TokenSubject): boolean {
+    return this.#running(subject).length > 0;
+  }
+
+  /** A call came from the worker with this id. */
+  heardOf(workerId: string, nowMs: number): void {
+    for (const watch of this.#byWorker.get(workerId) ?? []) watch.lastSeenAtMs = nowMs;
+  }
+
+  /** A call came from whoever runs this execution. */
+  heardOfExecution(subject: TokenSubject, nowMs: number): void {
+    for (const watch of this.#running(subject)) watch.lastSeenAtMs = nowMs;
   }
 
   /** Of each worker its latest call, which says what it runs now. */
   latest(): Watch[] {
     return [...this.#byWorker.values()].map((watches) => watches.at(-1)!);
+  }
+
+  #running({ jobId, execution }: TokenSubject): Watch[] {
+    return [...this.#byJob.get(jobId) ?? []].filter(({ registration }) =>
+      registration.subjects.some((subject) => subject.jobId === jobId && subject.execution === execution)
+    );
   }
 
   /** Has whoever runs the job look whether its execution is to be cancelled. */

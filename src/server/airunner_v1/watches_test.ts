@@ -32,6 +32,18 @@ Deno.test("an execution is heard while a worker says that it runs it", () => {
   assert.equal(watches.isHeard({ jobId: "j1", execution: 1 }), false);
 });
 
+Deno.test("a worker was seen when a call came from it, and not when something was sent to it", () => {
+  const watches = new Watches(new LocalSignals().cancellations);
+  const watch = watches.open(registration("a", "j1"), 1);
+  const other = watches.open(registration("b", "j2"), 1);
+  watches.heardOf("a", 2);
+  assert.deepEqual([watch.lastSeenAtMs, other.lastSeenAtMs], [2, 1]);
+  watches.heardOfExecution({ jobId: "j2", execution: 1 }, 3);
+  watches.heardOfExecution({ jobId: "j1", execution: 2 }, 4);
+  watches.heardOf("nobody", 5);
+  assert.deepEqual([watch.lastSeenAtMs, other.lastSeenAtMs], [2, 3]);
+});
+
 Deno.test("a worker that changes from one call to the next stays connected, and is counted once", () => {
   const watches = new Watches(new LocalSignals().cancellations);
   const first = watches.open(registration("a", "j1"), 5);
