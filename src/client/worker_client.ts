@@ -6,6 +6,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { type RefusalReason } from "../events/error_info.ts";
 import { WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
+import { aborted } from "../platform/aborted.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { CallError } from "./call_error.ts";
@@ -103,10 +104,19 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
   return {
     async *watch(worker, taskTokens, signal) {
       const over = new AbortController();
-      const ended = AbortSignal.any([signal, over.signal]);
+      // Not by AbortSignal.any: where nothing but a listener holds on to such a signal, the runtime lets go of it.
+      aborted(signal, over.signal).then(() => over.abort());
+      const isEnded = aborted(over.signal).then(() => undefined);
       try {
         const request = { worker, taskTokens: [...taskTokens] };
-        for await (const { event } of client.watch(request, { signal: ended })) {
+        const messages = client.watch(request, { signal: over.signal })[Symbol.asyncIterator]();
+        for (;;) {
+          const message = messages.next();
+          // Met again below, unless the call is over: what becomes of it then is nobody's business.
+          message.catch(() => {});
+          const next = await Promise.race([message, isEnded]);
+          if (next === undefined || next.done) return;
+          const { event } = next.value;
           if (event.case === "cancellation") {
             const { jobId, reason } = event.value;
             yield { kind: "cancellation", jobId, reason };
@@ -114,7 +124,7 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
           } else yield { kind: "alive" };
         }
       } catch (error) {
-        if (!ended.aborted) throw named("Watch", error, clock.nowMs());
+        if (!over.signal.aborted) throw named("Watch", error, clock.nowMs());
       } finally {
         // The library does not pass on that a loop was left early.
         over.abort();

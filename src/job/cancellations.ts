@@ -110,7 +110,7 @@ export class Cancellations {
         current?.close();
         current = next;
         failures = 0;
-        await aborted(AbortSignal.any([changed, next.over, signal]));
+        await firstOf(changed, next.over, signal);
         if (next.over.aborted) await this.#waitAfter(next.over.reason, ++failures, signal);
         else await clock.sleep(SETTLE_MS, signal);
       }
@@ -158,9 +158,10 @@ export class Cancellations {
     const tokens = [...this.#listeners].map(({ taskToken }) => taskToken);
     const read = async () => {
       const silence = this.#limitSilence();
+      const ending = new AbortController();
+      firstOf(signal, closing.signal, silence.signal, over.signal).then(() => ending.abort());
       try {
-        const ended = AbortSignal.any([signal, closing.signal, silence.signal]);
-        for await (const event of client.watch(worker(), tokens, ended)) {
+        for await (const event of client.watch(worker(), tokens, ending.signal)) {
           silence.broken();
           opened.resolve(true);
           if (event.kind === "cancellation") this.#cancel(event.jobId, event.reason);
@@ -207,4 +208,14 @@ export class Cancellations {
       if (theirs === jobId) controller.abort(reason);
     }
   }
+}
+
+/**
+ * Resolves when one of them aborts. Not by `AbortSignal.any`: nothing but its listener would hold on to such a
+ * signal, and the runtime lets go of both then.
+ */
+async function firstOf(...signals: AbortSignal[]): Promise<void> {
+  const over = new AbortController();
+  await Promise.race(signals.map((signal) => aborted(signal, over.signal)));
+  over.abort();
 }

@@ -156,7 +156,8 @@ class Worker {
     });
     const beside = [announced, this.#takeUpRepeatedly(), this.#retainRepeatedly()];
     const over = new AbortController();
-    const listening = this.#cancellations.run(AbortSignal.any([over.signal, stop]));
+    aborted(stop, over.signal).then(() => over.abort());
+    const listening = this.#cancellations.run(over.signal);
     await this.#unlessStopped(async () => {
       try {
         this.#result.end = await this.#takeJobs();

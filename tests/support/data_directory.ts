@@ -33,8 +33,9 @@ export class LogBuilder {
   readonly #parts: Uint8Array[] = [encodeHeader()];
   #sequence = 0n;
 
-  constructor(jobId: string | undefined, number = 1) {
-    if (jobId !== undefined) this.#add(0n, Status.SENT, encodeExecution(execution(jobId, number)));
+  constructor(jobId: string | undefined, number = 1, more: Partial<Execution> = {}) {
+    if (jobId === undefined) return;
+    this.#add(0n, Status.SENT, encodeExecution({ ...execution(jobId, number), ...more }));
   }
 
   get nextSequence(): bigint {
