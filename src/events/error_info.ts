@@ -16,6 +16,7 @@ const DOMAIN = "airunner";
  * - `EXECUTION_UNKNOWN`: the token is the server's, and its store has no such execution.
  * - `EXECUTION_SUPERSEDED`: the job was given out again since, to a later execution.
  * - `EXECUTION_ENDED`: the execution no longer runs, and none has come after it.
+ * - `REQUEST_INVALID`: something in the request is not as it has to be; the message says what.
  * - `JOB_NOT_ENDED`: what was asked for is done with jobs that have ended.
  * - `JOB_ADOPTED`: the job was made from a worker's log, which does not have all of its parameters.
  * - `REQUEST_ID_USED`: another call has used this request id for something else.
@@ -28,6 +29,7 @@ export const REFUSAL_REASONS = [
   "EXECUTION_UNKNOWN",
   "EXECUTION_SUPERSEDED",
   "EXECUTION_ENDED",
+  "REQUEST_INVALID",
   "JOB_NOT_ENDED",
   "JOB_ADOPTED",
   "REQUEST_ID_USED",

@@ -147,7 +147,8 @@ Deno.test("an adoption that says too little or something impossible is refused i
     [{ ...good, jobParams: { args: Array(20).fill("x".repeat(131_000)) } }, /job_params has \d+ bytes/],
   ];
   for (const [request, message] of table) {
-    await assertRefused(server.workers.adoptExecution(request), Code.InvalidArgument, message);
+    const call = server.workers.adoptExecution(request);
+    await assertRefused(call, Code.InvalidArgument, message, "REQUEST_INVALID");
   }
   assert.deepEqual((await server.control.listJobs({})).jobs, []);
 });

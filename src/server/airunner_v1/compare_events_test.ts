@@ -99,6 +99,7 @@ Deno.test("a comparison works as long as the execution is there, and says so whe
       server.workers.compareEvents({ ...range, fromSequence, toSequence }),
       Code.InvalidArgument,
       /from_sequence is -?\d and to_sequence \d; sequences start at 1/,
+      "REQUEST_INVALID",
     );
   }
 });

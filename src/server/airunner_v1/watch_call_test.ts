@@ -193,7 +193,7 @@ Deno.test("a watch that asks for too much is refused in clear words", async () =
   ];
   for (const [request, message] of table) {
     const first = workers.watch(request)[Symbol.asyncIterator]().next();
-    await assertRefused(first, Code.InvalidArgument, message);
+    await assertRefused(first, Code.InvalidArgument, message, "REQUEST_INVALID");
   }
   assert.deepEqual((await server.control.listWorkers({})).workers, []);
 });
