@@ -169,9 +169,9 @@ function isWildcard(hostname: string): boolean {
   return hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]";
 }
 
-function openStore({ dataFile, host: { nextTurn }, logger }: Options): Store {
+function openStore({ dataFile, host: { files, nextTurn }, logger }: Options): Store {
   try {
-    return new SqliteStore(dataFile, { nextTurn, logger });
+    return new SqliteStore(dataFile, { files, nextTurn, logger });
   } catch (cause) {
     throw new ServerStartError((cause as Error).message, { cause });
   }
