@@ -3,7 +3,7 @@
  * `isUnsupported` of the error, and does without.
  */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { createClient, type Transport } from "@connectrpc/connect";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { type RefusalReason } from "../events/error_info.ts";
 import { WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { aborted } from "../platform/aborted.ts";
@@ -102,34 +102,8 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
     }
   }
   return {
-    async *watch(worker, taskTokens, signal) {
-      const over = new AbortController();
-      // Not by AbortSignal.any: where nothing but a listener holds on to such a signal, the runtime lets go of it.
-      aborted(signal, over.signal).then(() => over.abort());
-      const isEnded = aborted(over.signal).then(() => undefined);
-      try {
-        const request = { worker, taskTokens: [...taskTokens] };
-        const messages = client.watch(request, { signal: over.signal })[Symbol.asyncIterator]();
-        for (;;) {
-          const message = messages.next();
-          // Met again below, unless the call is over: what becomes of it then is nobody's business.
-          message.catch(() => {});
-          const next = await Promise.race([message, isEnded]);
-          if (next === undefined || next.done) return;
-          const { event } = next.value;
-          if (event.case === "cancellation") {
-            const { jobId, reason } = event.value;
-            yield { kind: "cancellation", jobId, reason };
-            // Whatever a newer server says is a sign of life.
-          } else yield { kind: "alive" };
-        }
-      } catch (error) {
-        if (!over.signal.aborted) throw named("Watch", error, clock.nowMs());
-      } finally {
-        // The library does not pass on that a loop was left early.
-        over.abort();
-      }
-    },
+    watch: (worker, taskTokens, signal) =>
+      watch({ client, clock }, { worker, taskTokens: [...taskTokens] }, signal),
     async adopt({ command, args, metadata, startedAtMs, worker, ...rest }, signal) {
       const request = {
         ...rest,
@@ -161,6 +135,39 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
     },
     serverIsBack: () => unsupported.clear(),
   };
+}
+
+async function* watch(
+  { client, clock }: { client: Client<typeof WorkerService>; clock: Clock },
+  request: { worker: WorkerIdentity; taskTokens: string[] },
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent> {
+  const over = new AbortController();
+  // Not by AbortSignal.any: where nothing but a listener holds on to such a signal, the runtime lets go
+  // of it.
+  aborted(signal, over.signal).then(() => over.abort());
+  const isEnded = aborted(over.signal).then(() => undefined);
+  try {
+    const messages = client.watch(request, { signal: over.signal })[Symbol.asyncIterator]();
+    for (;;) {
+      const message = messages.next();
+      // Met again below, unless the call is over: what becomes of it then is nobody's business.
+      message.catch(() => {});
+      const next = await Promise.race([message, isEnded]);
+      if (next === undefined || next.done) return;
+      const { event } = next.value;
+      if (event.case === "cancellation") {
+        const { jobId, reason } = event.value;
+        yield { kind: "cancellation", jobId, reason };
+        // Whatever a newer server says is a sign of life.
+      } else yield { kind: "alive" };
+    }
+  } catch (error) {
+    if (!over.signal.aborted) throw named("Watch", error, clock.nowMs());
+  } finally {
+    // The library does not pass on that a loop was left early.
+    over.abort();
+  }
 }
 
 /** Seldom: a server is rarely replaced by a newer one without being away for a moment. */

@@ -80,6 +80,14 @@ export const SETTINGS = {
     { defaultText: "default_credential of credentials/config.json", example: "ci" },
   ),
   queue: setting("Queue", "--queue", text, "default", "queue of jobs"),
+  caFile: setting(
+    "CAFile",
+    "--ca-file",
+    path,
+    undefined,
+    "certificates in PEM to trust beside the known ones: a private authority's, or a server's own",
+    { defaultText: "none, or SSL_CERT_FILE", example: "/etc/airunner/ca.pem" },
+  ),
   requestTimeout: setting(
     "RequestTimeout",
     "--request-timeout",
@@ -218,7 +226,7 @@ export const SETTINGS = {
     "--adopt",
     oneOf(["own", "all", "never"]),
     "own",
-    "logs of jobs that the server does not know, which it is to make the jobs of: own (those it lost), all or never",
+    "logs from which a server may make jobs it lacks: own, all or never",
   ),
 
   archiveOnComplete: setting(
@@ -281,6 +289,9 @@ type Missing<N extends SettingName> = N extends
   | "server"
   | "credential"
   | "authorizedKeys"
+  | "caFile"
+  | "tlsCert"
+  | "tlsKey"
   | "publicUrl"
   | "workerName"
   | "logFile"

@@ -18,8 +18,7 @@ import type { Logger } from "../platform/logging/logger.ts";
  * Which logs a server may be asked to adopt: those that say that they are its own or name none, those of
  * other servers and of other programs as well, or none.
  */
-export const ADOPT_MODES = ["own", "all", "never"] as const;
-export type AdoptMode = (typeof ADOPT_MODES)[number];
+export type AdoptMode = "own" | "all" | "never";
 
 export function mayAdopt(mode: AdoptMode, execution: Execution | undefined, server: string): boolean {
   // One that was recorded without a server is nobody else's.

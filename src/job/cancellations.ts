@@ -25,7 +25,9 @@ import type { Random } from "../platform/random.ts";
 
 /** A server gives a sign of life every 15 s; this is three of them missed. */
 const SILENCE_MAX_MS = 45_000;
-/** Jobs that are over within this time need no call of their own. A cancellation is to be heard within 1 s. */
+/**
+ * Jobs that are over within this time need no call of their own. A cancellation is to be heard within 1 s.
+ */
 const SETTLE_MS = 100;
 
 export interface CancellationsOptions {
@@ -211,8 +213,8 @@ export class Cancellations {
 }
 
 /**
- * Resolves when one of them aborts. Not by `AbortSignal.any`: nothing but its listener would hold on to such a
- * signal, and the runtime lets go of both then.
+ * Resolves when one of them aborts. Not by `AbortSignal.any`: nothing but its listener would hold on to such
+ * a signal, and the runtime lets go of both then.
  */
 async function firstOf(...signals: AbortSignal[]): Promise<void> {
   const over = new AbortController();

@@ -83,7 +83,9 @@ function leaveUnnamed({ logger, logsInHand }: JobContext, path: string): void {
 
 /** What taking up a log came to. */
 interface TakenUp {
-  /** Whether nothing more is to be done with it in this run, so that it is not reported again every minute. */
+  /**
+   * Whether nothing more is to be done with it in this run, so that it is not reported again every minute.
+   */
   readonly isDone: boolean;
   readonly result: DeliveryResult;
 }
@@ -215,7 +217,9 @@ async function adoptForgotten(context: JobContext, path: string, adoptionsLeft: 
   return leaveAlone(context, found, `the server does not know the job, and refuses it: ${answer.message}`);
 }
 
-/** The server that it is to be delivered to never had it: it is another one's, or another program wrote it. */
+/**
+ * The server that it is to be delivered to never had it: it is another one's, or another program wrote it.
+ */
 async function adoptForeign(context: JobContext, found: Found, adoptionsLeft: number): Promise<TakenUp> {
   const { serverUrl, settings } = context;
   const { execution, path } = found.log;

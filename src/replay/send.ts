@@ -43,8 +43,8 @@ export interface ReplayOptions {
 }
 
 /**
- * `sent`: nothing that was asked for is left, though some of it may have been given up. `forgotten`: the server
- * does not know the execution. Everything but what was sent is left in the log.
+ * `sent`: nothing that was asked for is left, though some of it may have been given up. `forgotten`: the
+ * server does not know the execution. Everything but what was sent is left in the log.
  */
 export type ReplayEnd =
   | "sent"

@@ -19,7 +19,9 @@ export class StoredEvents {
   readonly #open: () => LogBytes;
   #ledger: Ledger | undefined;
 
-  /** @param open reads the log from its beginning, as often as it is called; nothing is added to it meanwhile */
+  /**
+   * @param open reads the log from its beginning, as often as it is called; nothing is added to it meanwhile
+   */
   constructor(open: () => LogBytes) {
     this.#open = open;
   }

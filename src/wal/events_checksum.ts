@@ -3,9 +3,9 @@
  * CRC-64/NVME over the events in the order of their sequences, of each its sequence (int64), its length in
  * bytes (uint32), both little-endian, and its bytes. Pure.
  *
- * It comes in ranges of at most 64 MiB, so that no question takes a server long, and a difference is somewhere
- * in particular. While a log is written it costs a microsecond an event: the record's own checksum covers the
- * event's bytes, so they are not read for it again.
+ * It comes in ranges of at most 64 MiB, so that no question takes a server long, and a difference is
+ * somewhere in particular. While a log is written it costs a microsecond an event: the record's own checksum
+ * covers the event's bytes, so they are not read for it again.
  */
 import { Crc64 } from "../platform/checksum/crc64.ts";
 import { combineCrc64, shiftCrc64 } from "../platform/checksum/crc64_combine.ts";
@@ -26,7 +26,10 @@ export interface WrittenEvent extends Omit<RecordFields, "payload"> {
 }
 
 const RANGE_BYTES_MAX = 64 * 1024 * 1024;
-/** Sequence, status with its reserved bytes, and timestamp: what a record's checksum covers before the payload. */
+/**
+ * Sequence, status with its reserved bytes, and timestamp: what a record's checksum covers before the
+ * payload.
+ */
 const RECORD_HEAD_BYTES = 20;
 const EVENT_HEAD_BYTES = 12;
 

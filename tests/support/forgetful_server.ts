@@ -1,7 +1,7 @@
 /**
- * A server in memory with the calls of both packages, which answers OK and loses what a test wants it to lose:
- * single events, or everything. Its checksums are computed as CompareEventsRequest says it, with no thought of
- * speed, by code of its own.
+ * A server in memory with the calls of both packages, which answers OK and loses what a test wants it to
+ * lose: single events, or everything. Its checksums are computed as CompareEventsRequest says it, with no
+ * thought of speed, by code of its own.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createRouterTransport } from "@connectrpc/connect";

@@ -109,14 +109,17 @@ export function replayProblem(one: Replayed): string {
         `  Next: airunner wal inspect ${word(path)}`;
     case "refused":
       return `${left}: the server refuses them: ${shown(reason ?? "")}.\n  ${safe}. ` +
-        "It may have forgotten this execution, or be another server than the one that started the job: check --server";
+        (plan.isAdoption
+          ? "The server has the job from elsewhere, and needs this only if its own copy is bad: see airunner logs"
+          : "It may have forgotten this execution, or be another server than the one that started the job: " +
+            "check --server");
     case "unreachable":
       return `${left}: the server does not answer: ${
         shown(reason ?? "")
       }.\n  ${safe}; run the same command again later`;
     case "authentication":
       return `${left}: the server does not let us in: ${shown(reason ?? "")}.\n  ${safe}. ` +
-        "Check --credential and the key pairs in ~/.airunner/credentials";
+        "`airunner keys list` shows who you are; the server must list that key, with the role run";
     case "interrupted":
       return `${left}: interrupted.\n  ${safe}; run the same command again to go on`;
     case "failed":

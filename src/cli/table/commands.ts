@@ -7,6 +7,7 @@ import { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
 import { collect } from "../options/pairs.ts";
 import { CONFIG_COMMANDS } from "./config_commands.ts";
 import { JOB_COMMANDS } from "./job_commands.ts";
+import { KEYS_COMMANDS } from "./keys_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
 import { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
 import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
@@ -14,6 +15,7 @@ import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_g
 /** Groups of commands, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {
   config: "show, check and write the configuration",
+  keys: "make key pairs, and say whose keys a server takes",
   wal: "look into write-ahead logs and archives, and clean them up",
 };
 
@@ -42,6 +44,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "run the small server: queue and events in one SQLite file",
     settings: [
       "listen",
+      "tlsCert",
+      "tlsKey",
       "data",
       "visibilityTimeout",
       "authorizedKeys",
@@ -57,10 +61,20 @@ export const COMMANDS: readonly CommandEntry[] = [
         "airunner server --listen=127.0.0.1:0 --data=/tmp/ci.db",
         "lets the system choose the port, and says which",
       ],
+      [
+        "airunner server --dev-tls",
+        "speaks TLS with a certificate that it makes, and says what clients type",
+      ],
+      [
+        "airunner server --listen=:8443 --public-url=https://ci.example.com:8443 --authorized-keys=DIR " +
+        "--tls-cert=fullchain.pem --tls-key=privkey.pem",
+        "for a team; see airunner help authentication",
+      ],
     ],
     exitCodes:
-      "0 after a stop by SIGTERM or Ctrl-C; 1 the address or the database cannot be used; 130 a second signal.",
-    define: (command) => command,
+      "0 after a stop by SIGTERM or Ctrl-C; 1 the address, the database or the certificate cannot be used; 130 a second signal.",
+    define: (command) =>
+      command.option("--dev-tls", "speak TLS with a certificate made for this host, in DATA-DIR/tls"),
     load: () => import("../commands/server.ts"),
   }),
   entry({
@@ -156,5 +170,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: (command) => command.option("--json", "one JSON document"),
     load: () => import("../commands/doctor.ts"),
   }),
+  ...KEYS_COMMANDS,
   ...CONFIG_COMMANDS,
 ];

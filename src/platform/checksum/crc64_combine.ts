@@ -1,6 +1,6 @@
 /**
- * The CRC-64/NVME of two stretches of bytes in a row, from the checksums of both: so that bytes whose checksum
- * is known need not be read again. Pure.
+ * The CRC-64/NVME of two stretches of bytes in a row, from the checksums of both: so that bytes whose
+ * checksum is known need not be read again. Pure.
  *
  * A checksum is a polynomial's remainder, and what follows a stretch multiplies it by a power of x: a linear
  * map of its 64 bits, which for 2^k bytes is kept as eight tables of 256 entries, one for each of its bytes.
@@ -8,7 +8,9 @@
  */
 import { POLYNOMIAL_HIGH, POLYNOMIAL_LOW } from "./crc64.ts";
 
-/** What becomes of the 64 bits, in halves: entry `256 * n + byte` is for the value `byte` of byte number n. */
+/**
+ * What becomes of the 64 bits, in halves: entry `256 * n + byte` is for the value `byte` of byte number n.
+ */
 interface LinearMap {
   low: Int32Array;
   high: Int32Array;
