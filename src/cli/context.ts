@@ -3,6 +3,7 @@
  * without a process, a terminal or a signal.
  */
 import type { Host } from "../platform/host.ts";
+import type { PassedSignal } from "../platform/processes.ts";
 import type { Output } from "./terminal/output.ts";
 
 export type SignalName = "SIGINT" | "SIGTERM";
@@ -18,6 +19,10 @@ export interface Signals {
    * program.
    */
   takeHangup(handler: () => void): () => void;
+  /**
+   * Hands every signal that a command may get through us to `handler`, until the returned function is called.
+   */
+  takeAll(handler: (name: PassedSignal) => void): () => void;
 }
 
 export interface Context extends Host {

@@ -37,6 +37,8 @@ export interface Program {
   readonly printed: Printed;
   /** The line to type for help with what was typed. */
   helpLine(): string;
+  /** What a failure of ours ends with, where the command that was typed has an exit code for that. */
+  exitCodeOfOurs(): number | undefined;
 }
 
 export function createProgram(context: Context, logSink: (line: string) => void): Program {
@@ -64,6 +66,10 @@ export function createProgram(context: Context, logSink: (line: string) => void)
       return exitCode;
     },
     helpLine: () => `airunner help${pathOf(deepest(root, context.args))}`,
+    exitCodeOfOurs() {
+      const path = pathOf(deepest(root, context.args)).trim();
+      return COMMANDS.find((entry) => entry.path === path)?.exitCodeOfOurs;
+    },
   };
 }
 
@@ -194,6 +200,7 @@ async function runEntry(
     typed: typedSettings(options, names),
     configFlag: configFlagOf(params.at(-1) as Command),
     readsFile: !entry.ignoresConfigFile,
+    needsNoHome: entry.needsNoHome,
   });
   const { values: settings, ...loaded } = await loader.load();
   const colored = context.stdout.isTerminal && !context.env("NO_COLOR") && options.color !== false;

@@ -60,6 +60,12 @@ function serverReport({ kind, message }: ServerError): Report {
       );
     case "refused":
       return said(ExitCode.FAILED, message);
+    case "not_offered":
+      return said(
+        ExitCode.FAILED,
+        message,
+        "An airunner server of this version or newer does; other servers know submit, list and logs.",
+      );
   }
 }
 

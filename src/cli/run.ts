@@ -23,12 +23,15 @@ async function execute(context: Context, logSink: (line: string) => void): Promi
   const program = createProgram(context, logSink);
   let exitCode: number;
   let lines: string[] = [];
+  let isUsage = false;
   try {
     exitCode = await program.run();
     await context.stdout.flush();
   } catch (error) {
     // What was printed before the error comes before it.
     ({ exitCode, lines } = reportError(error, wantsDebug(context)));
+    isUsage = exitCode === ExitCode.USAGE;
+    if (exitCode !== ExitCode.DONE) exitCode = program.exitCodeOfOurs() ?? exitCode;
   }
   try {
     await context.stdout.write(program.printed.stdout);
@@ -37,9 +40,7 @@ async function execute(context: Context, logSink: (line: string) => void): Promi
     if (!(error instanceof OutputClosedError)) throw error;
   }
   try {
-    const hint = exitCode === ExitCode.USAGE && lines.length > 0
-      ? [`Type \`${program.helpLine()}\` for help.`]
-      : [];
+    const hint = isUsage && lines.length > 0 ? [`Type \`${program.helpLine()}\` for help.`] : [];
     await context.stderr.write(
       program.printed.stderr + [...lines, ...hint].map((line) => line + "\n").join(""),
     );

@@ -13,11 +13,11 @@ Deno.test("events are new once, and a stream opened again begins with the last o
   const position = new EventPosition(1n);
   position.opened();
   assert.equal(position.resumeFrom, 1n);
-  assert.equal(place(position, event(1), event(2), event(5)), "new new new");
-  assert.equal(position.resumeFrom, 5n);
+  assert.equal(place(position, event(1), event(2), event(3)), "new new new");
+  assert.equal(position.resumeFrom, 3n);
   position.opened();
   assert.ok(position.isUnproven);
-  assert.equal(place(position, event(5), event(10)), "repeated new");
+  assert.equal(place(position, event(3), event(4)), "repeated new");
   assert.ok(!position.isUnproven);
 });
 
@@ -31,11 +31,20 @@ Deno.test("another event in the last one's place means another execution, to be 
   assert.equal(place(position, event(1, "other"), event(2, "other")), "new new");
 });
 
-Deno.test("a later sequence than the last one's means another execution as well", () => {
+Deno.test("a later sequence than the last one's proves nothing, until it is not waited for any more", () => {
   const position = new EventPosition(1n);
   place(position, event(1), event(2));
   position.opened();
-  assert.equal(position.place(event(4, "other")), "lost");
+  assert.equal(position.place(event(4, "other")), "skipped");
+  assert.ok(position.isUnproven);
+  assert.ok(position.rewind());
+  position.opened();
+  assert.equal(position.place(event(4, "other")), "skipped");
+  assert.ok(!position.rewind());
+  position.goOn("skipped");
+  assert.equal(position.place(event(4, "other")), "gap");
+  assert.equal(position.resumeFrom, 1n);
+  assert.equal(position.restarts, 1);
 });
 
 Deno.test("an execution that begins within a stream starts over", () => {
@@ -66,10 +75,31 @@ Deno.test("going back to the beginning finds a new execution that is shorter", (
   assert.equal(place(position, event(1, "other"), event(2, "other")), "new_execution new");
 });
 
-Deno.test("an event that arrives late is new, and does not move the position back", () => {
+Deno.test("nothing is taken behind a gap until it is not waited for any more", () => {
   const position = new EventPosition(1n);
-  assert.equal(place(position, event(1), event(5), event(3), event(3)), "new new new repeated");
+  assert.equal(place(position, event(1), event(5), event(3), event(2)), "new gap gap new");
+  assert.equal(position.place(event(5)), "gap");
+  position.goOn("gap");
+  assert.equal(place(position, event(5), event(6), event(8)), "new new gap");
+  assert.deepEqual(position.missing, [{ first: 3n, last: 4n }]);
+});
+
+Deno.test("an event that arrives late is told so, and does not move the position back", () => {
+  const position = new EventPosition(1n);
+  place(position, event(1));
+  position.goOn("gap");
+  assert.equal(place(position, event(5), event(3), event(3)), "new late repeated");
   assert.equal(position.resumeFrom, 5n);
+  assert.deepEqual(position.missing, [{ first: 2n, last: 2n }, { first: 4n, last: 4n }]);
+});
+
+Deno.test("what was missing of an execution stays missing when the next begins", () => {
+  const position = new EventPosition(1n);
+  place(position, event(1));
+  position.goOn("gap");
+  assert.equal(place(position, event(3), event(1, "other"), event(2, "other")), "new new_execution new");
+  assert.deepEqual(position.missing, []);
+  assert.deepEqual(position.missingOfAll, [{ first: 2n, last: 2n }]);
 });
 
 Deno.test("reading can begin in the middle, and does so for the first execution only", () => {

@@ -9,6 +9,7 @@ import { toCallError } from "./to_call_error.ts";
 
 export interface ListedJob {
   readonly jobId: string;
+  readonly queue: string;
   readonly state: string;
   readonly command: string;
   readonly args: readonly string[];
@@ -44,7 +45,7 @@ export async function listJobs(
       pageSize /= 2;
       continue;
     }
-    for (const job of response.jobs) jobs.set(job.jobId, listedJob(job));
+    for (const job of response.jobs) jobs.set(job.jobId, listedJob(job, queue));
     const isLast = page >= response.lastPage || response.jobs.length === 0;
     if (isLast || jobs.size >= limit) {
       return { jobs: [...jobs.values()].slice(0, limit), isCut: !isLast || jobs.size > limit };
@@ -66,10 +67,16 @@ async function fetchPage(
   }
 }
 
-function listedJob(job: Job): ListedJob {
+/** `scheduled` and so on. */
+export function stateName(state: JobState): string {
+  return (JobState[state] ?? `UNKNOWN_${state}`).toLowerCase();
+}
+
+function listedJob(job: Job, queue: string): ListedJob {
   return {
     jobId: job.jobId,
-    state: (JobState[job.state] ?? `UNKNOWN_${job.state}`).toLowerCase(),
+    queue,
+    state: stateName(job.state),
     command: job.jobParams?.command ?? "",
     args: job.jobParams?.args ?? [],
     createdAtMs: job.createdAt ? timestampMs(job.createdAt) : 0,

@@ -1,12 +1,14 @@
 /**
  * The server as the client commands see it: where it is, who we are, and what its errors mean to the user.
  */
-import { type CallOptions, createClient } from "@connectrpc/connect";
+import { type CallOptions, Code, createClient } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { readCaCertificates } from "./ca_certificates.ts";
 import { loadCredentials } from "./credentials.ts";
 import { CredentialsError } from "./credentials_error.ts";
 import { toCallError } from "./to_call_error.ts";
 import { createServerTransport, type ServerTransport } from "./transport.ts";
+import { JobsService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { JobEventsService, JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Network } from "../platform/network.ts";
@@ -95,6 +97,21 @@ export class ServerClient implements Disposable {
     }
   }
 
+  /** One call of our own, which other servers do not offer. @throws ServerError */
+  async callOwn<T>(make: (jobs: JobsServiceClient, options: CallOptions) => Promise<T>): Promise<T> {
+    try {
+      return await make(createClient(JobsService, this.#transport), { timeoutMs: this.#requestTimeoutMs });
+    } catch (error) {
+      const { code } = toCallError(error, this.#context.clock.nowMs());
+      if (code !== codeToString(Code.Unimplemented)) throw this.convert(error);
+      throw new ServerError(
+        `${this.server} does not offer this: it knows no such call. Nothing was changed`,
+        "not_offered",
+        { cause: error },
+      );
+    }
+  }
+
   /** For streams, whose errors come while they are read: give them to `convert`. */
   events(): EventsServiceClient {
     return createClient(JobEventsService, this.#transport);
@@ -119,4 +136,5 @@ export class ServerClient implements Disposable {
 }
 
 export type JobServiceClient = ReturnType<typeof createClient<typeof JobService>>;
+type JobsServiceClient = ReturnType<typeof createClient<typeof JobsService>>;
 export type EventsServiceClient = ReturnType<typeof createClient<typeof JobEventsService>>;

@@ -2,8 +2,11 @@
  * What a failed call means to whoever made it.
  */
 
-/** `unreachable`: the same call can work later. The others need somebody to do something first. */
-export type ServerErrorKind = "authentication" | "unreachable" | "refused";
+/**
+ * `unreachable`: the same call can work later. `not_offered`: the server does not know the call, which no
+ * other server has to. The others need somebody to do something first.
+ */
+export type ServerErrorKind = "authentication" | "unreachable" | "refused" | "not_offered";
 
 /** A call failed. */
 export class ServerError extends Error {

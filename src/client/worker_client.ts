@@ -33,6 +33,7 @@ export interface Adoption {
   readonly queue: string;
   readonly command: string;
   readonly args: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
   readonly startedAtMs: number;
   readonly worker: string;
   readonly logId: string;
@@ -103,12 +104,12 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
   return {
     watch: (worker, taskTokens, signal) =>
       watch({ client, clock }, { worker, taskTokens: [...taskTokens] }, signal),
-    async adopt({ command, args, startedAtMs, worker, ...rest }, signal) {
+    async adopt({ command, args, metadata, startedAtMs, worker, ...rest }, signal) {
       const request = {
         ...rest,
         worker: shownName(worker),
         startedAt: timestampFromMs(startedAtMs),
-        jobParams: { command, args: [...args] },
+        jobParams: { command, args: [...args], metadata: { ...metadata } },
       };
       const { taskToken, isNew } = await call(
         "AdoptExecution",

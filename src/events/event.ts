@@ -87,3 +87,10 @@ export function* outputOf(event: JobEvent): Generator<OutputPiece> {
     }
   }
 }
+
+/** The sequences that an event uses up, both ends included: those of an output batch up to its end. */
+export function sequencesOf({ sequence, eventData }: JobEvent): { first: bigint; last: bigint } {
+  const last = eventData.case === "outputBatch" ? eventData.value.endSequence : sequence;
+  // What is no range of the contract stands for itself alone.
+  return { first: sequence, last: last < sequence ? sequence : last };
+}

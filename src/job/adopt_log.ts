@@ -15,13 +15,15 @@ import { fileName } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 
 /**
- * Which logs a server may be asked to adopt: those that say that they are its own, those of other servers and
- * of other programs as well, or none.
+ * Which logs a server may be asked to adopt: those that say that they are its own or name none, those of
+ * other servers and of other programs as well, or none.
  */
 export type AdoptMode = "own" | "all" | "never";
 
 export function mayAdopt(mode: AdoptMode, execution: Execution | undefined, server: string): boolean {
-  return mode === "all" || (mode === "own" && execution?.server === server);
+  // One that was recorded without a server is nobody else's.
+  const isOwn = execution?.server === server || execution?.server === "";
+  return mode === "all" || (mode === "own" && isOwn);
 }
 
 export interface AdoptOptions {
@@ -54,6 +56,7 @@ export async function adoptLog(options: AdoptOptions, signal: AbortSignal): Prom
     queue: execution.queue,
     command: execution.command ?? "",
     args: execution.args ?? [],
+    metadata: execution.metadata ?? {},
     startedAtMs: execution.started_at_ms,
     worker: execution.worker,
     logId: await logIdOf(log.origin),

@@ -6,16 +6,33 @@ import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
 import { archiveName, logName, quarantineNames } from "../wal/file_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import type { DequeuedJob } from "../client/job_client.ts";
-import type { JobContext } from "./job_context.ts";
+import type { Job } from "../events/gen/job/v1/job_pb.ts";
+import type { JobContext, JobSettings } from "./job_context.ts";
 import type { Files } from "../platform/files.ts";
 import { AlreadyExists, NotFound } from "../platform/system_errors.ts";
+
+/** What a log needs to know of whoever writes it. */
+export interface LogContext extends
+  Pick<
+    JobContext,
+    "walDir" | "archiveDir" | "queue" | "serverUrl" | "workerName" | "version" | "files" | "clock"
+  >,
+  Pick<JobContext, "observe"> {
+  readonly settings: Pick<JobSettings, "sync" | "visibilityTimeoutSeconds">;
+}
+
+/** The job that a log is of. One that no server gave out has no token yet, and says who made it. */
+export interface LoggedJob {
+  readonly job: Pick<Job, "jobId" | "jobParams">;
+  readonly taskToken: string | undefined;
+  readonly source?: Execution["source"];
+}
 
 /**
  * Throws RangeError for a job id that is not safe as a file name, and whatever keeps the file from being
  * made.
  */
-export async function createJobLog(context: JobContext, dequeued: DequeuedJob, logger: Logger): Promise<Log> {
+export async function createJobLog(context: LogContext, dequeued: LoggedJob, logger: Logger): Promise<Log> {
   const { walDir, archiveDir, settings, observe, files, clock } = context;
   const jobId = dequeued.job.jobId;
   for (let copy = 1;; copy++) {
@@ -35,6 +52,7 @@ export async function createJobLog(context: JobContext, dequeued: DequeuedJob, l
       started_at_ms: clock.nowMs(),
       visibility_timeout_seconds: settings.visibilityTimeoutSeconds,
       ...shownCommand(dequeued.job.jobParams),
+      ...madeHere(dequeued),
     };
     try {
       return await Log.create(walDir, [name], execution, {
@@ -66,6 +84,11 @@ function shownCommand(params: JobParams | undefined): Pick<Execution, "command" 
   if (left < 0) return {};
   const end = args.findIndex((arg) => (left -= arg.length) < 0);
   return { command, args: end < 0 ? args : args.slice(0, end) };
+}
+
+/** What the server that adopts the execution has to be told, since nobody submitted the job. */
+function madeHere({ source, job: { jobParams } }: LoggedJob): Pick<Execution, "source" | "metadata"> {
+  return source === undefined ? {} : { source, metadata: jobParams?.metadata };
 }
 
 async function exists(files: Files, path: string): Promise<boolean> {

@@ -91,7 +91,7 @@ function checkedParams(params: JobParams | undefined): JobParams {
 }
 
 /** Ends a job of which nothing has run, and never will. */
-async function recordNotRun(
+export async function recordNotRun(
   { writer, clock }: ExecuteOptions,
   { message: errorMessage, exitCode }: Pick<SpawnError, "message" | "exitCode">,
   startedAtMs: number,

@@ -19,6 +19,10 @@ export interface ExecuteSettings {
   pipeGraceMs: number;
   /** How long a running job may go on once the worker is asked to stop. */
   shutdownGraceMs: number;
+  /**
+   * What the command left in the background is not ended when it holds the output open; reading ends then.
+   */
+  leavesBackground?: true;
 }
 
 export interface ExecuteOptions {

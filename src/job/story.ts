@@ -2,6 +2,7 @@
  * How far a job got, and how it ended, as its log tells it to whoever finds it.
  */
 import type { JobEvent } from "../events/event.ts";
+import type { Execution } from "../wal/execution.ts";
 import type { JobEnd } from "./complete_job.ts";
 import { type EndedBy, endedBy, EXIT_OURS, isOurs, OURS } from "./job_ending.ts";
 
@@ -53,14 +54,16 @@ export class Story {
 
   /**
    * How a job ends that had not ended when its worker did, and that nobody can run again: the server which
-   * had all of its parameters has lost it, and the log has only its command.
+   * had all of its parameters has lost it, and the log has only its command; or nobody ever submitted it.
    */
-  get abandonedEnd(): JobEnd {
+  abandonedEnd(source: Execution["source"]): JobEnd {
+    const why = source === "exec"
+      ? "exec itself was ended before the command, so that how the command ended is not known, and what it " +
+        "printed later is not recorded"
+      : "the worker ended before the job did, and the server that had the job has lost it, so that it is not run again";
     return {
       exitCode: EXIT_OURS,
-      errorMessage:
-        `${OURS}the worker ended before the job did, and the server that had the job has lost it, ` +
-        "so that it is not run again",
+      errorMessage: `${OURS}${why}`,
       endedBy: undefined,
       startedAtMs: this.#startedAtMs ?? 0,
       endedAtMs: this.#lastAtMs,

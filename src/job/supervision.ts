@@ -237,7 +237,7 @@ export class Supervision {
     if (reason === "exited") {
       // Pipes that wait for us and not for a child are not held by anybody.
       do await clock.sleep(settings.pipeGraceMs, early); while (!early.aborted && !this.#pump.isHeld);
-      held = !early.aborted;
+      held = !early.aborted && !settings.leavesBackground;
       if (held) this.#signal("SIGTERM");
     }
     if (reason !== "exited" || held) {
@@ -245,11 +245,16 @@ export class Supervision {
       await clock.sleep(Math.min(settings.killGraceMs, settings.pipeGraceMs), early);
       this.#signal("SIGKILL");
     }
-    await clock.sleep(settings.pipeGraceMs, early);
+    if (!settings.leavesBackground) await clock.sleep(settings.pipeGraceMs, early);
     if (!ended.aborted) this.#pump.cutOff();
     // The pump ends soon, or as soon as the disk has taken what it has read.
     await aborted(ended);
-    if (this.#pump.wasCut) {
+    if (this.#pump.wasCut && settings.leavesBackground) {
+      this.#recordError(
+        "A process that the command left in the background holds its output open; what it writes from now on " +
+          "is neither shown nor recorded",
+      );
+    } else if (this.#pump.wasCut) {
       this.#recordError(
         "A process that the command had left in the background still held its output open after its " +
           "group was ended; what it wrote later is not recorded",

@@ -20,12 +20,16 @@ import { endLeftover } from "./leftover.ts";
 import { Story } from "./story.ts";
 import { messageOf } from "../platform/error_text.ts";
 import { NotFound } from "../platform/system_errors.ts";
+import { firstExecution, readLogFile } from "../wal/reader.ts";
 
 /** Logs that are delivered at the same time; the others wait for their turn on disk. */
 const TAKEN_UP_MAX = 8;
 
-/** Takes up every log of the directory that nobody has in hand, and resolves when all of that is done. */
-export async function takeUpLogs(context: JobContext): Promise<void> {
+/**
+ * Takes up every log of the directory that nobody has in hand, and that `isWanted`, and resolves when all of
+ * that is done.
+ */
+export async function takeUpLogs(context: JobContext, isWanted?: IsWantedLog): Promise<void> {
   const { walDir, logsInHand, drain, logger, clock, files } = context;
   await removeStaleFiles(walDir, { logger, nowMs: clock.nowMs(), files });
   const paths: string[] = [];
@@ -40,10 +44,31 @@ export async function takeUpLogs(context: JobContext): Promise<void> {
   if (paths.length > 0) logger.debug("Found logs of earlier runs", { count: paths.length });
   const takeTurns = async () => {
     for (let path = paths.shift(); path !== undefined && !drain.aborted; path = paths.shift()) {
-      await takeUpLog(context, path);
+      if (isWanted === undefined || await isLogWanted(context, path, isWanted)) {
+        await takeUpLog(context, path);
+      }
     }
   };
   await Promise.all(Array.from({ length: TAKEN_UP_MAX }, takeTurns));
+}
+
+/** Whether a log is to be taken up, by its execution record. */
+type IsWantedLog = (execution: Execution) => boolean;
+
+/** Looks without opening it for writing: the others are not ours to lock, or to repair. */
+async function isLogWanted(
+  { files, logger }: JobContext,
+  path: string,
+  isWanted: IsWantedLog,
+): Promise<boolean> {
+  try {
+    const execution = await firstExecution(readLogFile(files, path));
+    return execution !== undefined && isWanted(execution);
+  } catch (error) {
+    // Gone since the directory was read: somebody has archived it.
+    if (!(error instanceof NotFound)) logger.warn("Cannot read a log", { path, error: messageOf(error) });
+    return false;
+  }
 }
 
 /** It may be a copy of a log that is being written; who put it there knows. Said once in a run. */
@@ -136,7 +161,7 @@ async function openFound(context: JobContext, path: string): Promise<Found> {
 async function finish(context: JobContext, found: Found, adoptionsLeft: number): Promise<TakenUp> {
   const { log, story, isSettled } = found;
   const { execution, counts, path } = log;
-  const end = story.end ?? (log.isAdopted ? story.abandonedEnd : undefined);
+  const end = story.end ?? (log.isAdopted ? story.abandonedEnd(execution?.source) : undefined);
   if (execution?.task_token === undefined || isSettled) {
     await log.close();
     await archiveDelivered(context, path, end, context.logger);
@@ -213,7 +238,7 @@ async function adoptForeign(context: JobContext, found: Found, adoptionsLeft: nu
   return leaveAlone(
     context,
     found,
-    execution !== undefined && execution.server !== serverUrl
+    execution !== undefined && execution.server !== serverUrl && execution.server !== ""
       ? `it belongs to ${execution.server}, and this worker delivers to ${serverUrl}. ` +
         `Run a worker with --server=${execution.server}, or have ${serverUrl} take it with --adopt=all`
       : "it does not say with which task token its events are to be sent, and a server takes events with a " +

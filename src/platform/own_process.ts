@@ -1,6 +1,7 @@
 /**
  * This process as the system has it: its standard streams, its signals, and what ends it.
  */
+import type { PassedSignal } from "./processes.ts";
 
 export interface OutputStream {
   /** Writes some of `bytes` and returns how many; refused with BrokenPipe when its reader has gone. */
@@ -37,7 +38,7 @@ function terminalColumns(): number | undefined {
 }
 
 /** Calls `handler` at each such signal, until the returned function is called. */
-export function onSignal(name: "SIGINT" | "SIGTERM" | "SIGHUP", handler: () => void): () => void {
+export function onSignal(name: PassedSignal, handler: () => void): () => void {
   Deno.addSignalListener(name, handler);
   return () => Deno.removeSignalListener(name, handler);
 }

@@ -19,7 +19,14 @@ export interface SpawnOptions {
   readonly workingDirectory: string;
   /** As whom it runs. Undefined: as our own user. */
   readonly user: OtherUser | undefined;
+  /** Whether it reads our own standard input, instead of an empty one. */
+  readonly readsOurInput?: boolean;
 }
+
+/** Signals that a group of processes is sent, or that are passed on to it. */
+export type GroupSignal = "SIGTERM" | "SIGKILL" | PassedSignal;
+export type PassedSignal = (typeof PASSED_SIGNALS)[number];
+export const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
 export interface ProcessExit {
   /** What the process gave, or 128 + N when signal N killed it, as a shell has it. */
@@ -27,7 +34,7 @@ export interface ProcessExit {
   signal: string | undefined;
 }
 
-/** A process in a session and a group of its own, with no input. */
+/** A process in a session and a group of its own. */
 export interface ChildProcess {
   readonly pid: number;
   readonly stdout: ReadableStream<Uint8Array>;
@@ -58,10 +65,15 @@ export interface Processes {
   /** What this process itself uses. */
   usage(): ProcessUsage;
   spawn(options: SpawnOptions): ChildProcess;
+  /**
+   * Starts this very program once more, in a session of its own and without input or output, to go on after
+   * us: nobody waits for it, and no pipe of ours is kept open by it.
+   */
+  startBehind(args: readonly string[]): void;
   /** Whether a process of this user can be started there. @throws {NotFound} and the like */
   examineDirectory(path: string, user: OtherUser | undefined): DirectoryUse;
   /** @throws {NotFound} when every process of the group is gone */
-  signalGroup(groupId: number, signal: "SIGTERM" | "SIGKILL"): void;
+  signalGroup(groupId: number, signal: GroupSignal): void;
   /**
    * The living processes of a session, whether or not its first process is among them; none where that is not
    * to be had.

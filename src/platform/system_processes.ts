@@ -38,6 +38,16 @@ export const systemProcesses: Processes = {
     };
   },
 
+  startBehind(args) {
+    new Deno.Command(Deno.execPath(), {
+      args: [...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      detached: true,
+    }).spawn().unref();
+  },
+
   examineDirectory: (path, user) =>
     asUser(user, () => {
       if (!Deno.statSync(path).isDirectory) return "no_directory";
@@ -49,14 +59,16 @@ export const systemProcesses: Processes = {
   hasVariable,
 };
 
-function start({ command, args, environment, workingDirectory, user }: SpawnOptions): Deno.ChildProcess {
+function start(
+  { command, args, environment, workingDirectory, user, readsOurInput }: SpawnOptions,
+): Deno.ChildProcess {
   return new Deno.Command(command, {
     args: [...args],
     uid: user?.account.uid,
     cwd: workingDirectory || undefined,
     env: { ...environment },
     clearEnv: true,
-    stdin: "null",
+    stdin: readsOurInput ? "inherit" : "null",
     stdout: "piped",
     stderr: "piped",
     detached: true,

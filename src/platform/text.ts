@@ -129,6 +129,12 @@ export function shown(text: string): string {
   return escapeControls(text);
 }
 
+/** The same in so many characters; `…` stands for the rest. */
+export function cut(text: string, charactersMax: number): string {
+  const line = shown(text);
+  return line.length > charactersMax ? `${line.slice(0, charactersMax - 1)}…` : line;
+}
+
 /** A word as the shell has to be given it, so that the commands we suggest can be pasted. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -150,7 +150,8 @@ class Delivery {
     };
     const signal = AbortSignal.any([this.#signal, forgotten.signal]);
     const differs = await this.#compare(context, whose, onRefused, signal) === "differs";
-    const end = this.#story.end ?? (log.isAdopted ? this.#story.abandonedEnd : undefined);
+    const end = this.#story.end ??
+      (log.isAdopted ? this.#story.abandonedEnd(log.execution?.source) : undefined);
     let completion: Replayed["completion"];
     if (end !== undefined && !signal.aborted) {
       completion = await this.#complete(context, { execution: whose, log, end, onRefused }, differs, signal);

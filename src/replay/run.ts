@@ -101,7 +101,8 @@ export function serverOf(
   { execution }: PlannedReplay,
   settings: Pick<ReplaySettings, "server">,
 ): string | undefined {
-  return settings.server ?? execution?.server;
+  // Empty in the log of a command that was run without one.
+  return settings.server ?? (execution?.server || undefined);
 }
 
 export class ReplayRun {

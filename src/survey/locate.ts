@@ -1,11 +1,11 @@
 /**
  * Finds the log that the user means: a job id in the data directory, or the path of a file.
  */
-import { decodeExecution, type Execution } from "../wal/execution.ts";
+import type { Execution } from "../wal/execution.ts";
+import { firstExecution } from "../wal/reader.ts";
 import type { Files } from "../platform/files.ts";
 import { fileName, parentDirectory } from "../platform/path_names.ts";
 import { type FileName, readFileName } from "../wal/file_names.ts";
-import { Scanner } from "../wal/scanner.ts";
 import { FilesystemLoop, NotFound } from "../platform/system_errors.ts";
 import { entriesIn } from "./directory.ts";
 import { LogNotFoundError, LogUnreadableError } from "./errors.ts";
@@ -96,18 +96,13 @@ function laterFirst(one: Candidate, other: Candidate): number {
   return byExecution || byStart || Number(other.active) - Number(one.active) || other.copy - one.copy;
 }
 
-/** The execution record is the first of the file, so the first chunk that holds a record decides. */
 async function readExecution(files: Files, path: string): Promise<Execution | undefined> {
-  const scanner = new Scanner();
   try {
-    for await (const chunk of (await openLog(files, path)).bytes) {
-      const [first] = scanner.push(chunk);
-      if (first) return first.sequence === 0n ? decodeExecution(first.payload) : undefined;
-    }
+    return await firstExecution((await openLog(files, path)).bytes);
   } catch {
     // A file that cannot be read still is a file of this job: it is listed, and opening it will say why.
+    return undefined;
   }
-  return undefined;
 }
 
 /** The logs of a job that were set aside because they are damaged, by name. */

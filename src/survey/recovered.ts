@@ -6,7 +6,7 @@ import { decodeEvent } from "../events/event.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
 import type { WalRecord } from "../wal/format.ts";
 import { type LogBytes, scanLog } from "../wal/reader.ts";
-import { SequenceGaps, type SequenceRange } from "../wal/sequence_gaps.ts";
+import { SequenceGaps, type SequenceRange } from "../events/sequence_gaps.ts";
 import { payloadTypeName } from "../events/event_type.ts";
 
 /** Sequences that are missing. */

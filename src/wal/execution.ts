@@ -23,6 +23,10 @@ export interface Execution {
   /** What the job runs, so that a job that is made of a log can be recognised. Never its environment. */
   command?: string;
   args?: string[];
+  /** `exec`: nobody submitted the job, so that there is no queue for it to go back to. */
+  source?: "exec";
+  /** Of such a job: its name and labels. */
+  metadata?: Record<string, string>;
 }
 
 /** Why an event was given up. */
@@ -45,6 +49,8 @@ export function encodeExecution(execution: Execution): Uint8Array<ArrayBuffer> {
     visibility_timeout_seconds: execution.visibility_timeout_seconds,
     command: execution.command,
     args: execution.args,
+    source: execution.source,
+    metadata: execution.metadata,
   });
 }
 
@@ -97,6 +103,8 @@ export function decodeExecution(payload: Uint8Array): Execution | undefined {
     visibility_timeout_seconds,
     command,
     args,
+    source,
+    metadata,
   } = found;
   if (
     typeof job_id !== "string" || !isWhole(execution) || typeof queue !== "string" ||
@@ -118,6 +126,8 @@ export function decodeExecution(payload: Uint8Array): Execution | undefined {
     // Only told to people, so that a newer version may mean something else by them.
     ...(typeof command === "string" ? { command } : {}),
     ...(isTexts(args) ? { args } : {}),
+    ...(source === "exec" ? { source } : {}),
+    ...(isTextMap(metadata) ? { metadata } : {}),
   };
 }
 
@@ -162,6 +172,10 @@ function decodeJson(payload: Uint8Array): Record<string, unknown> | undefined {
     // Bytes that are not JSON are an answer: this is no record of ours.
     return undefined;
   }
+}
+
+function isTextMap(value: unknown): value is Record<string, string> {
+  return typeof value === "object" && value !== null && isTexts(Object.values(value));
 }
 
 function isTexts(value: unknown): value is string[] {

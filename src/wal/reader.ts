@@ -4,6 +4,7 @@
  */
 import type { Files } from "../platform/files.ts";
 import { openRegularFile } from "../platform/regular_file.ts";
+import { decodeExecution, type Execution } from "./execution.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { type ScanEnd, Scanner } from "./scanner.ts";
 import { Salvager } from "./salvage.ts";
@@ -52,6 +53,16 @@ export async function scanLog(
     }
   }
   return { ...scanner.finish(), ledger };
+}
+
+/** The execution record is the first of a log, so that the first chunk that holds a record decides. */
+export async function firstExecution(bytes: LogBytes): Promise<Execution | undefined> {
+  const scanner = new Scanner();
+  for await (const chunk of bytes) {
+    const [first] = scanner.push(chunk);
+    if (first) return first.sequence === 0n ? decodeExecution(first.payload) : undefined;
+  }
+  return undefined;
 }
 
 /**

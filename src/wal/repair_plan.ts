@@ -4,10 +4,15 @@
  */
 import type { LogBytes } from "./reader.ts";
 import type { Problem } from "./scanner.ts";
-import type { SequenceRange } from "./sequence_gaps.ts";
 
 /** Reads the damaged file from its beginning, as often as it is called. */
 export type OpenBytes = () => LogBytes | Promise<LogBytes>;
+
+/** Sequences of events, both ends included. */
+export interface SequenceRange {
+  first: bigint;
+  last: bigint;
+}
 
 /** Bytes of the file, from `offset` on. */
 export interface Stretch {

@@ -16,8 +16,7 @@ import { decodeFailure } from "./execution.ts";
 import { HEADER_BYTES, LENGTH_BYTES, Status, type WalRecord } from "./format.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { type LogBytes, scanLog } from "./reader.ts";
-import type { KeptStretch, RepairPlan, Stretch } from "./repair_plan.ts";
-import type { SequenceRange } from "./sequence_gaps.ts";
+import type { KeptStretch, RepairPlan, SequenceRange, Stretch } from "./repair_plan.ts";
 
 /** The last of the sequences that an event's record uses up. */
 export type LastSequenceOf = (record: WalRecord) => bigint;

@@ -68,6 +68,7 @@ export function createMemoryContext(args: readonly string[], options: MemoryOpti
           return () => void handlers.splice(handlers.indexOf(handler), 1);
         },
         takeHangup: () => () => {},
+        takeAll: () => () => {},
       },
       onCrash: () => () => {},
       atExit: (action) => void actions.push(action),

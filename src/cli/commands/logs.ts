@@ -4,8 +4,9 @@
 import type { Call } from "../call.ts";
 import { UsageError } from "../command_error.ts";
 import type { Context } from "../context.ts";
-import { ExitCode } from "../exit_code.ts";
+import { factsOf } from "../../client/job_facts.ts";
 import { followJob } from "../../client/follow.ts";
+import { concludeFollowed } from "../screens/followed_lines.ts";
 import { JobOutput } from "../terminal/job_output.ts";
 import { ServerClient } from "../../client/server_client.ts";
 import { requireServer } from "../settings/require_server.ts";
@@ -41,26 +42,24 @@ export async function printJob(
   job: { jobId: string; fromSequence: bigint; raw: boolean; wasReached: boolean },
 ): Promise<number> {
   const { stdout, stderr, clock, random } = context;
+  const say = async (line: string) => {
+    await stderr.write(`airunner: ${line}\n`);
+    await stderr.flush();
+  };
   const output = new JobOutput({ stdout, stderr, raw: job.raw });
-  const exitCode = await followJob({
+  const followed = await followJob({
     client,
     jobId: job.jobId,
     fromSequence: job.fromSequence,
     wasReached: job.wasReached,
     clock,
     random,
+    facts: factsOf(client, job.jobId),
     onEvent: (event) => output.write(event),
-    async onNotice(line) {
-      await stderr.write(`airunner: ${line}\n`);
-      await stderr.flush();
-    },
+    onNotice: say,
   });
   await output.finish();
-  return toOwnExitCode(exitCode);
-}
-
-/** A process can end with 0 to 255 only. A job that failed must not look like one that did not. */
-function toOwnExitCode(exitCode: number): number {
-  const byte = exitCode & 0xff;
-  return byte === 0 && exitCode !== 0 ? ExitCode.FAILED : byte;
+  const { lines, exitCode } = concludeFollowed(followed, job.jobId, job.raw);
+  for (const line of lines) await say(line);
+  return exitCode;
 }

@@ -20,7 +20,9 @@ import type { Files } from "../../platform/files.ts";
 import { NotFound } from "../../platform/system_errors.ts";
 import { shellWord } from "../../platform/text.ts";
 import { printJob } from "./logs.ts";
+import { parsePair } from "../options/pairs.ts";
 import { requireServer } from "../settings/require_server.ts";
+import { warnWithoutWorker } from "./without_worker.ts";
 
 export type SubmitOptions = {
   config?: string;
@@ -54,6 +56,7 @@ export async function run({ context, args: [command], options, settings }: Submi
   }
   await context.stdout.write(`${jobId}\n`);
   await context.stdout.flush();
+  await warnWithoutWorker(context, client, settings.queue);
   if (!options.follow) return ExitCode.DONE;
   return await printJob(context, client, { jobId, fromSequence: 1n, raw: false, wasReached: true });
 }
@@ -88,7 +91,10 @@ export function jobParamsOf(file: JobParams, command: readonly string[], options
   if (params.processType === ProcessType.UNSPECIFIED) params.processType = ProcessType.PIPE;
   if (options.timeout !== undefined) params.timeoutSeconds = timeoutSecondsOf(options.timeout);
   if (options.cwd !== undefined) params.workingDirectory = options.cwd;
-  params.environment = { ...params.environment, ...Object.fromEntries(options.env.map(parseVariable)) };
+  params.environment = {
+    ...params.environment,
+    ...Object.fromEntries(options.env.map((text) => parsePair("--env", text))),
+  };
   return params;
 }
 
@@ -101,13 +107,4 @@ function timeoutSecondsOf(text: string): number {
     );
   }
   return Math.ceil(timeoutMs / 1000);
-}
-
-function parseVariable(text: string): [name: string, value: string] {
-  const at = text.indexOf("=");
-  // The value may be a secret, so that the message shows the name alone.
-  if (at <= 0) {
-    throw new UsageError("Cannot read --env: expected NAME=VALUE, found no name with a = behind it");
-  }
-  return [text.slice(0, at), text.slice(at + 1)];
 }

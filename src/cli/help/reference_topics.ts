@@ -84,8 +84,9 @@ ${
     ].map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}\n`).join("")
   }
 airunner logs JOB and airunner submit --follow end with the exit code of the job instead,
-which is what its command gave, or
-    125  the worker failed, and not the job: an error that begins "airunner: " says how.
+with 1 when some of its output is missing or it has none of its own. airunner exec ends with
+that of its command. That is what the command gave, or
+    125  the worker, or exec, failed, and not the job: an error that begins "airunner: " says how.
          A command may give 125 as well; then there is no such error
     126  the command cannot be run, or asks for what the worker does not do
     127  there is no such command
@@ -109,6 +110,7 @@ export const FILES_TOPIC: Topic = {
   .NAME.tmp-UUID           left by a killed process, in wal or archive; a worker removes it
   archive/JOB.wal.zst      a log after delivery, or by airunner wal archive; zstd -d reads it
   logs/worker.log          what the worker said; worker.log.1 is older
+  logs/exec.log            what airunner exec said while it delivered
   credentials/             key pairs and config.json; see airunner help authentication
   tls/                     certificate and key of airunner server --dev-tls
   server.db                the data of airunner server, with server.db-wal beside it

@@ -51,7 +51,13 @@ export function renderInspect(screen: InspectScreen, style: Style): string {
     ["File", `${shown(screen.path)} (${fileSize(screen)})`],
     readableHeader(screen) ? ["Format", "ARWAL001, version 1"] : undefined,
     ["Job", jobLine(screen)],
-    execution && ["Queue", `${shown(execution.queue)} on ${shown(execution.server)}`],
+    execution &&
+    [
+      "Queue",
+      `${shown(execution.queue)} ${
+        execution.server === "" ? "of no server yet" : `on ${shown(execution.server)}`
+      }`,
+    ],
     execution && ["Worker", `${shown(execution.worker)}, airunner ${shown(execution.version)}`],
     execution && [
       "Started",

@@ -166,6 +166,10 @@ function obstacleProblem(plan: PlannedReplay, obstacle: Obstacle): string {
           word(path)
         }, which has the server make the job`;
     case "no_token":
+      if (plan.execution?.server === "") {
+        return `${left}: its command was run without a server. The output is safe in ${shown(path)}.\n` +
+          `  Next: airunner wal replay --server=URL ${word(path)}`;
+      }
       return `${left}: the task token is no longer in ${
         shown(path)
       }: it was removed when the server had everything, and a server takes events with a token only. ` +

@@ -15,6 +15,9 @@ import {
 import type { SettingName } from "../../config/settings.ts";
 import type { Context } from "../context.ts";
 
+/** Stands for the home directory where there is none: nothing can be made below it, by nobody. */
+export const NO_HOME = "/dev/null";
+
 export interface LoadedSettings<N extends SettingName = SettingName> extends Resolved<N> {
   /** Undefined where there is none, or none was wanted. */
   readonly file: ConfigFile | undefined;
@@ -31,6 +34,8 @@ export interface SettingsLoaderOptions<N extends SettingName> {
   readonly configFlag: string | undefined;
   /** False for commands that have to work whatever is in the file. */
   readonly readsFile: boolean;
+  /** For commands that go on where nothing can be written. */
+  readonly needsNoHome?: boolean;
 }
 
 export class SettingsLoader<N extends SettingName> {
@@ -42,8 +47,8 @@ export class SettingsLoader<N extends SettingName> {
 
   /** Throws SettingError, YamlError or ConfigFileError. */
   async load(): Promise<LoadedSettings<N>> {
-    const { context: { env, files }, names, typed, configFlag, readsFile } = this.#options;
-    const home = env("HOME") || undefined;
+    const { context: { env, files }, names, typed, configFlag, readsFile, needsNoHome } = this.#options;
+    const home = env("HOME") || (needsNoHome ? NO_HOME : undefined);
     const sources: Source[] = [flagSource(typed), environmentSource(env)];
     const locations = configLocations({ flag: configFlag, env, dataDir: givenDataDir(sources, home) });
     const file = readsFile ? await readConfigFile(files, locations) : undefined;

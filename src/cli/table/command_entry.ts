@@ -12,6 +12,10 @@ export interface CommandEntry {
   readonly settings: readonly SettingName[];
   /** Works whatever is in the configuration file, because it does not read it or is there to mend it. */
   readonly ignoresConfigFile?: true;
+  /** Goes on without a home directory, where nothing can be written then. */
+  readonly needsNoHome?: true;
+  /** The exit code of every failure of ours, for commands that otherwise end as another program does. */
+  readonly exitCodeOfOurs?: number;
   /** The file in DATA-DIR/logs that its log lines go to as well, and whether they do so unasked. */
   readonly logFile?: { readonly name: string; readonly isDefault: boolean };
   /** Lines to type, each with what it does. */
@@ -43,6 +47,8 @@ export function entry<C extends AnyCommand, const N extends SettingName>(spec: {
   readonly summary: string;
   readonly settings: readonly N[];
   readonly ignoresConfigFile?: true;
+  readonly needsNoHome?: true;
+  readonly exitCodeOfOurs?: number;
   readonly logFile?: CommandEntry["logFile"];
   readonly examples: CommandEntry["examples"];
   readonly exitCodes: string;

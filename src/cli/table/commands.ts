@@ -4,7 +4,9 @@
  */
 import { type CommandEntry, entry } from "./command_entry.ts";
 import { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
+import { collect } from "../options/pairs.ts";
 import { CONFIG_COMMANDS } from "./config_commands.ts";
+import { JOB_COMMANDS } from "./job_commands.ts";
 import { KEYS_COMMANDS } from "./keys_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
 import { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
@@ -87,7 +89,8 @@ export const COMMANDS: readonly CommandEntry[] = [
       ],
       ["airunner submit --server=URL --config job.yaml", "takes the job from a file"],
     ],
-    exitCodes: "0 submitted, or with --follow the exit code of the job; 2 usage; 4 sign-in refused; " +
+    exitCodes:
+      "0 submitted, or with --follow the exit code of the job (1 when output is missing); 2 usage; 4 sign-in refused; " +
       "75 server unreachable; 78 the job file is wrong.",
     define: (command) =>
       command
@@ -97,7 +100,7 @@ export const COMMANDS: readonly CommandEntry[] = [
         .option(
           "--env <NAME=VALUE>",
           "set a variable of the job's environment; may be repeated",
-          (value: string, all: string[]) => [...all, value],
+          collect,
           [] as string[],
         )
         .option("--cwd <PATH>", "directory in which the job runs")
@@ -117,8 +120,9 @@ export const COMMANDS: readonly CommandEntry[] = [
       ],
     ],
     exitCodes:
-      "the exit code of the job; 1 no such job; 4 sign-in refused; 130 interrupted (the job goes on). " +
-      "A server that goes away is waited for.",
+      "0 to 255, the exit code of the job; 1 also when there is no such job, when output is missing, and when the " +
+      "job ended without an exit code of its own (cancelled, lost); 4 sign-in refused; 130 interrupted (the job goes on). A server that goes away is " +
+      "waited for.",
     define: (command) =>
       command
         .argument("<job>", "id of the job")
@@ -128,20 +132,29 @@ export const COMMANDS: readonly CommandEntry[] = [
   }),
   entry({
     path: "list",
-    summary: "list the jobs of a queue, the newest first",
+    summary: "list the jobs of a queue, or search those of all queues, the newest first",
     settings: [...CLIENT_SETTINGS, "queue"],
     examples: [
       ["airunner list --server=URL", "the latest jobs of the default queue"],
       ["airunner list --server=URL --queue=nightly --state=failed --json", "for scripts"],
+      ["airunner list --server=URL --all-queues --search='make test' --state=failed,cancelled", "a search"],
     ],
-    exitCodes: "0 done; 4 sign-in refused; 75 server unreachable.",
+    exitCodes: "0 done; 1 a search at a server that does not offer it; 4 sign-in refused; " +
+      "75 server unreachable.",
     define: (command) =>
       command
-        .option("--state <STATE>", "only jobs that are scheduled, running, completed, failed or cancelled")
+        .option(
+          "--state <STATE>",
+          "only jobs that are scheduled, running, completed, failed or cancelled; several with commas",
+        )
+        .option("--all-queues", "the jobs of every queue")
+        .option("--search <TEXT>", "only jobs with this in their command line or their id")
+        .option("--label <NAME=VALUE>", "only jobs with this label; may be repeated", collect, [] as string[])
         .option("--limit <N>", "at most this many jobs", "50")
         .option("--json", "one JSON document"),
     load: () => import("../commands/list.ts"),
   }),
+  ...JOB_COMMANDS,
   ...WAL_COMMANDS,
   entry({
     path: "doctor",

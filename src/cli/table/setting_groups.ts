@@ -8,6 +8,24 @@ export const CLIENT_SETTINGS = ["server", "credential", "caFile", "requestTimeou
 /** For commands that run for weeks. */
 export const LOG_FILE_SETTINGS = ["logFile", "logFileMaxBytes", "logFileCount"] as const;
 
+/** For a command that is run here and recorded. */
+export const EXEC_SETTINGS = [
+  ...CLIENT_SETTINGS,
+  "queue",
+  "workerName",
+  "walDir",
+  "archiveDir",
+  "flushInterval",
+  "sync",
+  "retryInitialInterval",
+  "retryMaxInterval",
+  "retryMultiplier",
+  "retryAttempts",
+  "archiveOnComplete",
+  "compressionLevel",
+  ...LOG_FILE_SETTINGS,
+] as const;
+
 export const WORKER_SETTINGS = [
   ...CLIENT_SETTINGS,
   "queue",

@@ -2,9 +2,12 @@
  * The real outside world: this process's streams, environment and signals.
  */
 import { onCrash, onSignal, standardInput, standardOutput } from "../../platform/own_process.ts";
+import { PASSED_SIGNALS } from "../../platform/processes.ts";
 import { systemHost } from "../../platform/system_host.ts";
 import type { Context, SignalName, Signals } from "../context.ts";
 import { Output } from "./output.ts";
+
+const TAKEN: readonly SignalName[] = ["SIGINT", "SIGTERM"];
 
 export interface SystemContext {
   readonly context: Context;
@@ -36,15 +39,21 @@ export function createSystemContext(args: readonly string[]): SystemContext {
 
 function createSignals(): Signals {
   const handlers: ((name: SignalName) => void)[] = [];
-  for (const name of ["SIGINT", "SIGTERM"] as const) onSignal(name, () => handlers.at(-1)?.(name));
+  for (const name of TAKEN) onSignal(name, () => handlers.at(-1)?.(name));
+  const take: Signals["take"] = (handler) => {
+    handlers.push(handler);
+    return () => {
+      const at = handlers.lastIndexOf(handler);
+      if (at >= 0) handlers.splice(at, 1);
+    };
+  };
   return {
-    take(handler) {
-      handlers.push(handler);
-      return () => {
-        const at = handlers.lastIndexOf(handler);
-        if (at >= 0) handlers.splice(at, 1);
-      };
-    },
+    take,
     takeHangup: (handler) => onSignal("SIGHUP", handler),
+    takeAll(handler) {
+      const others = PASSED_SIGNALS.filter((name) => !TAKEN.some((taken) => taken === name));
+      const releases = [take(handler), ...others.map((name) => onSignal(name, () => handler(name)))];
+      return () => releases.forEach((release) => release());
+    },
   };
 }

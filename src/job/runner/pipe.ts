@@ -10,7 +10,7 @@
  * their own, the worker's has been fitted to it (`job_user.ts`).
  */
 import { messageOf } from "../../platform/error_text.ts";
-import type { ChildProcess, Processes } from "../../platform/processes.ts";
+import type { ChildProcess, GroupSignal, Processes } from "../../platform/processes.ts";
 import { NotFound, PermissionDenied } from "../../platform/system_errors.ts";
 import type { JobUser } from "../job_user.ts";
 
@@ -26,7 +26,7 @@ export interface ProcessSpec {
 
 export interface RunningProcess extends ChildProcess {
   /** Sends a signal to every process of the group. That none is left is no error. */
-  signalGroup(signal: "SIGTERM" | "SIGKILL"): void;
+  signalGroup(signal: GroupSignal): void;
 }
 
 /** Shells' exit codes for a command that could not be started. */
@@ -118,7 +118,7 @@ export async function spawnProcess(processes: Processes, spec: ProcessSpec): Pro
  * process while it does; a caller stops signalling soon after the leader's end, so that a number that
  * became free is not met again.
  */
-export function signalGroup(processes: Processes, pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+export function signalGroup(processes: Processes, pid: number, signal: GroupSignal): void {
   try {
     processes.signalGroup(pid, signal);
   } catch (error) {

@@ -1,5 +1,6 @@
 /**
- * Which sequences of a job are missing from a log: what a repair could not save. Pure.
+ * Which sequences of a job are missing: from a log, what a repair could not save; from a stream, what a
+ * server did not send. Pure.
  *
  *     events 1, 2, 5..9 (an output batch), 12      missing: 3..4, 10..11
  *
