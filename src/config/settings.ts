@@ -280,6 +280,9 @@ type Missing<N extends SettingName> = N extends
   | "maxConnections"
   | "trustedProxies"
   | "metricsTokenFile"
+  | "retainJobs"
+  | "retainQueues"
+  | "retainBytes"
   | "jobUser"
   | "workDir" ? undefined
   : never;

@@ -42,8 +42,10 @@ import {
   ServerStartError,
 } from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
+import { KEEP_ALL, type RetentionPolicy } from "./retention/policy.ts";
+import { Pruner } from "./retention/pruner.ts";
 import type { Store } from "./store/contract.ts";
-import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
+import { type OpenOptions, openSqliteStore } from "./store/sqlite/open_store.ts";
 import { LocalSignals } from "./signals.ts";
 import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
@@ -111,6 +113,10 @@ export interface ServerOptions {
   /** A token that is good for /metrics alone; asked for at each request. */
   metricsToken?(): Promise<string>;
   limits?: ConnectionLimits;
+  /** Without it nothing is ever deleted unasked. */
+  retention?: RetentionPolicy;
+  /** Called while a database of an earlier version is brought up to date, which may take its time. */
+  onUpgrade?: OpenOptions["onUpgrade"];
 }
 
 export interface RunningServer {
@@ -126,7 +132,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { logger = silentLogger } = options;
   const keys = await loadKeys(options, logger);
-  const store = openStore({ ...options, logger });
+  const store = await openStore({ ...options, logger });
   try {
     return await serve({ ...options, logger }, store, keys);
   } catch (error) {
@@ -169,9 +175,9 @@ function isWildcard(hostname: string): boolean {
   return hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]";
 }
 
-function openStore({ dataFile, host: { files, nextTurn }, logger }: Options): Store {
+async function openStore({ dataFile, host, logger, onUpgrade }: Options): Promise<Store> {
   try {
-    return new SqliteStore(dataFile, { files, nextTurn, logger });
+    return await openSqliteStore(dataFile, { host, logger, onUpgrade });
   } catch (cause) {
     throw new ServerStartError((cause as Error).message, { cause });
   }
@@ -194,7 +200,7 @@ async function serve(
   const calls = { store, clock, logger, observe, stopping: stopping.signal, drained: drained.signal };
   const routers = createRouters({ ...calls, ...parts, ...jobDefaults(options) }, auth);
   const metrics = metricsPageOf(options, auth, {
-    countJobs: () => store.jobs.countJobs(),
+    ...storeState(store),
     countWorkers: () => parts.watches.workerCount,
     countConnections: () => listener.connections,
   });
@@ -209,6 +215,7 @@ async function serve(
   });
   ownUrls.push(...listener.urls.map(normalizeUrl));
   const alarmEnded = alarm.run();
+  const pruner = startPruner(options, store, (jobId) => parts.signals.events.signal(jobId));
   logger.info("Server listening", {
     url: listener.url,
     data: options.dataFile,
@@ -223,16 +230,30 @@ async function serve(
     await drain(listener, clock, () => drained.abort(leaving));
     alarm.stop();
     await alarmEnded;
-    await parts.known.settled();
-    await store.close();
+    // A job that is just being deleted may be a large one: closing leaves the rest of it to the next start.
+    await Promise.all([pruner.stop(), parts.known.settled().then(() => store.close())]);
     logger.info("Server stopped");
   };
   let stopped: Promise<void> | undefined;
+  const { url, port, finished } = listener;
+  return { url, port, finished, stop: () => stopped ??= stop() };
+}
+
+function startPruner(
+  { retention = KEEP_ALL, host: { clock }, logger, observe }: Options,
+  store: Store,
+  wake: (jobId: string) => void,
+): Pruner {
+  const pruner = new Pruner({ store, policy: retention, clock, logger, wake, onPruned: observe?.pruned });
+  pruner.start();
+  return pruner;
+}
+
+function storeState({ jobs, upkeep }: Store): Pick<ServerState, "countJobs" | "queues" | "space"> {
   return {
-    url: listener.url,
-    port: listener.port,
-    finished: listener.finished,
-    stop: () => stopped ??= stop(),
+    countJobs: () => jobs.countJobs(),
+    queues: () => jobs.queues(),
+    space: () => upkeep.space(),
   };
 }
 

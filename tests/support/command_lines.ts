@@ -20,7 +20,10 @@ export function commandLines(page: string): string[] {
 /** Words that are the command's own: `wal ls` of `airunner wal ls --pending`. A command has two at most. */
 function pathOf(words: readonly string[]): string[] {
   const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
-  return words.slice(0, Math.min(end < 0 ? words.length : end, ["wal", "config"].includes(words[0]) ? 2 : 1));
+  return words.slice(
+    0,
+    Math.min(end < 0 ? words.length : end, ["wal", "config", "server"].includes(words[0]) ? 2 : 1),
+  );
 }
 
 /** Asks the command's own help about its name and its options. What stands after `--` is a job's. */

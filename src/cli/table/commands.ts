@@ -6,7 +6,8 @@ import { type CommandEntry, entry } from "./command_entry.ts";
 import { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
 import { CONFIG_COMMANDS } from "./config_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
-import { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
+import { CONNECTION_SETTINGS, RETENTION_SETTINGS } from "../../config/server_settings.ts";
+import { SERVER_COMMANDS } from "./server_commands.ts";
 import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
 
 /** Groups of commands, by their first word. */
@@ -45,6 +46,7 @@ export const COMMANDS: readonly CommandEntry[] = [
       "authorizedKeys",
       "publicUrl",
       "allowUnauthenticated",
+      ...RETENTION_SETTINGS,
       ...CONNECTION_SETTINGS,
       ...LOG_FILE_SETTINGS,
     ],
@@ -61,6 +63,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: (command) => command,
     load: () => import("../commands/server.ts"),
   }),
+  ...SERVER_COMMANDS,
   entry({
     path: "submit",
     summary: "put a job into a queue and print its id",
