@@ -36,10 +36,15 @@ const RUNTIME_PACKAGE = {
  * - net: any server, and the listening addresses of `airunner server`;
  * - run: jobs are other programs;
  * - env: settings (AIRUNNER_…), and the environment that jobs inherit;
- * - sys: host name for the execution record, room on a file system, and whose a file is;
+ * - sys: host name for the execution record, room on a file system, and whose a file is; the rest of it for
+ *   import's reason;
  * - ffi: flock(2), which the runtime offers only in its blocking form; /proc, to name the owner of a lock and
  *   to find what a killed worker's job left running; the service manager's datagram socket; closing the
- *   process to others, accounts, and the rights of a thread, to run jobs as another user.
+ *   process to others, accounts, and the rights of a thread, to run jobs as another user;
+ * - import: nothing is ever imported. But the runtime lets SQLite open a database by an address, which can
+ *   say that nothing is to be made beside it, and read two databases at once, only in a program that may do
+ *   everything. Without that, another program's database is not told from ours, and there is no backup.
+ *   Whoever may call the C library and run programs may do everything already.
  */
 const PERMISSIONS = [
   "--allow-read",
@@ -47,8 +52,9 @@ const PERMISSIONS = [
   "--allow-net",
   "--allow-run",
   "--allow-env",
-  "--allow-sys=hostname,statfs,uid,gid",
+  "--allow-sys",
   "--allow-ffi",
+  "--allow-import",
 ];
 
 /** The packages that the bundle leaves outside, as named in deno.json. */

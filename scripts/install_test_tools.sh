@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the programs that the tests work against, where they are missing and this may be done: the stock zstd, rsync,
-# Prometheus with promtool, strace to inject faults, and what makes small disks. Elsewhere it says what is missing, and
+# Prometheus with promtool, sqlite3, strace to inject faults, and what makes small disks. Elsewhere it says what is missing, and
 # the tests that need it fail and say so too.
 set -eu
 
@@ -9,6 +9,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need zstd zstd
 need strace strace
 need rsync rsync
+need sqlite3 sqlite3
 need prometheus prometheus
 need promtool prometheus
 need mkfs.ext4 e2fsprogs

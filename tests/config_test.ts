@@ -59,6 +59,9 @@ const VALUES: Record<keyof typeof SETTINGS, [file: string, variable: string, fla
   streamTimeout: ["1m", "2m", "3m"],
   metricsOpen: ["true", "false", "true"],
   metricsTokenFile: ["/tmp/file", "/tmp/variable", "/tmp/flag"],
+  retainJobs: ["1d", "2d", "3d"],
+  retainQueues: ["a=1d", "a=never,b c=12h", "nightly=7d"],
+  retainBytes: ["1GB", "2GB", "3GB"],
   data: ["/tmp/file", "/tmp/variable", "/tmp/flag"],
 };
 

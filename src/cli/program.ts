@@ -45,10 +45,9 @@ export function createProgram(context: Context, logSink: (line: string) => void)
   const printed: Printed = { stdout: "", stderr: "" };
   let exitCode = 0;
   const root = createRoot(context, printed);
-  const groups = new Map<string, Command>();
   for (const entry of COMMANDS) {
     const words = entry.path.split(" ");
-    const parent = words.length === 1 ? root : groupOf(root, groups, words[0]);
+    const parent = words.length === 1 ? root : groupOf(root, words[0]);
     const command = prepare(parent, new Command(words.at(-1)), entry.summary);
     entry.define(command);
     addSettingOptions(command, entry.settings.filter((name) => !isCommon(name)), "Settings:");
@@ -117,10 +116,12 @@ function createRoot(context: Context, printed: Printed): Command {
   return root;
 }
 
-function groupOf(root: Command, groups: Map<string, Command>, word: string): Command {
-  let group = groups.get(word);
-  if (!group) groups.set(word, group = prepare(root, new Command(word), GROUPS[word]));
-  return group;
+/**
+ * A command can be a group as well: `airunner server` runs one, and `airunner server backup` copies its data.
+ */
+function groupOf(root: Command, word: string): Command {
+  const known = root.commands.find((command) => command.name() === word) as Command | undefined;
+  return known ?? prepare(root, new Command(word), GROUPS[word]);
 }
 
 /** Inherits the root's output and error handling, which `addCommand` alone would not do. */
@@ -166,6 +167,26 @@ function unknownHelp(at: Command, word: string, words: readonly string[]): Usage
   );
 }
 
+/**
+ * Options that were typed before the last word of a command that is in a group, such as `airunner server
+ * --data=FILE backup …`, count for it as if they came after. @throws {UsageError} for one that it does not
+ * have, because leaving it out unsaid would do something else than was asked for
+ */
+function takeOptionsBefore(command: Command): void {
+  const { parent } = command;
+  if (!parent) return;
+  for (const option of parent.options) {
+    const name = option.attributeName();
+    if (parent.getOptionValueSource(name) !== "cli") continue;
+    if (!command.options.some((own) => own.attributeName() === name)) {
+      throw new UsageError(`${option.long} is no option of airunner${pathOf(command)}`);
+    }
+    if (command.getOptionValueSource(name) !== "cli") {
+      command.setOptionValueWithSource(name, parent.getOptionValue(name), "cli");
+    }
+  }
+}
+
 function rootOf(command: Command): Command {
   return command.parent ? rootOf(command.parent as Command) : command;
 }
@@ -192,13 +213,15 @@ async function runEntry(
   logSink: (line: string) => void,
 ): Promise<number> {
   // Commander calls an action with the arguments, then the options, then the command.
-  const options = params.at(-2) as Record<string, unknown>;
+  const command = params.at(-1) as Command;
+  takeOptionsBefore(command);
+  const options = command.opts() as Record<string, unknown>;
   const names: SettingName[] = [...new Set<SettingName>([...COMMON_SETTINGS, ...entry.settings])];
   const loader = new SettingsLoader({
     context,
     names,
     typed: typedSettings(options, names),
-    configFlag: configFlagOf(params.at(-1) as Command),
+    configFlag: configFlagOf(command),
     readsFile: !entry.ignoresConfigFile,
     needsNoHome: entry.needsNoHome,
   });
@@ -207,7 +230,7 @@ async function runEntry(
   const log = openCommandLog(entry, settings, context.clock, logSink);
   const call: Call<unknown[], unknown, SettingName> = {
     context,
-    root: rootOf(params.at(-1) as Command),
+    root: rootOf(command),
     args: params.slice(0, -2),
     options,
     settings,

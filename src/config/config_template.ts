@@ -2,7 +2,7 @@
  * The commented file that `airunner config init` writes, and settings as YAML in general. Pure.
  */
 import { type Setting, type SettingName, SETTINGS } from "./settings.ts";
-import { CONNECTION_SETTINGS } from "./server_settings.ts";
+import { CONNECTION_SETTINGS, RETENTION_SETTINGS } from "./server_settings.ts";
 
 interface Section {
   readonly title: string;
@@ -34,6 +34,11 @@ export const SECTIONS: readonly Section[] = [
   {
     title: "airunner server",
     names: ["listen", "data", "tlsCert", "tlsKey", "authorizedKeys", "publicUrl", "allowUnauthenticated"],
+  },
+  {
+    title:
+      "airunner server: how long jobs are kept that have ended. Nothing is deleted unless one of these says so",
+    names: RETENTION_SETTINGS,
   },
   {
     title: "airunner server: connections, and who may read its metrics",

@@ -3,7 +3,17 @@
  */
 import { DAY_MS } from "../platform/time_units.ts";
 import { setting } from "./setting.ts";
-import { addressRanges, boolean, duration, httpUrl, integer, listenAddress, path } from "./value_type.ts";
+import {
+  addressRanges,
+  boolean,
+  duration,
+  httpUrl,
+  integer,
+  listenAddress,
+  path,
+  queueAges,
+  size,
+} from "./value_type.ts";
 
 export const SERVER_SETTINGS = {
   listen: setting(
@@ -118,11 +128,38 @@ export const SERVER_SETTINGS = {
     "file that holds the token with which /metrics may be read, and nothing else",
     { defaultText: "none", example: "~/.airunner/metrics.token" },
   ),
+  retainJobs: setting(
+    "RetainJobs",
+    "--retain-jobs",
+    duration(60_000, 36_500 * DAY_MS),
+    undefined,
+    "time for which a job is kept after its end; then it is deleted with its events",
+    { defaultText: "for ever", example: "30d" },
+  ),
+  retainQueues: setting(
+    "RetainQueues",
+    "--retain-queues",
+    queueAges,
+    undefined,
+    "the same for single queues, which comes first; never: for ever, whatever the size",
+    { defaultText: "none", example: "nightly=7d,release=never" },
+  ),
+  retainBytes: setting(
+    "RetainBytes",
+    "--retain-bytes",
+    size(1_000_000),
+    undefined,
+    "size of the database beyond which the jobs that ended first are deleted",
+    { defaultText: "no limit", example: "50GB" },
+  ),
   data: setting("Data", "--data", path, undefined, "the server's database file", {
     defaultText: "DATA-DIR/server.db",
     example: "~/.airunner/server.db",
   }),
 } as const;
+
+/** How long jobs are kept that have ended. */
+export const RETENTION_SETTINGS = ["retainJobs", "retainQueues", "retainBytes"] as const;
 
 /** Who may connect to the server, for how long, and who may read its metrics. */
 export const CONNECTION_SETTINGS = [

@@ -298,6 +298,9 @@ type Missing<N extends SettingName> = N extends
   | "maxConnections"
   | "trustedProxies"
   | "metricsTokenFile"
+  | "retainJobs"
+  | "retainQueues"
+  | "retainBytes"
   | "jobUser"
   | "workDir" ? undefined
   : never;

@@ -218,6 +218,34 @@ export const addressRanges: ValueType<readonly AddressRange[]> = {
   format: (ranges) => ranges.map(({ text }) => text).join(","),
 };
 
+export interface QueueAge {
+  queue: string;
+  /** Infinity: for ever. */
+  ageMs: number;
+}
+
+/** Queues, each with an age or `never`, separated by commas. */
+export const queueAges: ValueType<readonly QueueAge[]> = {
+  placeholder: "QUEUE=AGE,…",
+  expected: "queues with ages separated by commas, such as nightly=7d,release=never",
+  parse(value) {
+    const ages = value.split(",").map(queueAge);
+    if (!ages.every((age) => age !== undefined)) return undefined;
+    return new Set(ages.map(({ queue }) => queue)).size === ages.length ? ages : undefined;
+  },
+  format: (ages) =>
+    ages.map(({ queue, ageMs }) => `${queue}=${ageMs === Infinity ? "never" : formatDurationMs(ageMs)}`)
+      .join(),
+};
+
+function queueAge(word: string): QueueAge | undefined {
+  const end = word.lastIndexOf("=");
+  const queue = text.parse(word.slice(0, Math.max(0, end)).trim());
+  const age = word.slice(end + 1).trim();
+  const ageMs = age === "never" ? Infinity : parseDurationMs(age);
+  return queue === undefined || !ageMs ? undefined : { queue, ageMs };
+}
+
 function within(value: number | undefined, min: number, max: number): number | undefined {
   return value !== undefined && value >= min && value <= max ? value : undefined;
 }

@@ -13,6 +13,7 @@ import {
   parseDurationMs,
   parseSizeBytes,
   path,
+  queueAges,
   text,
 } from "./value_type.ts";
 
@@ -56,6 +57,21 @@ Deno.test("what is formatted parses to the same duration or size", () => {
     assert.equal(parseDurationMs(formatDurationMs(value)), value);
     assert.equal(parseSizeBytes(formatSizeBytes(value)), value);
   }));
+});
+
+Deno.test("queues have an age each, or are kept for ever, and none is named twice", () => {
+  const parse = (text: string) => queueAges.parse(text)?.map(({ queue, ageMs }) => [queue, ageMs]);
+  assert.deepEqual(parse("nightly=7d, release = never"), [["nightly", 7 * 86_400_000], [
+    "release",
+    Infinity,
+  ]]);
+  assert.deepEqual(parse("a=b=1h"), [["a=b", 3_600_000]]);
+  for (const text of ["", "nightly", "=7d", "nightly=", "nightly=0", "nightly=soon", "a=1d,a=2d", "a=1d,"]) {
+    assert.equal(parse(text), undefined, text);
+  }
+  for (const text of ["nightly=7d", "a b=12h,release=never"]) {
+    assert.equal(queueAges.format(queueAges.parse(text)!), text);
+  }
 });
 
 Deno.test("values outside a type's limits are refused", () => {

@@ -66,6 +66,16 @@ export class MetricRegistry<const M extends Metric> {
     else gauge.set(labels ?? {}, value);
   }
 
+  /** Sets a gauge for exactly these labels: those that it had before and that are not among them are gone. */
+  setAll<N extends NameOf<M, "gauge">>(
+    name: N,
+    samples: readonly { labels: LabelsOf<M, N>[0]; value: number }[],
+  ): void {
+    const gauge = this.#gauges.get(name)!;
+    gauge.reset();
+    for (const { labels, value } of samples) gauge.set(labels ?? {}, value);
+  }
+
   /** Sets a counter whose total somebody else keeps. */
   setTotal<N extends NameOf<M, "counter">>(name: N, total: number): void {
     const counter = this.#counters.get(name)!;

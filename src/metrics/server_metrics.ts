@@ -6,6 +6,8 @@ import { readProcess } from "./process_metrics.ts";
 import { MetricRegistry } from "./registry.ts";
 import { SharedRun } from "./shared_run.ts";
 import type { Clock } from "../platform/clock.ts";
+import { limitQueues, type QueueTotals } from "./queue_totals.ts";
+import type { StoreSpace } from "../server/store/contract.ts";
 import type { ServerObserver, ServerState } from "../server/server_observer.ts";
 import type { Processes } from "../platform/processes.ts";
 
@@ -23,11 +25,17 @@ export interface ServerMetricsHost {
   readonly processes: Processes;
 }
 
+interface DatabaseFacts {
+  queues: readonly QueueTotals[];
+  space: StoreSpace;
+}
+
 export class ServerMetrics {
   readonly observe: ServerObserver;
   readonly #registry: MetricRegistry<ServerMetric>;
   readonly #host: ServerMetricsHost;
   #jobs: SharedRun<ReadonlyMap<string, number>> | undefined;
+  #database: SharedRun<DatabaseFacts> | undefined;
   #streams = 0;
 
   private constructor(registry: MetricRegistry<ServerMetric>, version: string, host: ServerMetricsHost) {
@@ -52,6 +60,10 @@ export class ServerMetrics {
       connectionRefused: (reason) =>
         registry.count("airunner_server_connections_refused_total", 1, { reason }),
       connectionClosed: (reason) => registry.count("airunner_server_connections_closed_total", 1, { reason }),
+      pruned(reason, bytes) {
+        registry.count("airunner_server_jobs_pruned_total", 1, { reason });
+        registry.count("airunner_server_pruned_event_bytes_total", bytes);
+      },
     };
   }
 
@@ -71,10 +83,32 @@ export class ServerMetrics {
     for (const name of ["scheduled", "running", "completed", "failed", "cancelled"] satisfies JobState[]) {
       registry.set("airunner_server_jobs", jobs?.get(name), { state: name });
     }
+    await this.#renderDatabase(state);
     registry.set("airunner_server_streams", this.#streams);
     registry.set("airunner_server_workers", state.countWorkers());
     registry.set("airunner_server_connections", state.countConnections());
     readProcess(registry, this.#host.processes);
     return await registry.render();
+  }
+
+  async #renderDatabase(state: ServerState): Promise<void> {
+    const registry = this.#registry;
+    this.#database ??= new SharedRun({
+      run: async () => ({ queues: limitQueues(await state.queues()), space: await state.space() }),
+      clock: this.#host.clock,
+      onError: () => {}, // As above.
+    });
+    const facts = await this.#database.refresh(JOBS_WAIT_MS);
+    const queues = facts?.queues ?? [];
+    registry.setAll(
+      "airunner_server_queue_jobs",
+      queues.map(({ queue, jobs }) => ({ labels: { queue }, value: jobs })),
+    );
+    registry.setAll(
+      "airunner_server_queue_event_bytes",
+      queues.map(({ queue, eventBytes }) => ({ labels: { queue }, value: eventBytes })),
+    );
+    registry.set("airunner_server_database_used_bytes", facts?.space.usedBytes);
+    registry.set("airunner_server_database_free_bytes", facts?.space.freeBytes);
   }
 }

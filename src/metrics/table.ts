@@ -297,6 +297,41 @@ export const SERVER_METRICS = [
     labels: { method: METHODS, code: CODES },
   },
   {
+    name: "airunner_server_queue_jobs",
+    type: "gauge",
+    help:
+      "Jobs in the database, by queue: the fifty queues with the largest events, all others as one without a name.",
+    labels: { queue: "any" },
+  },
+  {
+    name: "airunner_server_queue_event_bytes",
+    type: "gauge",
+    help: "Bytes of the events in the database, by queue as in airunner_server_queue_jobs.",
+    labels: { queue: "any" },
+  },
+  {
+    name: "airunner_server_database_used_bytes",
+    type: "gauge",
+    help: "Size of the database without its free pages.",
+  },
+  {
+    name: "airunner_server_database_free_bytes",
+    type: "gauge",
+    help:
+      "Free pages of the database: room for what comes, and given back to the file system a little at a time.",
+  },
+  {
+    name: "airunner_server_jobs_pruned_total",
+    type: "counter",
+    help: "Jobs deleted because of their age, or because the database was too large.",
+    labels: { reason: ["age", "bytes"] },
+  },
+  {
+    name: "airunner_server_pruned_event_bytes_total",
+    type: "counter",
+    help: "Bytes of the events of these jobs.",
+  },
+  {
     name: "airunner_server_streams",
     type: "gauge",
     help: "Readers that follow a job's events at the moment.",

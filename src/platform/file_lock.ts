@@ -244,7 +244,7 @@ export function readMountTable(): string | undefined {
 
 /**
  * Through the C library: the runtime lets nobody read below /proc but programs that may do everything, which
- * ours may not.
+ * those of our tests and tools that run from source need not be.
  */
 function readBelowProc(path: string): string | undefined {
   const libc = useLibrary();

@@ -28,11 +28,12 @@ export interface Publication {
   /** File names, tried in turn. */
   names: Iterable<string>;
   /**
-   * The whole content, written with `writeAll`; what it returns in the end is synced. Called at most once.
+   * The whole content, written with `writeAll` or, by a library that wants a name, to `hiddenPath`; what is
+   * there in the end is synced. Called at most once.
    */
-  write(file: LockedFile): Promise<void>;
+  write(file: LockedFile, hiddenPath: string): Promise<void>;
   /** Throws when the file, synced by now, is not what was to be written. */
-  check?(file: LockedFile): Promise<void>;
+  check?(file: LockedFile, hiddenPath: string): Promise<void>;
   /** Without it, a name that is taken is passed over. */
   look?(path: string): Promise<Occupant>;
   /** Told when the hidden name could not be removed after the file had its own; a later run takes it away. */
@@ -97,9 +98,9 @@ interface Hidden {
 async function writeHidden(publication: Publication, path: string): Promise<Hidden> {
   const file = await publication.files.create(path);
   try {
-    await publication.write(file);
+    await publication.write(file, path);
     await file.sync();
-    await publication.check?.(file);
+    await publication.check?.(file, path);
     return { path, file };
   } catch (error) {
     await discard(publication, { path, file });

@@ -5,10 +5,15 @@
 import type { Logger } from "./logging/logger.ts";
 import { sendNotification } from "./notify_socket.ts";
 
-export type ServiceState = "ready" | "stopping";
+/** `starting`: it takes another minute. */
+export type ServiceState = "starting" | "ready" | "stopping";
 
 /** sd_notify(3). */
-const MESSAGES = { ready: "READY=1", stopping: "STOPPING=1" } as const satisfies Record<ServiceState, string>;
+const MESSAGES = {
+  starting: "EXTEND_TIMEOUT_USEC=60000000",
+  ready: "READY=1",
+  stopping: "STOPPING=1",
+} as const satisfies Record<ServiceState, string>;
 
 export function tellServiceManager(
   state: ServiceState,

@@ -16,7 +16,7 @@ import type { EventFilter, EventPage, EventStore, JobStore } from "./store/contr
 import type { Topic, Watch } from "./signals.ts";
 
 export interface FollowOptions {
-  jobs: Pick<JobStore, "executions" | "latestExecution">;
+  jobs: Pick<JobStore, "executionId" | "executions" | "latestExecution">;
   events: Pick<EventStore, "lastArrival" | "history" | "arrivals">;
   /** News of jobs' events and executions. */
   news: Topic;
@@ -78,6 +78,8 @@ async function* followExecution(
   let sequence = 0n;
   do {
     page = await events.history(executionId, filter, sequence, boundary);
+    // Asked after the page: while the job is there, none of its events is gone.
+    if (await jobs.executionId(jobId, execution) !== executionId) return;
     sequence = page.cursor;
     yield* page.payloads;
   } while (!page.isLast && !signal.aborted);
@@ -89,6 +91,7 @@ async function* followExecution(
     // Asked before the page, which then has all that had arrived when the later execution began.
     const latest = await jobs.latestExecution(jobId);
     page = await events.arrivals(executionId, filter, arrival);
+    if (await jobs.executionId(jobId, execution) !== executionId) return;
     arrival = page.cursor;
     yield* page.payloads;
     if (!page.isLast) continue;

@@ -130,6 +130,28 @@ Deno.test("a job that does not exist cannot be followed", async () => {
   await assert.rejects(take(follow(test, "no such job", new AbortController().signal), 1), RangeError);
 });
 
+Deno.test("a reader of a job that is being deleted gets an end that says so, and no gap before it", async () => {
+  await using test = new TestStore();
+  const jobId = await test.enqueue();
+  const claim = await test.claim();
+  await test.publish(claim, ...Array.from({ length: 20_000 }, (_, index) => index + 1));
+  await test.jobs.complete(jobId, 1, { success: true, bytes: new Uint8Array() }, 0);
+  const reader = follow(test, jobId, new AbortController().signal);
+  const seen = await take(reader, 10);
+  const deleting = test.jobs.delete(jobId);
+  // The first thousands are gone, and those behind them still there: what the reader asks for next has a
+  // hole.
+  const oldest = test.store.database.prepare("SELECT min(sequence) AS first, count(*) AS left FROM events");
+  while (Number(oldest.get()!.first) < 1_000) await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(Number(oldest.get()!.left) > 0);
+  await assert.rejects(async () => {
+    for await (const payload of reader) seen.push(...sequencesOf([payload]));
+  }, NoSuchJobError);
+  assert.deepEqual(seen, seen.map((_, index) => index + 1));
+  assert.ok(seen.length < 1_000);
+  await deleting;
+});
+
 Deno.test("no reader misses or repeats an event, however reading and publishing interleave", async () => {
   // The order of arrival, cut into publishes, with readers that join and pause at any point of it.
   const anyRun = fc.record({

@@ -38,8 +38,10 @@ import {
   ServerStartError,
 } from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
+import { KEEP_ALL, type RetentionPolicy } from "./retention/policy.ts";
+import { Pruner } from "./retention/pruner.ts";
 import type { Store } from "./store/contract.ts";
-import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
+import { type OpenOptions, openSqliteStore } from "./store/sqlite/open_store.ts";
 import { LocalSignals } from "./signals.ts";
 import { followCertificate, loadCertificate, loadKeys } from "./server_files.ts";
 import { callObserver, type ServerObserver, type ServerState } from "./server_observer.ts";
@@ -110,6 +112,10 @@ export interface ServerOptions {
   limits?: ConnectionLimits;
   /** Speak TLS, with the certificate in these files as they are at any time. */
   tls?: CertificatePaths;
+  /** Without it nothing is ever deleted unasked. */
+  retention?: RetentionPolicy;
+  /** Called while a database of an earlier version is brought up to date, which may take its time. */
+  onUpgrade?: OpenOptions["onUpgrade"];
 }
 
 export interface RunningServer {
@@ -127,7 +133,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { logger = silentLogger } = options;
   const loaded = { keys: await loadKeys(options, logger), certificate: await loadCertificate(options) };
-  const store = openStore({ ...options, logger });
+  const store = await openStore({ ...options, logger });
   try {
     return await serve({ ...options, logger }, store, loaded);
   } catch (error) {
@@ -136,9 +142,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-function openStore({ dataFile, host: { files, nextTurn }, logger }: Options): Store {
+async function openStore({ dataFile, host, logger, onUpgrade }: Options): Promise<Store> {
   try {
-    return new SqliteStore(dataFile, { files, nextTurn, logger });
+    return await openSqliteStore(dataFile, { host, logger, onUpgrade });
   } catch (cause) {
     throw new ServerStartError((cause as Error).message, { cause });
   }
@@ -163,7 +169,7 @@ async function serve(options: Options, store: Store, { keys, certificate }: Load
   const calls = { store, clock, logger, observe, stopping: stopping.signal, drained: drained.signal };
   const routers = createRouters({ ...calls, ...parts, ...jobDefaults(options) }, auth);
   const metrics = metricsPageOf(options, auth, {
-    countJobs: () => store.jobs.countJobs(),
+    ...storeState(store),
     countWorkers: () => parts.watches.workerCount,
     countConnections: () => listener.connections,
   });
@@ -180,6 +186,7 @@ async function serve(options: Options, store: Store, { keys, certificate }: Load
   const followed = certificate && await followCertificate(options, certificate, listener, logger);
   ownUrls.push(...listener.urls.map(normalizeUrl));
   const alarmEnded = alarm.run();
+  const pruner = startPruner(options, store, (jobId) => parts.signals.events.signal(jobId));
   logger.info("Server listening", {
     url: listener.url,
     data: options.dataFile,
@@ -196,17 +203,36 @@ async function serve(options: Options, store: Store, { keys, certificate }: Load
     followed?.stop();
     alarm.stop();
     await alarmEnded;
-    await parts.known.settled();
-    await store.close();
+    // A job that is just being deleted may be a large one: closing leaves the rest of it to the next start.
+    await Promise.all([pruner.stop(), parts.known.settled().then(() => store.close())]);
     logger.info("Server stopped");
   };
   let stopped: Promise<void> | undefined;
+  const { url, port, finished } = listener;
   return {
-    url: listener.url,
-    port: listener.port,
-    finished: listener.finished,
+    url,
+    port,
+    finished,
     reloadCertificate: () => followed?.reload() ?? Promise.resolve(),
     stop: () => stopped ??= stop(),
+  };
+}
+
+function startPruner(
+  { retention = KEEP_ALL, host: { clock }, logger, observe }: Options,
+  store: Store,
+  wake: (jobId: string) => void,
+): Pruner {
+  const pruner = new Pruner({ store, policy: retention, clock, logger, wake, onPruned: observe?.pruned });
+  pruner.start();
+  return pruner;
+}
+
+function storeState({ jobs, upkeep }: Store): Pick<ServerState, "countJobs" | "queues" | "space"> {
+  return {
+    countJobs: () => jobs.countJobs(),
+    queues: () => jobs.queues(),
+    space: () => upkeep.space(),
   };
 }
 

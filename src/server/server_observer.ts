@@ -4,6 +4,8 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Expiry } from "../platform/door/deadlines.ts";
 import type { Refusal } from "../platform/door/door.ts";
+import type { PruneReason } from "./retention/policy.ts";
+import type { StoredQueue, StoreSpace } from "./store/contract.ts";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 
 /** Called synchronously; none of these may throw. */
@@ -25,6 +27,8 @@ export interface ServerObserver {
   connectionRefused?(reason: Refusal): void;
   /** A client was too slow, or one that asked for nothing had to make room. */
   connectionClosed?(reason: Expiry | "room"): void;
+  /** A job was deleted because it was too old, or the database too large; `bytes`: of its events. */
+  pruned?(reason: PruneReason, bytes: number): void;
 }
 
 /** What the server knows better than anybody who counts along. */
@@ -35,6 +39,8 @@ export interface ServerState {
   countWorkers(): number;
   /** How many connections are open. */
   countConnections(): number;
+  queues(): Promise<StoredQueue[]>;
+  space(): Promise<StoreSpace>;
 }
 
 /**

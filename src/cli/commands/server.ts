@@ -16,10 +16,14 @@ import { tlsFiles } from "../settings/server_tls.ts";
 import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
+import { retentionPolicy } from "../settings/retention_policy.ts";
 import { createDirectory } from "./create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
-import type { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
+import type { CONNECTION_SETTINGS, RETENTION_SETTINGS } from "../../config/server_settings.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";
+
+/** Well below the minute that each sign of life asks for. */
+const UPGRADE_SIGN_EVERY_MS = 10_000;
 
 type Server = Call<
   [],
@@ -32,6 +36,7 @@ type Server = Call<
   | "authorizedKeys"
   | "publicUrl"
   | "allowUnauthenticated"
+  | (typeof RETENTION_SETTINGS)[number]
   | (typeof CONNECTION_SETTINGS)[number]
 >;
 
@@ -57,6 +62,8 @@ export async function run({ context, options, settings, logger }: Server): Promi
     metricsToken: await tokenReader(settings.metricsTokenFile, logger),
     limits: connectionLimits(settings),
     tls,
+    retention: retentionPolicy(settings),
+    onUpgrade: upgradeTeller(context, logger),
   });
   // Without TLS there is nothing to read again, and a hangup ends the program as it does any other.
   const releaseHangup = tls && context.signals.takeHangup(() => void server.reloadCertificate());
@@ -99,6 +106,20 @@ function connectionLimits(settings: Server["settings"]): ConnectionLimits {
       bodyMs: settings.bodyTimeout,
       streamMs: settings.streamTimeout,
     },
+  };
+}
+
+/**
+ * A large database takes minutes, in which whoever started the server must not take it for one that hangs.
+ */
+function upgradeTeller({ clock, env }: Server["context"], logger: Logger): () => Promise<void> {
+  let nextMs = -Infinity;
+  return () => {
+    if (clock.elapsedMs() >= nextMs) {
+      tellServiceManager("starting", { env }, logger);
+      nextMs = clock.elapsedMs() + UPGRADE_SIGN_EVERY_MS;
+    }
+    return Promise.resolve();
   };
 }
 

@@ -9,7 +9,8 @@ import { CONFIG_COMMANDS } from "./config_commands.ts";
 import { JOB_COMMANDS } from "./job_commands.ts";
 import { KEYS_COMMANDS } from "./keys_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
-import { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
+import { CONNECTION_SETTINGS, RETENTION_SETTINGS } from "../../config/server_settings.ts";
+import { SERVER_COMMANDS } from "./server_commands.ts";
 import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
 
 /** Groups of commands, by their first word. */
@@ -51,6 +52,7 @@ export const COMMANDS: readonly CommandEntry[] = [
       "authorizedKeys",
       "publicUrl",
       "allowUnauthenticated",
+      ...RETENTION_SETTINGS,
       ...CONNECTION_SETTINGS,
       ...LOG_FILE_SETTINGS,
     ],
@@ -77,6 +79,7 @@ export const COMMANDS: readonly CommandEntry[] = [
       command.option("--dev-tls", "speak TLS with a certificate made for this host, in DATA-DIR/tls"),
     load: () => import("../commands/server.ts"),
   }),
+  ...SERVER_COMMANDS,
   entry({
     path: "submit",
     summary: "put a job into a queue and print its id",

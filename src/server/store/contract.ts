@@ -9,16 +9,19 @@
  */
 import type { EventStore } from "./contract/events.ts";
 import type { JobStore } from "./contract/jobs.ts";
+import type { UpkeepStore } from "./contract/upkeep.ts";
 import type { WorkerStore } from "./contract/workers.ts";
 
 export type * from "./contract/events.ts";
 export type * from "./contract/jobs.ts";
+export type * from "./contract/upkeep.ts";
 export type * from "./contract/workers.ts";
 
 export interface Store {
   readonly jobs: JobStore;
   readonly events: EventStore;
   readonly workers: WorkerStore;
+  readonly upkeep: UpkeepStore;
   /** Lets go of the database. No other call may be under way. */
   close(): Promise<void>;
 }

@@ -3,26 +3,28 @@
  *
  * A write that returned is on stable storage (journal in WAL mode, synchronous=FULL: the journal is
  * synced before COMMIT returns), so a caller may acknowledge it. A write that threw left nothing
- * behind. The file is locked by this process for as long as it is open: wake-ups between readers and
- * writers live in this process's memory, and a second server on the same file would not hear them.
+ * behind. Whoever opens it holds its lock (`database_lock.ts`), so this process is the only one that writes,
+ * and the only one that empties the journal; others may read.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { StoreError } from "../store_error.ts";
-import { originOf, prepareFile } from "./database_file.ts";
-import { type Migration, MIGRATIONS, TABLES } from "./schema.ts";
+import { NEW_FILE_PRAGMAS, type Origin, originOf, prepareFile } from "./database_file.ts";
+import { bringUpToDate, newerSchema } from "./migrate.ts";
+import { MIGRATIONS, TABLES } from "./schema.ts";
+import { converted, isSqliteError } from "./sqlite_errors.ts";
 
 /**
- * How long opening waits for another process to let go of the file, as when one server takes over from
- * another.
+ * How long opening waits for a server of an earlier version, which kept everybody else away from the file,
+ * and for readers that read its journal after a crash.
  */
 const BUSY_TIMEOUT_MS = 5_000;
 
-// Measured with 2 KB events: a checkpoint every 32 MiB takes three times the events of SQLite's default,
-// 4 MiB, because the index pages are written back less often. Pages of 16 KiB hold seven such events where
-// two of 8 KiB hold six, and take 1.4 times as many a second; a commit of one small event takes 0.09 ms
-// longer. A file keeps the pages that it was made with.
-const PAGE_BYTES = 16 * 1024;
-const CHECKPOINT_BYTES = 32 * 1024 * 1024;
+// The journal's size at which it is emptied. Whoever stores events in that moment waits for it: with 8 MiB 14
+// ms at most, with 32 MiB 45 ms, at no fewer events a second (2 KB events, fifty a transaction, a quiet
+// machine).
+const CHECKPOINT_BYTES = 8 * 1024 * 1024;
+/** What a journal that had to grow is cut to when it was emptied: it grows while somebody reads for long. */
+const JOURNAL_BYTES_KEPT = 64 * 1024 * 1024;
 
 export class Database {
   readonly path: string;
@@ -32,10 +34,10 @@ export class Database {
   /** @throws StoreError when the file cannot be used, with the next step in its message. */
   constructor(path: string, options: { busyTimeoutMs?: number } = {}) {
     this.path = path;
-    prepare(path);
+    const isNew = prepare(path) === "new";
     this.#db = this.#convert("open", () => new DatabaseSync(path));
     try {
-      this.#convert("open", () => this.#configure(options.busyTimeoutMs ?? BUSY_TIMEOUT_MS));
+      this.#convert("open", () => this.#configure(isNew, options.busyTimeoutMs ?? BUSY_TIMEOUT_MS));
       this.#migrate();
     } catch (error) {
       this.#db.close();
@@ -111,71 +113,38 @@ export class Database {
     }
   }
 
-  #configure(busyTimeoutMs: number): void {
+  #configure(isNew: boolean, busyTimeoutMs: number): void {
+    // Not for every file: SQLite writes even to one that has this layout already, and that we may refuse.
+    const layout = isNew ? NEW_FILE_PRAGMAS : "";
     this.#db.exec(`
       PRAGMA busy_timeout = ${busyTimeoutMs};
-      PRAGMA page_size = ${PAGE_BYTES};
-      PRAGMA locking_mode = EXCLUSIVE;
+      ${layout};
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
       PRAGMA foreign_keys = ON;
-      BEGIN EXCLUSIVE; COMMIT;
+      PRAGMA journal_size_limit = ${JOURNAL_BYTES_KEPT};
     `);
     const { page_size: pageBytes } = this.#db.prepare("PRAGMA page_size").get()!;
     this.#db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_BYTES / Number(pageBytes)}`);
   }
 
+  /** An older file was brought up to date before it is opened here (`upkeep/upgrade.ts`). */
   #migrate(): void {
     const version = this.read(() => Number(this.#db.prepare("PRAGMA user_version").get()!.user_version));
-    if (version > MIGRATIONS.length) {
-      throw new StoreError(
-        `Cannot use ${this.path}: its schema has version ${version}, and this program knows versions up to ` +
-          `${MIGRATIONS.length}. The file was not changed. Run the newer airunner that made it, or name another file.`,
-        this.path,
-      );
+    if (version > MIGRATIONS.length) throw newerSchema(this.path, version);
+    if (version === 0) return this.#convert("make", () => bringUpToDate(this.#db, this.path));
+    if (version < MIGRATIONS.length) {
+      throw new StoreError(`Cannot use ${this.path}: its schema has the old version ${version}`, this.path);
     }
-    for (let next = version; next < MIGRATIONS.length; next++) {
-      this.#bringUpTo(next + 1, MIGRATIONS[next]!);
-    }
-  }
-
-  /**
-   * Foreign keys are looked at only when the whole step is done: a table that is replaced is gone for a
-   * moment, and its rows must not take those with them that refer to them. (SQLite ignores this pragma within
-   * a transaction.)
-   */
-  #bringUpTo(version: number, { sql, fill, replaced = [] }: Migration): void {
-    this.#convert("bring up to date", () => this.#db.exec("PRAGMA foreign_keys = OFF"));
-    this.write(() => {
-      this.#db.exec(sql);
-      fill?.(this.#db);
-      for (const table of replaced) {
-        const broken = this.#db.prepare(`PRAGMA foreign_key_check(${table})`).get();
-        if (broken !== undefined) {
-          throw new StoreError(
-            `Cannot bring ${this.path} up to date: rows of ${table} refer to rows that are not there. ` +
-              `The file was not changed. It is damaged; restore it from a copy.`,
-            this.path,
-          );
-        }
-      }
-      this.#db.exec(`PRAGMA user_version = ${version}`);
-    });
-    this.#convert("bring up to date", () => this.#db.exec("PRAGMA foreign_keys = ON"));
   }
 
   #convert<T>(action: string, work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      if (!isSqliteError(error)) throw error;
-      throw new StoreError(`Cannot ${action} ${this.path}: ${explain(error)}`, this.path, { cause: error });
-    }
+    return converted(action, this.path, work);
   }
 }
 
 /** @throws StoreError before anything was changed when the file is another program's, or cannot be used. */
-function prepare(path: string): void {
+function prepare(path: string): Origin {
   try {
     const origin = originOf(path, TABLES);
     if (origin === "foreign") {
@@ -185,6 +154,7 @@ function prepare(path: string): void {
       );
     }
     prepareFile(path, origin);
+    return origin;
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError(
@@ -194,27 +164,4 @@ function prepare(path: string): void {
       { cause },
     );
   }
-}
-
-function isSqliteError(error: unknown): error is Error {
-  return error instanceof Error && (error as { code?: unknown }).code === "ERR_SQLITE_ERROR";
-}
-
-// Deno's node:sqlite carries no result code, so SQLite's own fixed texts (sqlite3ErrStr) tell the cases
-// apart.
-const ADVICE: readonly (readonly [text: string, advice: string])[] = [
-  ["database is locked", "another process holds it. Stop the other server first, or name another file"],
-  ["attempt to write a readonly database", "it is read-only. Correct its permissions"],
-  ["disk I/O error", "the disk reported an error. Nothing was acknowledged; look at the kernel log"],
-  ["database disk image is malformed", "it is damaged. It was not changed; restore it from a copy"],
-  [
-    "database or disk is full",
-    "the disk is full. Nothing was acknowledged; make room and clients will try again",
-  ],
-  ["file is not a database", "it is not a database of this program. It was not changed; name another file"],
-];
-
-function explain(error: Error): string {
-  const known = ADVICE.find(([text]) => error.message.includes(text));
-  return known ? `${known[1]} (SQLite: ${error.message})` : error.message;
 }

@@ -59,15 +59,44 @@ Deno.test(
 );
 
 Deno.test(
-  "a second server on the same file is refused",
+  "a database that a server of an earlier version keeps to itself is refused",
   inDirectory((path) => {
-    const first = new Database(path);
+    new Database(path).close();
+    const first = new DatabaseSync(path);
+    first.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
     assert.throws(
       () => new Database(path, { busyTimeoutMs: 0 }),
       /another process holds it\. Stop the other server/,
     );
     first.close();
     new Database(path).close();
+  }),
+);
+
+Deno.test(
+  "another process can read a database that is open, and cannot make its journal go away",
+  inDirectory((path) => {
+    const database = new Database(path);
+    const insert = database.prepare("INSERT INTO settings VALUES (?, x'01')");
+    database.write(() => insert.run("a"));
+    const reader = new DatabaseSync(path, { readOnly: true });
+    const count = () => reader.prepare("SELECT count(*) AS n FROM settings").get()!.n;
+    assert.equal(count(), 1);
+    database.write(() => insert.run("b"));
+    assert.equal(count(), 2);
+    reader.close();
+    assert.ok(Deno.statSync(`${path}-wal`).size > 0);
+    database.write(() => insert.run("c"));
+    database.close();
+  }),
+);
+
+Deno.test(
+  "a new database gives free pages back one by one",
+  inDirectory((path) => {
+    const database = new Database(path);
+    assert.equal(database.prepare("PRAGMA auto_vacuum").get()!.auto_vacuum, 2);
+    database.close();
   }),
 );
 

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { JobState } from "../../../events/gen/job/v1/job_pb.ts";
-import { systemNextTurn } from "../../../platform/system_clock.ts";
-import { systemFiles } from "../../../platform/system_files.ts";
-import type { StoredExecution } from "../contract.ts";
+import { silentLogger } from "../../../platform/logging/logger.ts";
+import { systemHost } from "../../../platform/system_host.ts";
+import type { Store, StoredExecution } from "../contract.ts";
 import { StoreError } from "../store_error.ts";
-import { SqliteStore } from "./sqlite_store.ts";
+import { openSqliteStore } from "./open_store.ts";
 
 const FIXTURE = new URL("../../../../tests/testdata/server_v1.db", import.meta.url);
 /** Of a time that no clock of a test shows. */
@@ -23,8 +23,10 @@ async function withFixture(test: (path: string) => void | Promise<void>): Promis
   }
 }
 
-async function withStore(path: string, test: (store: SqliteStore) => Promise<void>): Promise<void> {
-  const store = new SqliteStore(path, { files: systemFiles, nextTurn: systemNextTurn });
+const open = (path: string) => openSqliteStore(path, { host: systemHost, logger: silentLogger });
+
+async function withStore(path: string, test: (store: Store) => Promise<void>): Promise<void> {
+  const store = await open(path);
   try {
     await test(store);
   } finally {
@@ -33,7 +35,7 @@ async function withStore(path: string, test: (store: SqliteStore) => Promise<voi
 }
 
 /** Every job of the file by its command line's last word, oldest first. */
-async function jobsOf({ jobs }: SqliteStore) {
+async function jobsOf({ jobs }: Store) {
   const found = await jobs.search({
     queue: "",
     states: [],
@@ -173,12 +175,12 @@ Deno.test("a database that was brought up to date is whole, and is not brought u
 });
 
 Deno.test("a database that cannot be brought up to date is left as it was", async () => {
-  await withFixture((path) => {
+  await withFixture(async (path) => {
     const damaged = new DatabaseSync(path);
     damaged.exec("PRAGMA foreign_keys = OFF; UPDATE executions SET job = 99 WHERE id = 4");
     damaged.close();
     const before = Deno.readFileSync(path);
-    assert.throws(() => new SqliteStore(path, { files: systemFiles, nextTurn: systemNextTurn }), (error) => {
+    await assert.rejects(open(path), (error) => {
       assert.ok(error instanceof StoreError);
       assert.match(
         error.message,

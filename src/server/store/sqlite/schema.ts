@@ -68,6 +68,7 @@ const VERSION_2 = `
   CREATE INDEX jobs_by_creation ON jobs (created_at_ms);
   CREATE INDEX jobs_by_state ON jobs (state, created_at_ms);
   CREATE INDEX jobs_by_queue ON jobs (queue, state, created_at_ms);
+  CREATE INDEX jobs_by_end ON jobs (queue, updated_at_ms) WHERE state >= 3;
 
   -- A table with another CHECK is another table; events refer to it by its name.
   CREATE TABLE new_executions (

@@ -4,7 +4,7 @@
 import type { NextTurn } from "../../../platform/clock.ts";
 import type { Files } from "../../../platform/files.ts";
 import { type Logger, silentLogger } from "../../../platform/logging/logger.ts";
-import type { EventStore, JobStore, Store, WorkerStore } from "../contract.ts";
+import type { EventStore, JobStore, Store, UpkeepStore, WorkerStore } from "../contract.ts";
 import { Database } from "./database.ts";
 import { createEventStore } from "./event_store.ts";
 import { Journal } from "./journal.ts";
@@ -12,6 +12,7 @@ import { createJobStore } from "./job_store.ts";
 import { Sweeper } from "./jobs/deletion.ts";
 import { Sql } from "./sql.ts";
 import { Turns } from "./turns.ts";
+import { createUpkeepStore } from "./upkeep_store.ts";
 import { createWorkerStore } from "./worker_store.ts";
 
 export interface SqliteStoreOptions {
@@ -25,10 +26,14 @@ export class SqliteStore implements Store {
   readonly jobs: JobStore;
   readonly events: EventStore;
   readonly workers: WorkerStore;
+  readonly upkeep: UpkeepStore;
   readonly #journal: Journal;
   readonly #sweeper: Sweeper;
 
-  /** @throws StoreError when the file cannot be used, with the next step in its message. */
+  /**
+   * To be made by whoever holds the lock of the file (`open_store.ts`). @throws StoreError when it cannot be
+   * used, with the next step in its message
+   */
   constructor(path: string, { files, nextTurn, logger = silentLogger }: SqliteStoreOptions) {
     this.database = new Database(path);
     const sql = new Sql(this.database);
@@ -38,6 +43,7 @@ export class SqliteStore implements Store {
     this.jobs = createJobStore(sql, turns, this.#sweeper);
     this.events = createEventStore(sql, turns, this.#journal);
     this.workers = createWorkerStore(sql);
+    this.upkeep = createUpkeepStore(sql);
     // What a crash left of jobs that were being deleted.
     this.#sweeper.sweep().catch((error: Error) =>
       logger.error("Cannot delete what is left of deleted jobs; the next start tries again", {

@@ -4,8 +4,10 @@
 import type { BatchOutcome, EventBatch } from "../../contract.ts";
 import type { Journal } from "../journal.ts";
 import type { Sql } from "../sql.ts";
+import { nextArrival } from "./arrival_ids.ts";
 
-const INSERT = `INSERT INTO events (execution, sequence, timestamp_ms, type, payload) VALUES (?, ?, ?, ?, ?)
+const INSERT =
+  `INSERT INTO events (id, execution, sequence, timestamp_ms, type, payload) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT (execution, sequence) DO NOTHING`;
 
 export async function append(
@@ -27,10 +29,12 @@ function appendBatch(sql: Sql, { executionId, events }: EventBatch, nowMs: numbe
     return { ...outcome, isUnknown: true };
   }
   let bytes = 0;
+  let id = nextArrival(sql);
   for (const { sequence, timestampMs, type, payload } of events) {
-    const { changes } = sql.run(INSERT, executionId, sequence, timestampMs ?? null, type, payload);
+    const { changes } = sql.run(INSERT, id, executionId, sequence, timestampMs ?? null, type, payload);
     if (Number(changes) === 1) {
       outcome.stored++;
+      id++;
       bytes += payload.length;
       continue;
     }

@@ -6,13 +6,14 @@
  * waiting. A crash in between leaves executions without a job, which the next opening deletes.
  */
 import { JobState } from "../../../../events/gen/job/v1/job_pb.ts";
+import { keepArrival } from "../events/arrival_ids.ts";
 import type { Sql } from "../sql.ts";
 import type { Turns } from "../turns.ts";
 import { findJob } from "./rows.ts";
 
 /** What one transaction deletes: some milliseconds of work. */
-const PIECE_EVENTS = 256;
-const PIECE_BYTES = 2 * 1024 * 1024;
+const PIECE_EVENTS = 128;
+const PIECE_BYTES = 1024 * 1024;
 
 /** Takes the job away from everybody who looks; what is left of it is for the sweeper. */
 export function detach(sql: Sql, jobId: string): "done" | "unknown" | "not_ended" {
@@ -66,7 +67,8 @@ export class Sweeper {
       sql.row<{ id: number }>("SELECT id FROM executions WHERE job IS NULL LIMIT 1")
     );
     if (owner === undefined) return false;
-    sql.write(() => {
+    // Nobody waits for this to be durable: what a power cut brings back, the next opening deletes.
+    sql.writeUnsynced(() => {
       const events = sql.rows<{ id: bigint | number; bytes: number }>(
         `SELECT id, length(payload) AS bytes FROM events INDEXED BY events_by_arrival
          WHERE execution = ? ORDER BY id LIMIT ${PIECE_EVENTS}`,
@@ -78,6 +80,7 @@ export class Sweeper {
       }
       let bytes = 0;
       const last = events.find((event) => (bytes += event.bytes) >= PIECE_BYTES) ?? events.at(-1)!;
+      keepArrival(sql, last.id);
       sql.run(
         "DELETE FROM events INDEXED BY events_by_arrival WHERE execution = ? AND id <= ?",
         owner.id,
