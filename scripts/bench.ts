@@ -6,6 +6,8 @@ import { benchArchive } from "./bench_archive.ts";
 import { benchLs } from "./bench_ls.ts";
 import { benchIdle } from "./bench_idle.ts";
 import { benchMemory } from "./bench_memory.ts";
+import { benchLatency } from "./bench_latency.ts";
+import { benchOutput, benchResident } from "./bench_output.ts";
 import { benchServer } from "./bench_server.ts";
 import { benchWal } from "./bench_wal.ts";
 import { formatRows, type Row } from "./bench_table.ts";
@@ -14,6 +16,9 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   wal: benchWal,
   archive: benchArchive,
   server: benchServer,
+  latency: benchLatency,
+  output: benchOutput,
+  resident: benchResident,
   memory: benchMemory,
   idle: benchIdle,
   ls: benchLs,
