@@ -6,7 +6,7 @@
  *       => items [stdout "ab", stderr "c"], in the order in which they were read
  *
  * It holds at most one batch. What it holds is not yet durable (A0 of the durability contract), so
- * `dueAtMs` says when it has to be flushed at the latest.
+ * `heldSinceMs` says since when; `flush_pace.ts` goes by that.
  */
 import { createEvent, type JobEvent, type StreamType } from "../events/event.ts";
 import type { ExecutionConfig } from "../events/gen/job/v1/job_pb.ts";
@@ -134,9 +134,9 @@ export class Batcher {
     return this.#items.length === 0 ? undefined : this.#cut();
   }
 
-  /** When the current batch has to be flushed, on the monotonic clock; undefined while it is empty. */
-  get dueAtMs(): number | undefined {
-    return this.#items.length === 0 ? undefined : this.#firstElapsedMs + this.#limits.flushAfterMs;
+  /** When the first byte of the current batch was read, on the monotonic clock; undefined while it is empty. */
+  get heldSinceMs(): number | undefined {
+    return this.#items.length === 0 ? undefined : this.#firstElapsedMs;
   }
 
   /**

@@ -71,7 +71,7 @@ export class EventWriter {
 
   /**
    * Takes batches in this order, and resolves when there is room for more of them: which may be before
-   * they are durable. `settled()` tells when that is.
+   * they are durable. `settled()` tells when that is. Rejects when the log takes no more.
    */
   async writeBatches(batches: readonly OutputBatch[]): Promise<void> {
     // All are taken before anything is awaited, so that batches of another caller stay behind them.
@@ -83,7 +83,7 @@ export class EventWriter {
         end_seq: event.sequence + BigInt(count) - 1n,
       });
       const stored = this.#enqueue(event, batch.firstTimestampMs, count);
-      const waiting = stored.then(() => {
+      const waiting = stored.finally(() => {
         this.#batchesWaiting = this.#batchesWaiting.filter((other) => other !== waiting);
       });
       // Met again by whoever waits for room or asks `settled`.
@@ -91,6 +91,17 @@ export class EventWriter {
       this.#batchesWaiting.push(waiting);
     }
     while (this.#batchesWaiting.length > BATCHES_WAITING_MAX) await this.#batchesWaiting[0];
+    if (this.broken.aborted) throw this.broken.reason;
+  }
+
+  /** Whether output batches are on their way to the disk. */
+  get isWriting(): boolean {
+    return this.#batchesWaiting.length > 0;
+  }
+
+  /** Resolves when the output batches that are on their way now are durable, or never will be. */
+  async written(): Promise<void> {
+    await Promise.allSettled(this.#batchesWaiting);
   }
 
   /** Resolves when everything that was written is durable; rejects when it never will be. */

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { decodeEvent, type JobEvent, outputOf, type StreamType } from "../../src/events/event.ts";
+import { decodeEvent, type JobEvent, outputOf, StreamType } from "../../src/events/event.ts";
 import { JobParamsSchema, JobSchema } from "../../src/events/gen/job/v1/job_pb.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "../../src/job/batcher.ts";
 import { EventWriter } from "../../src/job/event_writer.ts";
@@ -43,6 +43,13 @@ export class MemoryLog {
     for (;;) {
       const found = this.events.find((event) => event.eventData.case === kind);
       if (found !== undefined) return found;
+      await new Promise<void>((resolve) => this.#watchers.push(resolve));
+    }
+  }
+
+  /** Resolves when standard output matches. */
+  async hasOutput(pattern: RegExp): Promise<void> {
+    while (!pattern.test(text(this.output(StreamType.STDOUT)))) {
       await new Promise<void>((resolve) => this.#watchers.push(resolve));
     }
   }
