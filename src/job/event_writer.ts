@@ -5,12 +5,12 @@
  * Events are appended one at a time. That keeps their order through a failed and repeated append, and
  * costs little, because a batch of output is large against the sync that makes it durable.
  */
-import { createEvent, encodeEvent, type JobEvent } from "../events/event.ts";
+import { createEvent, encodeEvent } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { LogWriteError } from "../wal/errors.ts";
-import type { Log } from "../wal/log.ts";
-import { batchEvent, type OutputBatch } from "./batcher.ts";
+import type { Log, NewEvent } from "../wal/log.ts";
+import { batchPayload, type OutputBatch } from "./batcher.ts";
 
 /** What the writer needs of a log. */
 export type EventLog = Pick<Log, "append" | "path" | "lastSequence" | "counts">;
@@ -40,12 +40,6 @@ export class WritingGivenUpError extends Error {
   override name = "WritingGivenUpError";
 }
 
-interface SequencedEvent {
-  sequence: bigint;
-  timestampMs: number;
-  payload: Uint8Array;
-}
-
 export class EventWriter {
   readonly #options: EventWriterOptions;
   readonly #broken = new AbortController();
@@ -65,8 +59,10 @@ export class EventWriter {
 
   /** Resolves when the event is durable. Its place among the events is taken by the time the call returns. */
   async write(data: EventData): Promise<void> {
-    const nowMs = this.#options.clock.nowMs();
-    await this.#enqueue(createEvent(this.#nextSequence, nowMs, data), nowMs, 1);
+    const timestampMs = this.#options.clock.nowMs();
+    const sequence = this.#nextSequence;
+    const payload = encodeEvent(createEvent(sequence, timestampMs, data));
+    await this.#enqueue({ sequence, timestampMs, payload }, 1);
   }
 
   /**
@@ -76,13 +72,14 @@ export class EventWriter {
   async writeBatches(batches: readonly OutputBatch[]): Promise<void> {
     // All are taken before anything is awaited, so that batches of another caller stay behind them.
     for (const batch of batches) {
-      const event = batchEvent(batch, this.#nextSequence, this.#options.playbackIntervalMs);
+      const sequence = this.#nextSequence;
+      const payload = batchPayload(batch, sequence, this.#options.playbackIntervalMs);
       const count = batch.items.length;
       this.#options.logger.debug("Flushing output batch", {
-        start_seq: event.sequence,
-        end_seq: event.sequence + BigInt(count) - 1n,
+        start_seq: sequence,
+        end_seq: sequence + BigInt(count) - 1n,
       });
-      const stored = this.#enqueue(event, batch.firstTimestampMs, count);
+      const stored = this.#enqueue({ sequence, timestampMs: batch.firstTimestampMs, payload }, count);
       const waiting = stored.finally(() => {
         this.#batchesWaiting = this.#batchesWaiting.filter((other) => other !== waiting);
       });
@@ -110,16 +107,15 @@ export class EventWriter {
     if (this.broken.aborted) throw this.broken.reason;
   }
 
-  #enqueue(event: JobEvent, timestampMs: number, sequencesUsed: number): Promise<void> {
-    const sequenced = { sequence: event.sequence, timestampMs, payload: encodeEvent(event) };
-    // Not before it could be encoded, or a sequence would be missing.
+  /** Takes an event that is encoded, or sure to be: its sequences would be missing if it failed later. */
+  #enqueue(event: NewEvent, sequencesUsed: number): Promise<void> {
     this.#nextSequence += BigInt(sequencesUsed);
-    const stored = this.#tail.then(() => this.#store(sequenced));
+    const stored = this.#tail.then(() => this.#store(event));
     this.#tail = stored.catch((error) => this.#broken.abort(error));
     return stored;
   }
 
-  async #store(event: SequencedEvent): Promise<void> {
+  async #store(event: NewEvent): Promise<void> {
     if (this.broken.aborted) throw this.broken.reason;
     const { log, clock, logger, giveUp, onStored } = this.#options;
     for (let waitMs = RETRY_FIRST_MS, waitedMs = 0, remindAtMs = 0;;) {

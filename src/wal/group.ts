@@ -6,9 +6,9 @@
 import {
   checkRecord,
   encodeRecordInto,
+  type NewRecord,
   RECORD_OVERHEAD_BYTES,
   recordBytes,
-  type RecordFields,
   Status,
 } from "./format.ts";
 
@@ -39,7 +39,7 @@ export class Group {
   #end = ROOM_BYTES;
 
   /** @throws {RangeError} when the record does not fit the format */
-  add(record: RecordFields): Promise<void> {
+  add(record: NewRecord): Promise<void> {
     checkRecord(record);
     const needed = this.#end + recordBytes(record.payload.length);
     if (needed > this.#bytes.length) this.#grow(needed);

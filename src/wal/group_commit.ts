@@ -13,7 +13,7 @@ import { type Clock } from "../platform/clock.ts";
 import { isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
 import { type Logger } from "../platform/logging/logger.ts";
 import { LogSealedError, LogWriteError, reason } from "./errors.ts";
-import { RECORD_OVERHEAD_BYTES, type RecordFields } from "./format.ts";
+import { type NewRecord, RECORD_OVERHEAD_BYTES } from "./format.ts";
 import { Group, type GroupEntry } from "./group.ts";
 
 /**
@@ -106,7 +106,7 @@ export class GroupCommit {
   }
 
   /** Resolves when the record is durable, or in interval mode written. The payload is copied at once. */
-  append(record: RecordFields): Promise<void> {
+  append(record: NewRecord): Promise<void> {
     const refusal = this.#sealed ?? this.#refuseWhenClosed();
     if (refusal !== undefined) return Promise.reject(refusal);
     const promise = this.#gathering.add(record);

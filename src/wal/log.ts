@@ -17,7 +17,7 @@ import { Backlog } from "./backlog.ts";
 import { type CompletionMark, completionRecord } from "./completion.ts";
 import { LogWriteError } from "./errors.ts";
 import { encodeFailure, type Execution, type Failure } from "./execution.ts";
-import { RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
+import { type PayloadWriter, RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
 import type { GroupEntry } from "./group.ts";
 import { GroupCommit, type LogObserver, type OpenLog, type SyncMode } from "./group_commit.ts";
 import type { RecordKind } from "./ledger.ts";
@@ -25,7 +25,7 @@ import { createLogFile, openLogFile, type ReadyFile } from "./log_file.ts";
 import { type PendingEvent, type PendingLimit, PendingReader } from "./pending_reader.ts";
 import { type IsWanted, selectEvents } from "./selection.ts";
 
-export type { LogObserver, OpenLog, PendingEvent, PendingLimit, SyncMode };
+export type { LogObserver, OpenLog, PayloadWriter, PendingEvent, PendingLimit, SyncMode };
 export * from "./errors.ts";
 
 export interface LogOptions {
@@ -58,7 +58,8 @@ export interface LogCounts {
 export interface NewEvent {
   sequence: bigint;
   timestampMs: number;
-  payload: Uint8Array;
+  /** Copied, or written, before `append` returns. */
+  payload: Uint8Array | PayloadWriter;
 }
 
 export class Log {

@@ -11,6 +11,8 @@ import { EventWriter } from "../../src/job/event_writer.ts";
 import { executeJob } from "../../src/job/execute_job.ts";
 import type { ExecuteOptions, ExecuteSettings } from "../../src/job/execute_options.ts";
 import { systemClock } from "../../src/platform/system_clock.ts";
+import type { NewEvent } from "../../src/wal/log.ts";
+import { payloadBytes } from "./payload_bytes.ts";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 
@@ -28,11 +30,11 @@ export class MemoryLog {
   #watchers: (() => void)[] = [];
 
   // deno-lint-ignore require-await -- as asynchronous as the real one
-  async append({ sequence, payload }: { sequence: bigint; payload: Uint8Array }): Promise<void> {
+  async append({ sequence, payload }: NewEvent): Promise<void> {
     const failure = this.failures.shift();
     if (failure !== undefined) throw failure;
     if (sequence <= this.lastSequence) throw new RangeError(`Sequence ${sequence} does not rise`);
-    const event = decodeEvent(payload)!;
+    const event = decodeEvent(payloadBytes(payload))!;
     assert.equal(event.sequence, sequence);
     this.events.push(event);
     this.lastSequence = sequence;
