@@ -166,6 +166,18 @@ export function isChecksumRight(bytes: Uint8Array, at: number, length: number): 
   return checksum.matches(bytes, checksumAt);
 }
 
+/** The payload of the record of this length at `at`, which aliases `bytes`. */
+export function payloadOf(bytes: Uint8Array, at: number, length: number): Uint8Array {
+  return bytes.subarray(at + PAYLOAD_OFFSET, at + length - CHECKSUM_BYTES);
+}
+
+/** Whether the `length` bytes at `at` are a whole record of this sequence, with the right checksum. */
+export function isRecordOf(bytes: Uint8Array, at: number, length: number, sequence: bigint): boolean {
+  if (readLength(bytes, at) !== length || !isChecksumRight(bytes, at, length)) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return view.getBigInt64(at + SEQUENCE_OFFSET, true) === sequence;
+}
+
 /**
  * The fields of a record whose length and checksum were found right. `view` lies over the same memory as
  * `bytes`; the payload aliases it. `offset` is where the record lies in its file.
@@ -183,7 +195,7 @@ export function decodeRecord(
     sequence: view.getBigInt64(at + SEQUENCE_OFFSET, true),
     status: bytes[at + STATUS_OFFSET],
     timestampMs: view.getBigInt64(at + TIMESTAMP_OFFSET, true),
-    payload: bytes.subarray(at + PAYLOAD_OFFSET, at + length - CHECKSUM_BYTES),
+    payload: payloadOf(bytes, at, length),
   };
 }
 

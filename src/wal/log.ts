@@ -117,7 +117,8 @@ export class Log {
       durable: () => this.#durable(),
       turnedAway: () => this.#queuedSequence = this.#lastSequence,
     });
-    this.#reader = new PendingReader(path, file, this.#backlog, () => this.#commit.durableBytes);
+    const durableBytes = () => this.#commit.durableBytes;
+    this.#reader = new PendingReader(path, file, this.#backlog, this.#commit.memory, durableBytes);
   }
 
   /**
@@ -243,8 +244,9 @@ export class Log {
   }
 
   /**
-   * The oldest pending events in file order, read from the disk: as many as `limit` allows, and at least one
-   * if any is pending. They stay pending, and are given out again, until they are acknowledged or failed.
+   * The oldest pending events in file order: as many as `limit` allows or a few less, and at least one if any
+   * is pending. They stay pending, and are given out again, until they are acknowledged or failed; their
+   * payloads are there no longer than that.
    * @throws {LogReadError} when they do not read back as they were written
    */
   pending(limit: PendingLimit): Promise<PendingEvent[]> {
@@ -287,6 +289,7 @@ export class Log {
         // The next acknowledgement would cover it only if it had not failed.
         if (this.#reopened.has(event.sequence)) await this.#commit.flush();
       }
+      this.#reader.settled();
       await Promise.all([this.#commit.flush(), this.#reader.findOldest(this.#durablePending)]);
     });
   }
@@ -316,6 +319,7 @@ export class Log {
       // Another writer may have recorded a sequence more than once: those records are taken to be as long as
       // this one.
       this.#pendingBytes = Math.max(0, this.#pendingBytes - pending * event.length);
+      this.#reader.settled();
       // What was stored after the event can be acknowledged only now.
       await Promise.all([this.#commit.flush(), this.#reader.findOldest(this.#durablePending)]);
     });
