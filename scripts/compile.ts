@@ -108,7 +108,7 @@ function tryCompile(runtime?: string): Promise<Result> {
   // The compiler overflows its default stack while it analyses the embedded packages.
   const env: Record<string, string> = { RUST_MIN_STACK: "16777216" };
   if (runtime !== undefined) env.DENORT_BIN = runtime;
-  return deno(["compile", "--no-check", ...PERMISSIONS, "--output=airunner", "airunner.js"], BUILD, env);
+  return deno(["compile", "--no-check", "--v8-flags=--initial-old-space-size=64", ...PERMISSIONS, "--output=airunner", "airunner.js"], BUILD, env);
 }
 
 /**

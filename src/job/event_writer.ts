@@ -2,8 +2,9 @@
  * Puts a job's events into its log: gives each its sequence, one after another, and stores it before
  * anything else happens to it. A full disk makes it wait, never drop.
  *
- * Events are appended one at a time. That keeps their order through a failed and repeated append, and
- * costs little, because a batch of output is large against the sync that makes it durable.
+ * What gathers while a write is under way is appended together and so shares the next one and its sync. The
+ * log takes appends that are outstanding in their order or turns them away together, so a failed write turns
+ * away the last ones of those appended, never one in between; these are appended again, in their order.
  */
 import { createEvent, encodeEvent } from "../events/event.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -28,8 +29,11 @@ export interface EventWriterOptions {
   onStored?(sequence: bigint, payloadBytes: number): void;
 }
 
-/** Output batches that may wait for the one that is being stored: enough to keep reading meanwhile. */
-const BATCHES_WAITING_MAX = 2;
+/**
+ * Output batches that may be on their way to the disk: those that are being written, and as many that gather
+ * meanwhile. Larger groups would not make a disk faster, and each batch is a quarter of a MiB of memory.
+ */
+const BATCHES_WAITING_MAX = 4;
 const RETRY_FIRST_MS = 250;
 const RETRY_LAST_MS = 5000;
 /** A full disk is worth a line each minute, not each try. */
@@ -40,11 +44,20 @@ export class WritingGivenUpError extends Error {
   override name = "WritingGivenUpError";
 }
 
+/** An event on its way, and who waits for it. */
+interface Queued {
+  readonly event: NewEvent;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 export class EventWriter {
   readonly #options: EventWriterOptions;
   readonly #broken = new AbortController();
   #nextSequence: bigint;
-  #tail: Promise<void> = Promise.resolve();
+  #queue: Queued[] = [];
+  /** Resolves when the queue is empty and nothing of it is being stored. */
+  #storing: Promise<void> | undefined;
   #batchesWaiting: Promise<void>[] = [];
 
   constructor(options: EventWriterOptions) {
@@ -103,40 +116,80 @@ export class EventWriter {
 
   /** Resolves when everything that was written is durable; rejects when it never will be. */
   async settled(): Promise<void> {
-    await this.#tail;
+    await this.#storing;
     if (this.broken.aborted) throw this.broken.reason;
   }
 
   /** Takes an event that is encoded, or sure to be: its sequences would be missing if it failed later. */
   #enqueue(event: NewEvent, sequencesUsed: number): Promise<void> {
     this.#nextSequence += BigInt(sequencesUsed);
-    const stored = this.#tail.then(() => this.#store(event));
-    this.#tail = stored.catch((error) => this.#broken.abort(error));
+    const stored = new Promise<void>((resolve, reject) => this.#queue.push({ event, resolve, reject }));
+    this.#storing ??= this.#run();
     return stored;
   }
 
-  async #store(event: NewEvent): Promise<void> {
-    if (this.broken.aborted) throw this.broken.reason;
-    const { log, clock, logger, giveUp, onStored } = this.#options;
-    for (let waitMs = RETRY_FIRST_MS, waitedMs = 0, remindAtMs = 0;;) {
+  /** Stores what is queued, group after group. Never rejects. */
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = this.#queue;
+      this.#queue = [];
       try {
-        await log.append(event);
-        if (waitedMs > 0) logger.info("Output is being stored again", { after_ms: Math.round(waitedMs) });
-        onStored?.(event.sequence, event.payload.length);
-        return;
+        await this.#store(group);
       } catch (error) {
-        // Only a write that was rolled back may be tried again; after a failed sync nothing may.
-        if (!(error instanceof LogWriteError)) throw error;
-        if (giveUp.aborted) throw givenUp(log.path, error);
-        if (waitedMs >= remindAtMs) {
-          logger.error(pausedMessage(error), { path: log.path });
-          remindAtMs = waitedMs + REMIND_AFTER_MS;
-        }
+        this.#broken.abort(error);
       }
+      // After an error nothing is stored any more, neither of the group nor of what came since.
+      if (!this.broken.aborted) continue;
+      for (const queued of [...group, ...this.#queue.splice(0)]) queued.reject(this.broken.reason);
+    }
+    // Nothing is awaited between finding the queue empty and this, so that nothing is left in it.
+    this.#storing = undefined;
+  }
+
+  /** Resolves when all of the group is durable. */
+  async #store(group: readonly Queued[]): Promise<void> {
+    if (this.broken.aborted) throw this.broken.reason;
+    const { clock, logger, giveUp, log: { path } } = this.#options;
+    let rest = group;
+    for (let waitMs = RETRY_FIRST_MS, waitedMs = 0, remindAtMs = 0;;) {
+      const { failed, error } = await this.#append(rest);
+      if (failed.length === 0) {
+        if (waitedMs > 0) logger.info("Output is being stored again", { after_ms: Math.round(waitedMs) });
+        return;
+      }
+      // Only a write that was rolled back may be tried again; after a failed sync nothing may.
+      if (!(error instanceof LogWriteError)) throw error;
+      if (giveUp.aborted) throw givenUp(path, error);
+      if (waitedMs >= remindAtMs) {
+        logger.error(pausedMessage(error), { path });
+        remindAtMs = waitedMs + REMIND_AFTER_MS;
+      }
+      rest = failed;
       await clock.sleep(waitMs, giveUp);
       waitedMs += waitMs;
       waitMs = Math.min(waitMs * 2, RETRY_LAST_MS);
     }
+  }
+
+  /** Appends these together, and answers those that are durable. The others are the last ones of them. */
+  async #append(group: readonly Queued[]): Promise<{ failed: Queued[]; error: unknown }> {
+    const { log, onStored } = this.#options;
+    const results = await Promise.allSettled(group.map(({ event }) => log.append(event)));
+    const failed: Queued[] = [];
+    let error: unknown;
+    for (const [index, result] of results.entries()) {
+      const queued = group[index];
+      if (result.status === "rejected") {
+        if (failed.push(queued) === 1) error = result.reason;
+        continue;
+      }
+      if (failed.length > 0) {
+        throw new Error(`${log.path} took event ${queued.event.sequence} out of its order`);
+      }
+      onStored?.(queued.event.sequence, queued.event.payload.length);
+      queued.resolve();
+    }
+    return { failed, error };
   }
 }
 
