@@ -20,7 +20,7 @@ const ONE_JOB_BYTES = 300e6;
 const EIGHT_JOBS_BYTES = 40e6;
 const GIB = 1024 ** 3;
 /** The machine's other work comes and goes: what is compared takes turns, and the middle ratio counts. */
-const ROUNDS = Number(Deno.env.get("R") ?? 3);
+const ROUNDS = 3;
 /** Enough for everything that is compiled once, as in a worker that has run for a while. */
 const WARM_UP_BYTES = 30e6;
 /** How long a worker is left alone before it counts as idle: longer than its longest timer that frees memory. */
