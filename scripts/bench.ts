@@ -2,6 +2,7 @@
  * Measures what docs/design.md claims, `scripts/deno task bench`, and prints one table. A figure that depends
  * on the machine's disk stands beside a bare loop on the same disk in the same run: the ratio is the claim.
  */
+import { benchAppends } from "./bench_appends.ts";
 import { benchArchive } from "./bench_archive.ts";
 import { benchLs } from "./bench_ls.ts";
 import { benchIdle } from "./bench_idle.ts";
@@ -16,6 +17,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   wal: benchWal,
   archive: benchArchive,
   server: benchServer,
+  appends: benchAppends,
   latency: benchLatency,
   output: benchOutput,
   resident: benchResident,
