@@ -1,6 +1,6 @@
 /**
- * Durable appends beside a bare loop in C on the same disk: one by one, many outstanding in one log, and one in
- * each of many logs. What is compared takes turns in short rounds, and the middle ratio counts.
+ * Durable appends beside a bare loop in C on the same disk: one by one, many outstanding in one log, and one
+ * in each of many logs. What is compared takes turns in short rounds, and the middle ratio counts.
  *
  *     scripts/deno task bench appends
  */
@@ -42,7 +42,10 @@ async function perSecond(appenders: Appender[], callersEach: number): Promise<nu
   return counts.reduce((sum, count) => sum + count, 0) * 1000 / (performance.now() - startMs);
 }
 
-/** Compiled where there is a compiler, else the runtime's own files, which pay for a thread's answer each time. */
+/**
+ * Compiled where there is a compiler, else the runtime's own files, which pay for a thread's answer each
+ * time.
+ */
 async function openBareLoop(directory: string): Promise<{ name: string; loop: BareLoop }> {
   const program = `${directory}/append_loop`;
   const source = new URL("bench_append_loop.c", import.meta.url).pathname;

@@ -1,6 +1,6 @@
 /**
- * How long output takes from a job's `print` to a reader of `submit --follow` on the same machine, and how long
- * a job that does nothing takes from `submit` to its exit code.
+ * How long output takes from a job's `print` to a reader of `submit --follow` on the same machine, and how
+ * long a job that does nothing takes from `submit` to its exit code.
  *
  *     scripts/deno task bench latency
  */

@@ -23,7 +23,9 @@ const GIB = 1024 ** 3;
 const ROUNDS = 3;
 /** Enough for everything that is compiled once, as in a worker that has run for a while. */
 const WARM_UP_BYTES = 30e6;
-/** How long a worker is left alone before it counts as idle: longer than its longest timer that frees memory. */
+/**
+ * How long a worker is left alone before it counts as idle: longer than its longest timer that frees memory.
+ */
 const IDLE_MS = 15_000;
 
 /** The command whose output is measured. */

@@ -53,8 +53,8 @@ const PERMISSIONS = [
 
 /**
  * The engine's heap is small, and it collects garbage whenever that has grown by half, buffers of output
- * included: 400 times a gigabyte of output, at 7 ms each. From a first limit of 64 MB on it does so a quarter as
- * often. The limit is no memory: what is not used is not taken, and an idle process is as small as before.
+ * included: 400 times a gigabyte of output, at 7 ms each. From a first limit of 64 MB on it does so a quarter
+ * as often. The limit is no memory: what is not used is not taken, and an idle process is as small as before.
  */
 const ENGINE_FLAGS = ["--initial-old-space-size=64"];
 

@@ -151,8 +151,8 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined):
 
 /**
  * Gives a large body's memory back at once: thousands of them a gigabyte would otherwise wait for the garbage
- * collector, which costs more than sending them. It was made for this request, which has an answer or an error
- * by now.
+ * collector, which costs more than sending them. It was made for this request, which has an answer or an
+ * error by now.
  */
 function releaseBody(body: Uint8Array<ArrayBuffer> | undefined): void {
   if (body !== undefined && body.byteLength >= RELEASED_BYTES_MIN) body.buffer.transfer(0);

@@ -136,8 +136,8 @@ function writeLength(bytes: Uint8Array, at: number, length: number): number {
 }
 
 /**
- * The memory of a request that is over, for the next one. It is moved, so that a request that were still being
- * written by mistake would fail and not take on other events.
+ * The memory of a request that is over, for the next one. It is moved, so that a request that were still
+ * being written by mistake would fail and not take on other events.
  */
 function memoryOf({ $unknown }: PublishJobEventsRequest): ArrayBuffer {
   const buffer = $unknown?.[0]?.data.buffer as ArrayBuffer | undefined;

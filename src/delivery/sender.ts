@@ -67,7 +67,9 @@ export class Sender {
    * acknowledgements.
    */
   readonly #stored = new Set<number>();
-  /** Proves that the server takes events when no other is pending. A copy: the log lets go of what is sent. */
+  /**
+   * Proves that the server takes events when no other is pending. A copy: the log lets go of what is sent.
+   */
   #lastAccepted: PendingEvent | undefined;
   /** The head, when it was proved to be bad and only its record could not be written. */
   #condemned: { offset: number; error: CallError } | undefined;

@@ -33,7 +33,9 @@ const VARINT = 0;
 const BYTES = 2;
 const tag = (field: number, type: number): number => field << 3 | type;
 
-/** The encoding of one batch: `length` bytes, which `writeInto` puts where they are wanted, as often as asked. */
+/**
+ * The encoding of one batch: `length` bytes, which `writeInto` puts where they are wanted, as often as asked.
+ */
 export class OutputBatchPayload {
   readonly #fields: OutputBatchFields;
   readonly #itemLengths: number[];

@@ -129,7 +129,9 @@ export class Batcher {
     return this.#items.length === 0 ? undefined : this.#cut();
   }
 
-  /** When the first byte of the current batch was read, on the monotonic clock; undefined while it is empty. */
+  /**
+   * When the first byte of the current batch was read, on the monotonic clock; undefined while it is empty.
+   */
   get heldSinceMs(): number | undefined {
     return this.#items.length === 0 ? undefined : this.#firstElapsedMs;
   }
@@ -180,8 +182,8 @@ export class Batcher {
 }
 
 /**
- * The event that carries a batch, as the log takes it. Its own sequence is its first item's, and it uses up one
- * sequence an item; the next event's sequence is `startSequence + items.length`.
+ * The event that carries a batch, as the log takes it. Its own sequence is its first item's, and it uses up
+ * one sequence an item; the next event's sequence is `startSequence + items.length`.
  */
 export function batchPayload(
   { firstTimestampMs, items }: OutputBatch,

@@ -38,7 +38,9 @@ const scriptArbitrary = fc.record({
   }),
 });
 
-/** Plays output that trickles in beside a disk, a millisecond a step; gives when what was read was flushed. */
+/**
+ * Plays output that trickles in beside a disk, a millisecond a step; gives when what was read was flushed.
+ */
 function play({ boundMs, writeMs, gapsMs }: { boundMs: number; writeMs: number; gapsMs: number[] }) {
   const pace = new FlushPace(boundMs);
   const arrivals = gapsMs.map(((atMs) => (gapMs: number) => atMs += gapMs)(0));

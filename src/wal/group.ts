@@ -68,7 +68,9 @@ export class Group {
     return this.#bytes.subarray(0, this.#end);
   }
 
-  /** What `bytes` gave belongs to somebody else now; the group starts with a buffer of its own when cleared. */
+  /**
+   * What `bytes` gave belongs to somebody else now; the group starts with a buffer of its own when cleared.
+   */
   memoryTaken(): void {
     this.#isTaken = true;
   }
