@@ -30,10 +30,10 @@ export interface EventWriterOptions {
 }
 
 /**
- * Output batches that may be on their way to the disk: those that are being written, and as many that gather
- * meanwhile. Larger groups would not make a disk faster, and each batch is a quarter of a MiB of memory.
+ * Output batches that may wait for those that are being stored: enough to keep reading meanwhile. More of them
+ * would be read past the disk budget, which counts what is stored.
  */
-const BATCHES_WAITING_MAX = 4;
+const BATCHES_WAITING_MAX = 2;
 const RETRY_FIRST_MS = 250;
 const RETRY_LAST_MS = 5000;
 /** A full disk is worth a line each minute, not each try. */
