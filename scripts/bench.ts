@@ -1,6 +1,9 @@
 /**
- * Measures what docs/design.md claims, `scripts/deno task bench`, and prints one table. A figure that depends
- * on the machine's disk stands beside a bare loop on the same disk in the same run: the ratio is the claim.
+ * Measures what docs/design.md claims, and prints a table for each subject: `scripts/deno task bench` all of
+ * them, `scripts/deno task bench output latency` these. A figure that depends on the machine's disk stands
+ * beside a bare loop on the same disk in the same run: the ratio is the claim. AIRUNNER_BENCH_BINARY names
+ * another binary than `dist/airunner` for output, resident and latency, so that two versions are measured by
+ * one tool.
  */
 import { benchAppends } from "./bench_appends.ts";
 import { benchArchive } from "./bench_archive.ts";
@@ -26,7 +29,8 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   ls: benchLs,
 };
 
-const chosen = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);
+const named = Deno.args.filter((arg) => arg !== "--");
+const chosen = named.length > 0 ? named : Object.keys(BENCHES);
 for (const name of chosen) {
   const bench = BENCHES[name];
   if (bench === undefined) {
