@@ -30,8 +30,8 @@ export interface EventWriterOptions {
 }
 
 /**
- * Output batches that may wait for those that are being stored: enough to keep reading meanwhile. More of them
- * would be read past the disk budget, which counts what is stored.
+ * Output batches that may wait for those that are being stored: enough to keep reading meanwhile. More of
+ * them would be read past the disk budget, which counts what is stored.
  */
 const BATCHES_WAITING_MAX = 2;
 const RETRY_FIRST_MS = 250;
