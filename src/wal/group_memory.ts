@@ -39,7 +39,8 @@ export class GroupMemory {
   allocate(bytesMin: number): Bytes {
     const index = this.#resting.findIndex((buffer) => buffer.length >= bytesMin);
     if (index >= 0) return this.#resting.splice(index, 1)[0];
-    return new Uint8Array(Math.max(bytesMin, BUFFER_BYTES_MIN));
+    // Whole steps, so that a batch that is a few bytes longer than the last one finds room in its buffer.
+    return new Uint8Array(Math.ceil(Math.max(bytesMin, 1) / BUFFER_BYTES_MIN) * BUFFER_BYTES_MIN);
   }
 
   /** Takes a buffer that nobody needs any more, for the next group. */
@@ -54,10 +55,11 @@ export class GroupMemory {
    * itself: then it must not be written to any more. A group that leaves most of its buffer empty is copied.
    */
   keep(bytes: Bytes, offset: number): boolean {
-    if (this.#keptBytes + bytes.length > KEPT_BYTES_MAX) return false;
     const isTaken = 2 * bytes.length >= bytes.buffer.byteLength;
+    const memoryBytes = isTaken ? bytes.buffer.byteLength : bytes.length;
+    if (this.#keptBytes + memoryBytes > KEPT_BYTES_MAX) return false;
     this.#kept.push({ offset, bytes: isTaken ? bytes : bytes.slice() });
-    this.#keptBytes += bytes.length;
+    this.#keptBytes += memoryBytes;
     return isTaken;
   }
 
@@ -77,7 +79,7 @@ export class GroupMemory {
     let count = 0;
     for (const { offset: start, bytes } of this.#kept) {
       if (start + bytes.length > offset) break;
-      this.#keptBytes -= bytes.length;
+      this.#keptBytes -= bytes.buffer.byteLength;
       this.release(new Uint8Array(bytes.buffer));
       count++;
     }
