@@ -1,11 +1,17 @@
 /**
- * Measures what docs/design.md claims, `scripts/deno task bench`, and prints one table. A figure that depends
- * on the machine's disk stands beside a bare loop on the same disk in the same run: the ratio is the claim.
+ * Measures what docs/design.md claims, and prints a table for each subject: `scripts/deno task bench` all of
+ * them, `scripts/deno task bench output latency` these. A figure that depends on the machine's disk stands
+ * beside a bare loop on the same disk in the same run: the ratio is the claim. AIRUNNER_BENCH_BINARY names
+ * another binary than `dist/airunner` for output, resident and latency, so that two versions are measured by
+ * one tool.
  */
+import { benchAppends } from "./bench_appends.ts";
 import { benchArchive } from "./bench_archive.ts";
 import { benchLs } from "./bench_ls.ts";
 import { benchIdle } from "./bench_idle.ts";
 import { benchMemory } from "./bench_memory.ts";
+import { benchLatency } from "./bench_latency.ts";
+import { benchOutput, benchResident } from "./bench_output.ts";
 import { benchServer } from "./bench_server.ts";
 import { benchWal } from "./bench_wal.ts";
 import { formatRows, type Row } from "./bench_table.ts";
@@ -14,12 +20,17 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   wal: benchWal,
   archive: benchArchive,
   server: benchServer,
+  appends: benchAppends,
+  latency: benchLatency,
+  output: benchOutput,
+  resident: benchResident,
   memory: benchMemory,
   idle: benchIdle,
   ls: benchLs,
 };
 
-const chosen = Deno.args.length > 0 ? Deno.args : Object.keys(BENCHES);
+const named = Deno.args.filter((arg) => arg !== "--");
+const chosen = named.length > 0 ? named : Object.keys(BENCHES);
 for (const name of chosen) {
   const bench = BENCHES[name];
   if (bench === undefined) {

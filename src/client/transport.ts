@@ -40,6 +40,8 @@ export interface ServerTransportOptions {
  * length can name, or what a compressed answer grows to.
  */
 const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
+/** Below this, memory is not worth giving back by hand. */
+const RELEASED_BYTES_MIN = 64 * 1024;
 
 /**
  * A transport for `createClient`. Proxies and the known certificate authorities are taken from the
@@ -112,18 +114,22 @@ export function parseServerUrl(text: string): string {
 
 function createFetchClient(client: HttpClient, server: string): UniversalClientFn {
   return async (request) => {
+    let body: Uint8Array<ArrayBuffer> | undefined;
     let response: Response;
     try {
+      body = request.body && await wholeBody(request.body, request.signal);
       response = await client.request(request.url, {
         method: request.method,
         headers: request.header,
-        body: request.body && await wholeBody(request.body, request.signal),
+        body,
         signal: request.signal,
         // Following a redirection would turn the call into a GET, and take the token elsewhere.
         redirect: "manual",
       });
     } catch (error) {
       throw connectionError(`No answer from ${server}`, error);
+    } finally {
+      releaseBody(body);
     }
     const chunks = chunksOf(response, server);
     if (response.status === 200) {
@@ -135,13 +141,38 @@ function createFetchClient(client: HttpClient, server: string): UniversalClientF
 
 /**
  * Each of our calls sends one message, so all of it is there: a body of known length passes servers and
- * proxies that do not take chunked ones.
+ * proxies that do not take chunked ones. The library gives a message as one chunk, which then is the body.
  */
-function wholeBody(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = ReadableStream.from(body).pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), {
-    signal,
+async function wholeBody(
+  body: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  const messages = body[Symbol.asyncIterator]();
+  for (let next; !(next = await unlessAborted(messages.next(), signal)).done;) chunks.push(next.value);
+  const [first] = chunks;
+  if (chunks.length === 1 && first.buffer instanceof ArrayBuffer) return first as Uint8Array<ArrayBuffer>;
+  return new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+}
+
+/** What the promise gives, or a rejection as soon as the signal aborts. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
   });
-  return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes();
+}
+
+/**
+ * Gives a large body's memory back at once: thousands of them a gigabyte would otherwise wait for the garbage
+ * collector, which costs more than sending them. It was made for this request, which has an answer or an
+ * error by now.
+ */
+function releaseBody(body: Uint8Array<ArrayBuffer> | undefined): void {
+  if (body !== undefined && body.byteLength >= RELEASED_BYTES_MIN) body.buffer.transfer(0);
 }
 
 /**

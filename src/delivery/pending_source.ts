@@ -7,7 +7,10 @@
 export interface PendingEvent {
   sequence: bigint;
   timestampMs: bigint;
-  /** A protobuf JobEvent, unless another writer put something else there. */
+  /**
+   * A protobuf JobEvent, unless another writer put something else there. Valid until the event is
+   * acknowledged or given up.
+   */
   payload: Uint8Array;
   /** Where its record begins in the file, which tells it from every other event of the log. */
   offset: number;

@@ -37,6 +37,9 @@ export const REQUEST_LIMITS = { batchEventsMax: 256, batchBytesMax: 1024 * 1024 
 /** Room beside the head for its neighbours: a record is at most 10 MiB, so that one always fits. */
 const PROBE_BYTES_MAX = 10 * 1024 * 1024;
 
+/** A new proof is taken only when it is no larger than this. */
+const REMEMBERED_BYTES_MAX = 16 * 1024;
+
 export interface SenderOptions {
   log: PendingSource;
   publisher: Publisher;
@@ -64,7 +67,9 @@ export class Sender {
    * acknowledgements.
    */
   readonly #stored = new Set<number>();
-  /** Proves that the server takes events when no other is pending. */
+  /**
+   * Proves that the server takes events when no other is pending. A copy: the log lets go of what is sent.
+   */
   #lastAccepted: PendingEvent | undefined;
   /** The head, when it was proved to be bad and only its record could not be written. */
   #condemned: { offset: number; error: CallError } | undefined;
@@ -165,9 +170,18 @@ export class Sender {
     if (attempt === undefined) return;
     if ("error" in attempt) return await this.#refusedOrFailed(batch, attempt.error, signal);
     this.#narrowing.accepted(batch.length);
-    this.#lastAccepted = batch[batch.length - 1];
+    this.#remember(batch);
     this.#reportSuccess(batch.length);
     await this.#acknowledge(batch, signal);
+  }
+
+  /** Any event that the server took is proof enough, so that none has to be copied that is large. */
+  #remember(accepted: readonly PendingEvent[]): void {
+    const smallest = accepted.reduce((one, other) =>
+      other.payload.length <= one.payload.length ? other : one
+    );
+    if (this.#lastAccepted !== undefined && smallest.payload.length > REMEMBERED_BYTES_MAX) return;
+    this.#lastAccepted = { ...smallest, payload: smallest.payload.slice() };
   }
 
   async #refusedOrFailed(
@@ -207,8 +221,10 @@ export class Sender {
       if ("result" in attempt) {
         // It waits for the head's fate: records in the log are in order, and an acknowledgement covers all
         // before it.
-        if (candidate !== this.#lastAccepted) this.#stored.add(candidate.offset);
-        this.#lastAccepted = candidate;
+        if (candidate !== this.#lastAccepted) {
+          this.#stored.add(candidate.offset);
+          this.#remember([candidate]);
+        }
         if (this.#narrowing.probeAccepted() === "give_up") await this.#giveUp(head, refusal, signal);
         return; // Else the head is tried once more at once: the server may have come back just now.
       }

@@ -6,9 +6,10 @@
  *       => items [stdout "ab", stderr "c"], in the order in which they were read
  *
  * It holds at most one batch. What it holds is not yet durable (A0 of the durability contract), so
- * `dueAtMs` says when it has to be flushed at the latest.
+ * `heldSinceMs` says since when; `flush_pace.ts` goes by that.
  */
-import { createEvent, type JobEvent, type StreamType } from "../events/event.ts";
+import type { StreamType } from "../events/event.ts";
+import { OutputBatchPayload, type OutputItemParts } from "../events/output_batch.ts";
 import type { ExecutionConfig } from "../events/gen/job/v1/job_pb.ts";
 
 export interface BatchLimits {
@@ -77,16 +78,10 @@ export interface OutputChunk {
   nowMs: number;
 }
 
-export interface BatchItem {
-  stream: StreamType;
-  /** Milliseconds since the batch's first item; never negative, whatever the wall clock does. */
-  timestampDeltaMs: number;
-  bytes: Uint8Array;
-}
-
 export interface OutputBatch {
   firstTimestampMs: number;
-  items: BatchItem[];
+  /** Their times never run backwards, whatever the wall clock does. Their parts are the chunks' own bytes. */
+  items: OutputItemParts[];
 }
 
 /** An item that may still grow. */
@@ -134,9 +129,11 @@ export class Batcher {
     return this.#items.length === 0 ? undefined : this.#cut();
   }
 
-  /** When the current batch has to be flushed, on the monotonic clock; undefined while it is empty. */
-  get dueAtMs(): number | undefined {
-    return this.#items.length === 0 ? undefined : this.#firstElapsedMs + this.#limits.flushAfterMs;
+  /**
+   * When the first byte of the current batch was read, on the monotonic clock; undefined while it is empty.
+   */
+  get heldSinceMs(): number | undefined {
+    return this.#items.length === 0 ? undefined : this.#firstElapsedMs;
   }
 
   /**
@@ -177,48 +174,21 @@ export class Batcher {
   }
 
   #cut(): OutputBatch {
-    const batch: OutputBatch = {
-      firstTimestampMs: this.#firstTimestampMs,
-      items: this.#items.map((item) => ({
-        stream: item.stream,
-        timestampDeltaMs: item.timestampDeltaMs,
-        bytes: joined(item),
-      })),
-    };
+    const batch: OutputBatch = { firstTimestampMs: this.#firstTimestampMs, items: this.#items };
     this.#items = [];
     this.#bytes = EVENT_OVERHEAD_BYTES;
     return batch;
   }
 }
 
-function joined(item: OpenItem): Uint8Array {
-  if (item.parts.length === 1) return item.parts[0];
-  const bytes = new Uint8Array(item.length);
-  let offset = 0;
-  for (const part of item.parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
-}
-
 /**
- * The event that carries a batch. Its own sequence is its first item's, and it uses up one sequence
- * an item; the next event's sequence is `startSequence + items.length`.
+ * The event that carries a batch, as the log takes it. Its own sequence is its first item's, and it uses up
+ * one sequence an item; the next event's sequence is `startSequence + items.length`.
  */
-export function batchEvent(batch: OutputBatch, startSequence: bigint, playbackIntervalMs = 0): JobEvent {
-  return createEvent(startSequence, batch.firstTimestampMs, {
-    case: "outputBatch",
-    value: {
-      outputs: batch.items.map((item) => ({
-        output: item.bytes,
-        streamType: item.stream,
-        timestampDeltaMs: item.timestampDeltaMs,
-      })),
-      startSequence,
-      endSequence: startSequence + BigInt(batch.items.length) - 1n,
-      firstTimestampMs: BigInt(batch.firstTimestampMs),
-      playbackIntervalMillis: playbackIntervalMs,
-    },
-  });
+export function batchPayload(
+  { firstTimestampMs, items }: OutputBatch,
+  startSequence: bigint,
+  playbackIntervalMs = 0,
+): OutputBatchPayload {
+  return new OutputBatchPayload({ items, startSequence, firstTimestampMs, playbackIntervalMs });
 }

@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { payloadBytes } from "../../tests/support/payload_bytes.ts";
 import { create } from "@bufbuild/protobuf";
 import { ExecutionConfigSchema } from "../events/gen/job/v1/job_pb.ts";
-import { encodeEvent, StreamType } from "../events/event.ts";
+import { decodeEvent, StreamType } from "../events/event.ts";
 import {
   Batcher,
-  batchEvent,
   type BatchLimits,
+  batchPayload,
   DEFAULT_LIMITS,
   limitsFor,
   type OutputBatch,
 } from "./batcher.ts";
 
 const { STDOUT, STDERR } = StreamType;
+const joined = (item: OutputBatch["items"][number]) => item.parts.flatMap((part) => [...part]);
 const bytes = (length: number, fill = 0x61) => new Uint8Array(length).fill(fill);
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -22,9 +24,7 @@ function chunk(stream: StreamType, data: Uint8Array, elapsedMs: number) {
 
 function concatenated(batches: OutputBatch[], stream: StreamType): Uint8Array {
   return new Uint8Array(
-    batches.flatMap((batch) =>
-      batch.items.filter((item) => item.stream === stream).flatMap((item) => [...item.bytes])
-    ),
+    batches.flatMap((batch) => batch.items.filter((item) => item.stream === stream).flatMap(joined)),
   );
 }
 
@@ -58,7 +58,7 @@ Deno.test("batcher keeps every byte of each stream in order, and keeps to its li
     }
     const last = batcher.flush();
     if (last) batches.push(last);
-    assert.equal(batcher.dueAtMs, undefined);
+    assert.equal(batcher.heldSinceMs, undefined);
 
     for (const stream of [STDOUT, STDERR]) {
       assert.deepEqual(concatenated(batches, stream), new Uint8Array(read[stream]));
@@ -68,12 +68,13 @@ Deno.test("batcher keeps every byte of each stream in order, and keeps to its li
       assert.ok(batch.items.length >= 1 && batch.items.length <= limits.itemsMax);
       let previousMs = 0;
       for (const item of batch.items) {
-        assert.ok(item.bytes.length >= 1 && item.bytes.length <= limits.itemBytesMax);
+        assert.ok(item.length >= 1 && item.length <= limits.itemBytesMax);
         assert.ok(Number.isInteger(item.timestampDeltaMs) && item.timestampDeltaMs >= previousMs);
         previousMs = item.timestampDeltaMs;
       }
-      const event = batchEvent(batch, sequence);
-      assert.ok(encodeEvent(event).length <= limits.bytesMax);
+      const payload = payloadBytes(batchPayload(batch, sequence));
+      const event = decodeEvent(payload)!;
+      assert.ok(payload.length <= limits.bytesMax);
       assert.equal(event.sequence, sequence);
       assert.ok(event.eventData.case === "outputBatch");
       assert.equal(event.eventData.value.startSequence, sequence);
@@ -88,7 +89,9 @@ Deno.test("batcher keeps the order across streams as it was read", () => {
   batcher.add(chunk(STDOUT, text("a"), 0));
   batcher.add(chunk(STDERR, text("b"), 0));
   batcher.add(chunk(STDOUT, text("c"), 0));
-  const items = batcher.flush()!.items.map((item) => [item.stream, new TextDecoder().decode(item.bytes)]);
+  const items = batcher.flush()!.items.map((
+    item,
+  ) => [item.stream, new TextDecoder().decode(new Uint8Array(joined(item)))]);
   assert.deepEqual(items, [[STDOUT, "a"], [STDERR, "b"], [STDOUT, "c"]]);
 });
 
@@ -100,7 +103,10 @@ Deno.test("batcher joins reads of one stream within a few milliseconds, and none
   batcher.add(chunk(STDOUT, text("c"), 106));
   const batch = batcher.flush()!;
   assert.deepEqual(batch.items.map((item) => item.timestampDeltaMs), [0, 6]);
-  assert.deepEqual(batch.items.map((item) => new TextDecoder().decode(item.bytes)), ["ab", "c"]);
+  assert.deepEqual(batch.items.map((item) => new TextDecoder().decode(new Uint8Array(joined(item)))), [
+    "ab",
+    "c",
+  ]);
   assert.equal(batch.firstTimestampMs, 1_700_000_000_100);
 });
 
@@ -109,7 +115,7 @@ Deno.test("batcher splits a read over 200 KiB and never refuses it", () => {
   const batches = batcher.add(chunk(STDERR, bytes(1_000_000), 0));
   const last = batcher.flush();
   if (last) batches.push(last);
-  const lengths = batches.flatMap((batch) => batch.items.map((item) => item.bytes.length));
+  const lengths = batches.flatMap((batch) => batch.items.map((item) => item.length));
   assert.equal(lengths.reduce((sum, length) => sum + length, 0), 1_000_000);
   assert.ok(lengths.every((length) => length <= 200 * 1024));
   assert.equal(lengths[0], 200 * 1024);
@@ -127,14 +133,14 @@ Deno.test("batcher gives a batch as soon as its fiftieth item is there", () => {
   assert.equal(batcher.flush(), undefined);
 });
 
-Deno.test("batcher is due two seconds after its first item, however much follows", () => {
+Deno.test("batcher says since when its first item is held, however much follows", () => {
   const batcher = new Batcher();
-  assert.equal(batcher.dueAtMs, undefined);
+  assert.equal(batcher.heldSinceMs, undefined);
   batcher.add(chunk(STDOUT, new Uint8Array(), 400));
-  assert.equal(batcher.dueAtMs, undefined);
+  assert.equal(batcher.heldSinceMs, undefined);
   batcher.add(chunk(STDOUT, text("a"), 500));
   batcher.add(chunk(STDOUT, text("b"), 2300));
-  assert.equal(batcher.dueAtMs, 2500);
+  assert.equal(batcher.heldSinceMs, 500);
 });
 
 Deno.test("times within a batch never run backwards, and stay within 32 bits", () => {
@@ -172,6 +178,6 @@ Deno.test("the largest batch stays within 256 KiB once it is encoded", () => {
   }
   assert.ok(batches.length >= 7);
   for (const batch of batches) {
-    assert.ok(encodeEvent(batchEvent(batch, 1n << 62n, 0x7fffffff)).length <= 256 * 1024);
+    assert.ok(batchPayload(batch, 1n << 62n, 0x7fffffff).length <= 256 * 1024);
   }
 });

@@ -40,6 +40,8 @@ export class OutputPump {
   readonly #options: PumpOptions;
   readonly #ended = new AbortController();
   readonly #cutOff = new AbortController();
+  /** What the reads under way do at the cut-off. */
+  readonly #atCutOff = new Set<() => void>();
   readonly #failed = new AbortController();
   /**
    * What ends a wait for room: at first the process's end, and later, for whoever writes on after it, only
@@ -102,6 +104,7 @@ export class OutputPump {
    */
   cutOff(): void {
     this.#cutOff.abort();
+    for (const act of [...this.#atCutOff]) act();
   }
 
   async #pump(pipe: ReadableStream<Uint8Array>, stream: StreamType): Promise<void> {
@@ -136,35 +139,50 @@ export class OutputPump {
   /** The next bytes, or undefined at the end of the pipe or when it is cut off and empty. */
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>, late: Late): Promise<Uint8Array | undefined> {
     this.#reading++;
-    const settled = new AbortController();
     try {
-      const read = reader.read().finally(() => settled.abort());
-      const empty = this.#emptyAfterCutOff(late, settled.signal).then(() => undefined);
-      const result = await Promise.race([read, empty]);
-      if (result === undefined) {
-        this.#wasCut = true;
-        return undefined;
-      }
-      return result.done ? undefined : result.value;
+      const result = await this.#readOrEmpty(reader, late);
+      if (result !== undefined) return result.done ? undefined : withoutWaste(result.value);
+      this.#wasCut = true;
+      return undefined;
     } finally {
-      settled.abort();
       this.#reading--;
     }
   }
 
-  /** Resolves when this read has been without an answer for a while after the cut-off. Else never. */
-  #emptyAfterCutOff(late: Late, settled: AbortSignal): Promise<void> {
-    const cutOff = this.#cutOff.signal;
-    const { clock } = this.#options;
-    return new Promise((resolve, reject) => {
-      const wait = async () => {
-        const sinceMs = clock.elapsedMs();
-        await clock.sleep(Math.min(EMPTY_AFTER_MS, LATE_WAIT_MS_MAX - late.waitedSinceCutOffMs), settled);
-        late.waitedSinceCutOffMs += clock.elapsedMs() - sinceMs;
-        if (!settled.aborted) resolve();
+  /**
+   * One read; undefined when it has been without an answer for a while after the cut-off. There are tens of
+   * thousands of reads to a gigabyte, so that nothing is made for the cut-off before it comes.
+   */
+  #readOrEmpty(reader: ReadableStreamDefaultReader<Uint8Array>, late: Late) {
+    return new Promise<ReadableStreamReadResult<Uint8Array> | undefined>((resolve, reject) => {
+      const settled = new AbortController();
+      const wait = () => {
+        this.#isEmpty(late, settled.signal).then((isEmpty) => isEmpty && resolve(undefined)).catch(reject);
       };
-      if (cutOff.aborted) return void wait().catch(reject);
-      cutOff.addEventListener("abort", () => void wait().catch(reject), { once: true, signal: settled });
+      const settle = () => {
+        this.#atCutOff.delete(wait);
+        if (this.#cutOff.signal.aborted) settled.abort();
+      };
+      reader.read().finally(settle).then(resolve, reject);
+      if (this.#cutOff.signal.aborted) wait();
+      else this.#atCutOff.add(wait);
     });
   }
+
+  /** Whether a read after the cut-off is without an answer for as long as it is waited for. */
+  async #isEmpty(late: Late, settled: AbortSignal): Promise<boolean> {
+    const { clock } = this.#options;
+    const sinceMs = clock.elapsedMs();
+    await clock.sleep(Math.min(EMPTY_AFTER_MS, LATE_WAIT_MS_MAX - late.waitedSinceCutOffMs), settled);
+    late.waitedSinceCutOffMs += clock.elapsedMs() - sinceMs;
+    return !settled.aborted;
+  }
+}
+
+/**
+ * The runtime reads into blocks of 64 KiB and gives out what came of each. Output that waits for its batch
+ * must not keep a block for each line of it.
+ */
+function withoutWaste(bytes: Uint8Array): Uint8Array {
+  return 2 * bytes.byteLength < bytes.buffer.byteLength ? bytes.slice() : bytes;
 }

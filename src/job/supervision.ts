@@ -11,10 +11,10 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { aborted } from "../platform/aborted.ts";
 import { messageOf } from "../platform/error_text.ts";
-import { Batcher } from "./batcher.ts";
 import type { JobEnd } from "./complete_job.ts";
 import type { ExecuteOptions, ExecuteResult } from "./execute_options.ts";
 import { cancelledMessage, type EndedBy, EXIT_OURS, INTERRUPTED, OURS, TIMED_OUT } from "./job_ending.ts";
+import { OutputFlusher } from "./output_flusher.ts";
 import { OutputPump } from "./output_pump.ts";
 import type { ProcessExit } from "../platform/processes.ts";
 import { EXIT_KILLED, type RunningProcess } from "./runner/pipe.ts";
@@ -44,7 +44,7 @@ export class Supervision {
   readonly #process: RunningProcess;
   readonly #startedAtMs: number;
   readonly #startedElapsedMs: number;
-  readonly #batcher: Batcher;
+  readonly #flusher: OutputFlusher;
   readonly #pump: OutputPump;
   /**
    * Aborts when the process has ended or is waited for no longer, which ends everything that only makes sense
@@ -59,25 +59,22 @@ export class Supervision {
   /** What was recorded as PROCESS_ERROR, in order. */
   readonly #errors: string[] = [];
   #outputBytes = 0;
-  #firstOutput = new AbortController();
 
   constructor(options: ExecuteOptions, process: RunningProcess, startedAtMs: number) {
     this.#options = options;
     this.#process = process;
     this.#startedAtMs = startedAtMs;
     this.#startedElapsedMs = options.clock.elapsedMs();
-    this.#batcher = new Batcher(options.limits);
+    this.#flusher = new OutputFlusher(options);
     this.#exit = process.exited.finally(() => this.#exited.abort());
     this.#pump = new OutputPump({
       process,
       clock: options.clock,
       waitForRoom: (signal) => options.waitForRoom(signal),
       over: AbortSignal.any([options.stop, options.writer.broken]),
-      accept: async (chunk) => {
+      accept: (chunk) => {
         this.#outputBytes += chunk.bytes.length;
-        const full = this.#batcher.add(chunk);
-        this.#firstOutput.abort();
-        await options.writer.writeBatches(full);
+        return this.#flusher.accept(chunk);
       },
     });
   }
@@ -107,7 +104,7 @@ export class Supervision {
     const { failed, finished } = this.#pump;
     failed.addEventListener("abort", () => this.#onFault("taking its output", failed.reason), { once: true });
     const besides = [
-      this.#guard("flushing its output", this.#flushInTime()),
+      this.#guard("flushing its output", this.#flusher.run(this.#outputEnded.signal)),
       this.#guard("writing heartbeats", this.#heartbeats()),
       this.#guard("taking its output", finished.finally(() => this.#outputEnded.abort())),
     ];
@@ -117,8 +114,7 @@ export class Supervision {
     this.#pump.processEnded();
     await this.#drainPipes(reason);
     await Promise.all(besides);
-    const rest = this.#batcher.flush();
-    if (rest !== undefined && !writer.broken.aborted) await writer.writeBatches([rest]);
+    if (!writer.broken.aborted) await this.#flusher.flush();
     return await this.#record(reason, exit);
   }
 
@@ -269,7 +265,7 @@ export class Supervision {
 
   /** Lets go of the process after a mistake of ours, whatever state it is in. */
   async #abandon(): Promise<ProcessExit | undefined> {
-    const { clock, writer } = this.#options;
+    const { clock } = this.#options;
     if (!this.#exited.signal.aborted) this.#signal("SIGKILL");
     this.#pump.processEnded();
     this.#pump.cutOff();
@@ -279,8 +275,7 @@ export class Supervision {
     this.#outputEnded.abort();
     const hasExited = this.#exited.signal.aborted;
     this.#exited.abort();
-    const rest = this.#batcher.flush();
-    if (rest !== undefined) await this.#guard("flushing its output", writer.writeBatches([rest]));
+    await this.#guard("flushing its output", this.#flusher.flush());
     return hasExited ? await this.#exit.catch(() => undefined) : undefined;
   }
 
@@ -323,27 +318,6 @@ export class Supervision {
       endedAtMs: clock.nowMs(),
     };
     return { kind: "ended", end, outputBytes: this.#outputBytes };
-  }
-
-  /** Flushes a batch when its time has come, until the output has ended. */
-  async #flushInTime(): Promise<void> {
-    const { clock, writer } = this.#options;
-    const ended = this.#outputEnded.signal;
-    while (!ended.aborted) {
-      const dueAtMs = this.#batcher.dueAtMs;
-      if (dueAtMs === undefined) {
-        this.#firstOutput = new AbortController();
-        await aborted(this.#firstOutput.signal, ended);
-        continue;
-      }
-      const waitMs = dueAtMs - clock.elapsedMs();
-      if (waitMs > 0) {
-        await clock.sleep(waitMs, ended);
-        continue;
-      }
-      const batch = this.#batcher.flush();
-      if (batch !== undefined) await writer.writeBatches([batch]);
-    }
   }
 
   /**

@@ -84,6 +84,14 @@ export class Backlog {
   get oldest(): Readonly<Position> | undefined {
     return this.#window[this.#front];
   }
+  /** The pending events that are remembered, oldest first; `count` of them at most. */
+  oldestOnes(count: number): Readonly<Position>[] {
+    const found: Position[] = [];
+    for (let at = this.#front; at < this.#window.length && found.length < count; at++) {
+      if (this.#window[at].outcome === "pending") found.push(this.#window[at]);
+    }
+    return found;
+  }
   /** How many places are remembered. */
   get windowLength(): number {
     return this.#window.length - this.#front;

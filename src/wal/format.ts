@@ -41,6 +41,19 @@ export interface RecordFields {
   payload: Uint8Array;
 }
 
+/** Bytes that are not there yet, and are written where the record wants them: one copy less. */
+export interface PayloadWriter {
+  /** How many bytes it writes. */
+  readonly length: number;
+  /** Writes them at `at`, the same ones each time. */
+  writeInto(bytes: Uint8Array, at: number): void;
+}
+
+/** A record that is to be written, whose payload may not be there yet. */
+export interface NewRecord extends Omit<RecordFields, "payload"> {
+  payload: Uint8Array | PayloadWriter;
+}
+
 /** A record that was read. `offset` and `length` say where the whole record lies in its file, in bytes. */
 export interface WalRecord extends RecordFields {
   offset: number;
@@ -89,7 +102,7 @@ export function isPossibleLength(length: number): boolean {
 }
 
 /** @throws {RangeError} when the payload is too large, or a number does not fit its field. */
-export function encodeRecord(record: RecordFields): Uint8Array<ArrayBuffer> {
+export function encodeRecord(record: NewRecord): Uint8Array<ArrayBuffer> {
   checkRecord(record);
   const bytes = new Uint8Array(recordBytes(record.payload.length));
   encodeRecordInto(bytes, new DataView(bytes.buffer), 0, record);
@@ -97,7 +110,7 @@ export function encodeRecord(record: RecordFields): Uint8Array<ArrayBuffer> {
 }
 
 /** @throws {RangeError} when the payload is too large, or a number does not fit its field. */
-export function checkRecord({ sequence, status, timestampMs, payload }: RecordFields): void {
+export function checkRecord({ sequence, status, timestampMs, payload }: NewRecord): void {
   if (payload.length > PAYLOAD_BYTES_MAX) {
     throw new RangeError(
       `Cannot encode a record: its payload of ${payload.length} bytes is over ${PAYLOAD_BYTES_MAX}`,
@@ -123,7 +136,7 @@ export function encodeRecordInto(
   bytes: Uint8Array,
   view: DataView,
   at: number,
-  record: RecordFields,
+  record: NewRecord,
 ): number {
   const end = at + recordBytes(record.payload.length);
   view.setUint32(at, end - at, true);
@@ -131,7 +144,9 @@ export function encodeRecordInto(
   // The status byte and the three reserved zeros after it.
   view.setUint32(at + STATUS_OFFSET, record.status, true);
   view.setBigInt64(at + TIMESTAMP_OFFSET, record.timestampMs, true);
-  bytes.set(record.payload, at + PAYLOAD_OFFSET);
+  const { payload } = record;
+  if (payload instanceof Uint8Array) bytes.set(payload, at + PAYLOAD_OFFSET);
+  else payload.writeInto(bytes, at + PAYLOAD_OFFSET);
   checksum.reset();
   checksum.update(bytes, at + LENGTH_BYTES, end - CHECKSUM_BYTES);
   checksum.write(bytes, end - CHECKSUM_BYTES);
@@ -151,6 +166,18 @@ export function isChecksumRight(bytes: Uint8Array, at: number, length: number): 
   return checksum.matches(bytes, checksumAt);
 }
 
+/** The payload of the record of this length at `at`, which aliases `bytes`. */
+export function payloadOf(bytes: Uint8Array, at: number, length: number): Uint8Array {
+  return bytes.subarray(at + PAYLOAD_OFFSET, at + length - CHECKSUM_BYTES);
+}
+
+/** Whether the `length` bytes at `at` are a whole record of this sequence, with the right checksum. */
+export function isRecordOf(bytes: Uint8Array, at: number, length: number, sequence: bigint): boolean {
+  if (readLength(bytes, at) !== length || !isChecksumRight(bytes, at, length)) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return view.getBigInt64(at + SEQUENCE_OFFSET, true) === sequence;
+}
+
 /**
  * The fields of a record whose length and checksum were found right. `view` lies over the same memory as
  * `bytes`; the payload aliases it. `offset` is where the record lies in its file.
@@ -168,7 +195,7 @@ export function decodeRecord(
     sequence: view.getBigInt64(at + SEQUENCE_OFFSET, true),
     status: bytes[at + STATUS_OFFSET],
     timestampMs: view.getBigInt64(at + TIMESTAMP_OFFSET, true),
-    payload: bytes.subarray(at + PAYLOAD_OFFSET, at + length - CHECKSUM_BYTES),
+    payload: payloadOf(bytes, at, length),
   };
 }
 

@@ -3,13 +3,14 @@
  * is one write and needs no copy. Room is kept at the front for an acknowledgement, which is decided upon
  * only when the group is written.
  */
+import type { GroupMemory } from "./group_memory.ts";
 import {
   checkRecord,
   CHECKSUM_BYTES,
   encodeRecordInto,
+  type NewRecord,
   RECORD_OVERHEAD_BYTES,
   recordBytes,
-  type RecordFields,
   Status,
 } from "./format.ts";
 
@@ -25,11 +26,8 @@ export interface GroupEntry {
   reject(error: Error): void;
 }
 
-/**
- * A typical group: larger ones make the buffer grow, and past `KEPT_BYTES_MAX` it is given back afterwards.
- */
-const BUFFER_BYTES_MIN = 64 * 1024;
-const KEPT_BYTES_MAX = 1024 * 1024;
+/** A larger buffer is not held on to. */
+const BUFFER_BYTES_MAX = 1024 * 1024;
 
 /** An acknowledgement is a record without payload. */
 const ROOM_BYTES = RECORD_OVERHEAD_BYTES;
@@ -37,12 +35,19 @@ const NO_PAYLOAD = new Uint8Array();
 
 export class Group {
   readonly entries: GroupEntry[] = [];
-  #bytes = new Uint8Array(BUFFER_BYTES_MIN);
+  readonly #memory: GroupMemory;
+  /** Empty until there is something to hold: the buffer of the last group may be kept elsewhere. */
+  #bytes = new Uint8Array();
   #view = new DataView(this.#bytes.buffer);
   #end = ROOM_BYTES;
+  #isTaken = false;
+
+  constructor(memory: GroupMemory) {
+    this.#memory = memory;
+  }
 
   /** @throws {RangeError} when the record does not fit the format */
-  add(record: RecordFields): Promise<void> {
+  add(record: NewRecord): Promise<void> {
     checkRecord(record);
     const needed = this.#end + recordBytes(record.payload.length);
     if (needed > this.#bytes.length) this.#grow(needed);
@@ -62,8 +67,9 @@ export class Group {
   }
 
   /** All records, behind an acknowledgement of `sequence` if that is given. Valid until `clear`. */
-  bytes(sequence: bigint | undefined, timestampMs: bigint): Uint8Array {
+  bytes(sequence: bigint | undefined, timestampMs: bigint): Uint8Array<ArrayBuffer> {
     if (sequence === undefined) return this.#bytes.subarray(ROOM_BYTES, this.#end);
+    if (this.#bytes.length < ROOM_BYTES) this.#grow(ROOM_BYTES);
     encodeRecordInto(this.#bytes, this.#view, 0, {
       sequence,
       status: Status.SENT,
@@ -73,15 +79,26 @@ export class Group {
     return this.#bytes.subarray(0, this.#end);
   }
 
+  /**
+   * What `bytes` gave belongs to somebody else now; the group starts with a buffer of its own when cleared.
+   */
+  memoryTaken(): void {
+    this.#isTaken = true;
+  }
+
   clear(): void {
     this.entries.length = 0;
     this.#end = ROOM_BYTES;
-    if (this.#bytes.length > KEPT_BYTES_MAX) this.#replace(new Uint8Array(BUFFER_BYTES_MIN));
+    if (this.#isTaken || this.#bytes.length > BUFFER_BYTES_MAX) this.#replace(new Uint8Array());
+    this.#isTaken = false;
   }
 
   #grow(needed: number): void {
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    const larger = this.#memory.allocate(
+      this.entries.length > 0 ? Math.max(needed, 2 * this.#bytes.length) : needed,
+    );
     larger.set(this.#bytes.subarray(0, this.#end));
+    this.#memory.release(this.#bytes);
     this.#replace(larger);
   }
 

@@ -13,8 +13,9 @@ import { type Clock } from "../platform/clock.ts";
 import { isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
 import { type Logger } from "../platform/logging/logger.ts";
 import { LogSealedError, LogWriteError, reason } from "./errors.ts";
-import { RECORD_OVERHEAD_BYTES, type RecordFields } from "./format.ts";
+import { type NewRecord, RECORD_OVERHEAD_BYTES } from "./format.ts";
 import { Group, type GroupEntry } from "./group.ts";
+import { GroupMemory } from "./group_memory.ts";
 
 /**
  * `always`: an append is durable when it resolves. `interval`: it is written then, and durable at most
@@ -82,9 +83,11 @@ const GATHERING_TURNS = 4;
 export class GroupCommit {
   writtenBytes: number;
   durableBytes: number;
+  /** Holds what gathers, and what was written last. */
+  readonly memory = new GroupMemory();
   #sealed: Error | undefined;
-  #gathering = new Group();
-  #spare: Group | undefined = new Group();
+  #gathering = new Group(this.memory);
+  #spare: Group | undefined = new Group(this.memory);
   #flushes: Flush[] = [];
   #running = false;
   #syncDue = false;
@@ -106,7 +109,7 @@ export class GroupCommit {
   }
 
   /** Resolves when the record is durable, or in interval mode written. The payload is copied at once. */
-  append(record: RecordFields): Promise<void> {
+  append(record: NewRecord): Promise<void> {
     const refusal = this.#sealed ?? this.#refuseWhenClosed();
     if (refusal !== undefined) return Promise.reject(refusal);
     const promise = this.#gathering.add(record);
@@ -183,7 +186,7 @@ export class GroupCommit {
 
   async #commit(): Promise<void> {
     const group = this.#gathering;
-    this.#gathering = this.#spare ?? new Group();
+    this.#gathering = this.#spare ?? new Group(this.memory);
     this.#spare = undefined;
     const flushes = this.#flushes;
     this.#flushes = [];
@@ -216,6 +219,8 @@ export class GroupCommit {
     }
     observe.written?.(clock.elapsedMs() - startMs, group.entries.length, bytes.length);
     let offset = this.writtenBytes;
+    // An acknowledgement alone is asked for by nobody.
+    if (group.entries.length > 0 && this.memory.keep(bytes, offset)) group.memoryTaken();
     this.writtenBytes += bytes.length;
     if (acknowledgement !== undefined) {
       this.hooks.acknowledged(acknowledgement, offset);

@@ -18,7 +18,7 @@ import { type CompletionMark, completionRecord } from "./completion.ts";
 import { LogWriteError } from "./errors.ts";
 import { type ChecksummedRange, EventsChecksum } from "./events_checksum.ts";
 import { encodeFailure, type Execution, executionRecord, type Failure } from "./execution.ts";
-import { RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
+import { type PayloadWriter, RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
 import type { GroupEntry } from "./group.ts";
 import { GroupCommit, type LogObserver, type OpenLog, type SyncMode } from "./group_commit.ts";
 import type { RecordKind } from "./ledger.ts";
@@ -26,7 +26,7 @@ import { createLogFile, openLogFile, type ReadyFile } from "./log_file.ts";
 import { type PendingEvent, type PendingLimit, PendingReader } from "./pending_reader.ts";
 import { type IsWanted, selectEvents } from "./selection.ts";
 
-export type { LogObserver, OpenLog, PendingEvent, PendingLimit, SyncMode };
+export type { LogObserver, OpenLog, PayloadWriter, PendingEvent, PendingLimit, SyncMode };
 export * from "./errors.ts";
 
 export interface LogOptions {
@@ -59,7 +59,8 @@ export interface LogCounts {
 export interface NewEvent {
   sequence: bigint;
   timestampMs: number;
-  payload: Uint8Array;
+  /** Copied, or written, before `append` returns. */
+  payload: Uint8Array | PayloadWriter;
 }
 
 export class Log {
@@ -126,7 +127,8 @@ export class Log {
       durable: () => this.#durable(),
       turnedAway: () => this.#queuedSequence = this.#lastSequence,
     });
-    this.#reader = new PendingReader(path, file, this.#backlog, () => this.#commit.durableBytes);
+    const durableBytes = () => this.#commit.durableBytes;
+    this.#reader = new PendingReader(path, file, this.#backlog, this.#commit.memory, durableBytes);
   }
 
   /**
@@ -263,8 +265,9 @@ export class Log {
   }
 
   /**
-   * The oldest pending events in file order, read from the disk: as many as `limit` allows, and at least one
-   * if any is pending. They stay pending, and are given out again, until they are acknowledged or failed.
+   * The oldest pending events in file order: as many as `limit` allows or a few less, and at least one if any
+   * is pending. They stay pending, and are given out again, until they are acknowledged or failed; their
+   * payloads are there no longer than that.
    * @throws {LogReadError} when they do not read back as they were written
    */
   pending(limit: PendingLimit): Promise<PendingEvent[]> {
@@ -307,6 +310,7 @@ export class Log {
         // The next acknowledgement would cover it only if it had not failed.
         if (this.#reopened.has(event.sequence)) await this.#commit.flush();
       }
+      this.#reader.settled();
       await Promise.all([this.#commit.flush(), this.#reader.findOldest(this.#durablePending)]);
     });
   }
@@ -336,6 +340,7 @@ export class Log {
       // Another writer may have recorded a sequence more than once: those records are taken to be as long as
       // this one.
       this.#pendingBytes = Math.max(0, this.#pendingBytes - pending * event.length);
+      this.#reader.settled();
       // What was stored after the event can be acknowledged only now.
       await Promise.all([this.#commit.flush(), this.#reader.findOldest(this.#durablePending)]);
     });

@@ -345,8 +345,11 @@ Deno.test("opening makes stable what a killed writer left unsynced, before any o
 
 Deno.test("events that do not read back as written are an error, not something to send", async () => {
   const files = newDisk();
-  const log = await createLog(files);
-  await log.append(event(1));
+  const first = await createLog(files);
+  await first.append(event(1));
+  await first.close();
+  // What this process wrote it still has in memory; what an earlier one wrote it has to read.
+  const log = await openLog(files);
   files.faults.read = () => {
     throw inputOutputError();
   };

@@ -1,14 +1,17 @@
 /**
- * Reads pending events back from the log's file, from the oldest on. Only places are remembered, so it makes
- * no difference to memory whether a kilobyte or a gigabyte is waiting to be sent.
+ * Gives out pending events, from the oldest on: out of memory while what was just written is there, else from
+ * the log's file, in one read where their places are known, and by looking through the file where they are
+ * not. Beside what `group_memory.ts` keeps, only places are remembered, so it makes no difference to memory
+ * whether a kilobyte or a gigabyte is waiting to be sent.
  */
 import type { LockedFile } from "../platform/files.ts";
-import type { Backlog } from "./backlog.ts";
+import type { Backlog, Position } from "./backlog.ts";
 import { LogReadError } from "./errors.ts";
-import { RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
+import { isRecordOf, payloadOf, RECORD_OVERHEAD_BYTES, Status, type WalRecord } from "./format.ts";
+import type { GroupMemory } from "./group_memory.ts";
 import { Scanner } from "./scanner.ts";
 
-/** An event that the server lacks. Its payload is the reader's to keep. */
+/** An event that the server lacks. Its payload is there until the event is settled, and not longer. */
 export interface PendingEvent {
   sequence: bigint;
   timestampMs: bigint;
@@ -43,6 +46,8 @@ const LOOK_AHEAD_BYTES_MAX = 16 * 1024 * 1024;
  * While fewer places than this are remembered, new events are added to them and need not be looked for later.
  */
 const REMEMBERED_MAX = 1024;
+/** Between two events that are read at once there may be others that are settled, of at most this length. */
+const GAP_BYTES_MAX = 4096;
 
 export class PendingReader {
   /** Written but not yet synced, while it is little. What does not fit here is found again by reading. */
@@ -52,6 +57,7 @@ export class PendingReader {
     readonly path: string,
     readonly file: LockedFile,
     readonly backlog: Backlog,
+    readonly memory: Pick<GroupMemory, "bytesAt" | "settled">,
     readonly durableBytes: () => number,
   ) {}
 
@@ -85,7 +91,69 @@ export class PendingReader {
     await this.#visitPending(BLOCK_BYTES_MIN, () => false);
   }
 
+  /** Some of the events that were given out are settled: nobody looks at their payloads any more. */
+  settled(): void {
+    this.memory.settled(this.backlog.oldest?.offset ?? this.backlog.soughtBytes);
+  }
+
   async read(limit: PendingLimit): Promise<PendingEvent[]> {
+    const places = this.#knownPlaces(limit);
+    const events = this.#fromMemory(places);
+    if (events.length === places.length && events.length > 0) return events;
+    const others = places.length === 0 ? undefined : await this.#fromDisk(places.slice(events.length));
+    return others === undefined ? await this.#bySearch(limit) : [...events, ...others];
+  }
+
+  /** The oldest events, as many as the limit allows; none where only searching can tell which those are. */
+  #knownPlaces(limit: PendingLimit): Readonly<Position>[] {
+    const places = this.backlog.oldestOnes(limit.events);
+    let bytes = 0;
+    for (let count = 0; count < places.length; count++) {
+      const { offset, length } = places[count];
+      const before = places[count - 1];
+      bytes += length - RECORD_OVERHEAD_BYTES;
+      if (count > 0 && bytes > limit.bytes) return places.slice(0, count);
+      if (before !== undefined && offset - before.offset - before.length > GAP_BYTES_MAX) return [];
+    }
+    const isWhole = places.length === limit.events || this.backlog.soughtBytes >= this.durableBytes();
+    return isWhole ? places : [];
+  }
+
+  /** The first of these events, as far as they are in memory. */
+  #fromMemory(places: readonly Readonly<Position>[]): PendingEvent[] {
+    const events: PendingEvent[] = [];
+    for (const { offset, length, sequence, timestampMs } of places) {
+      const record = this.memory.bytesAt(offset, length);
+      if (record === undefined) break;
+      events.push({ sequence, timestampMs, payload: payloadOf(record, 0, length), offset, length });
+    }
+    return events;
+  }
+
+  /** All of these, by one read. Undefined when one of them is not as it was written: searching tells why. */
+  async #fromDisk(places: readonly Readonly<Position>[]): Promise<PendingEvent[] | undefined> {
+    const start = places[0].offset;
+    const last = places[places.length - 1];
+    const bytes = new Uint8Array(last.offset + last.length - start);
+    for (let done = 0; done < bytes.length;) {
+      done += await this.#readBlock(bytes.subarray(done), start + done);
+    }
+    const events: PendingEvent[] = [];
+    for (const { offset, length, sequence, timestampMs } of places) {
+      if (!isRecordOf(bytes, offset - start, length, sequence)) return undefined;
+      events.push({
+        sequence,
+        timestampMs,
+        payload: payloadOf(bytes, offset - start, length),
+        offset,
+        length,
+      });
+    }
+    return events;
+  }
+
+  /** Looks through the file. */
+  async #bySearch(limit: PendingLimit): Promise<PendingEvent[]> {
     const events: PendingEvent[] = [];
     let bytes = 0;
     const blockBytes = Math.min(BLOCK_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, limit.bytes));

@@ -31,6 +31,9 @@ export class Sandbox implements AsyncDisposable {
   readonly dataDir = `${this.directory}/data`;
   readonly #running = new Set<Program>();
 
+  /** Another binary only where two of them are measured beside each other. */
+  constructor(readonly binary: string = BINARY) {}
+
   /** Runs `airunner ARGS…` to its end, and kills it when that does not come. */
   async run(args: string[], options: RunOptions = {}): Promise<RunResult> {
     const child = this.#command(args, options).spawn();
@@ -64,7 +67,7 @@ export class Sandbox implements AsyncDisposable {
     const limit = options.descriptors === undefined
       ? []
       : ["sh", "-c", `ulimit -n ${options.descriptors} && exec "$0" "$@"`];
-    const [program, ...before] = [...limit, ...options.wrapper ?? [], BINARY];
+    const [program, ...before] = [...limit, ...options.wrapper ?? [], this.binary];
     return new Deno.Command(program, {
       args: [...before, ...args],
       cwd: options.cwd ?? this.directory,

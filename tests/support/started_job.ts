@@ -4,13 +4,15 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { decodeEvent, type JobEvent, outputOf, type StreamType } from "../../src/events/event.ts";
+import { decodeEvent, type JobEvent, outputOf, StreamType } from "../../src/events/event.ts";
 import { JobParamsSchema, JobSchema } from "../../src/events/gen/job/v1/job_pb.ts";
 import { type BatchLimits, DEFAULT_LIMITS } from "../../src/job/batcher.ts";
 import { EventWriter } from "../../src/job/event_writer.ts";
 import { executeJob } from "../../src/job/execute_job.ts";
 import type { ExecuteOptions, ExecuteSettings } from "../../src/job/execute_options.ts";
 import { systemClock } from "../../src/platform/system_clock.ts";
+import type { NewEvent } from "../../src/wal/log.ts";
+import { payloadBytes } from "./payload_bytes.ts";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 
@@ -28,11 +30,11 @@ export class MemoryLog {
   #watchers: (() => void)[] = [];
 
   // deno-lint-ignore require-await -- as asynchronous as the real one
-  async append({ sequence, payload }: { sequence: bigint; payload: Uint8Array }): Promise<void> {
+  async append({ sequence, payload }: NewEvent): Promise<void> {
     const failure = this.failures.shift();
     if (failure !== undefined) throw failure;
     if (sequence <= this.lastSequence) throw new RangeError(`Sequence ${sequence} does not rise`);
-    const event = decodeEvent(payload)!;
+    const event = decodeEvent(payloadBytes(payload))!;
     assert.equal(event.sequence, sequence);
     this.events.push(event);
     this.lastSequence = sequence;
@@ -43,6 +45,13 @@ export class MemoryLog {
     for (;;) {
       const found = this.events.find((event) => event.eventData.case === kind);
       if (found !== undefined) return found;
+      await new Promise<void>((resolve) => this.#watchers.push(resolve));
+    }
+  }
+
+  /** Resolves when standard output matches. */
+  async hasOutput(pattern: RegExp): Promise<void> {
+    while (!pattern.test(text(this.output(StreamType.STDOUT)))) {
       await new Promise<void>((resolve) => this.#watchers.push(resolve));
     }
   }
