@@ -7,7 +7,8 @@
  * more bytes multiply it by x^(8n), so the register after bytes a to b alone follows from the registers at a
  * and at b.
  */
-import { Crc64, POLYNOMIAL_HIGH, POLYNOMIAL_LOW } from "../platform/checksum/crc64.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
+import { POLYNOMIAL_HIGH, POLYNOMIAL_LOW } from "../platform/checksum/crc64_script.ts";
 import { CHECKSUM_BYTES, LENGTH_BYTES, RECORD_BYTES_MAX } from "./format.ts";
 
 const CHECKPOINT_BYTES = 32;
