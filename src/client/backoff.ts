@@ -14,7 +14,8 @@ export interface BackoffSettings {
   jitter: number;
 }
 
-export const BACKOFF_DEFAULT: BackoffSettings = { initialMs: 1_000, maxMs: 60_000, factor: 2, jitter: 0.5 };
+/** For waits whose other numbers are settings. */
+export const BACKOFF_JITTER = 0.5;
 
 /**
  * A server's Retry-After counts up to here. It is a request by the other side that may be wrong by years

@@ -43,19 +43,17 @@ export interface PublishTarget {
 /** The source of events that an earlier run of the worker left in its log. */
 export const ORPHANED_LOG_SOURCE = "orphaned-wal-recovery";
 
-const PUBLISH_DEADLINE_MS = 30_000;
-
 export interface PublisherOptions {
   transport: Transport;
   target: PublishTarget;
   /** How long one call may take; it is sent along, so that the server gives up as well. */
-  deadlineMs?: number;
+  deadlineMs: number;
   clock: Clock;
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const client = createClient(JobEventsService, options.transport);
-  const timeoutMs = options.deadlineMs ?? PUBLISH_DEADLINE_MS;
+  const { deadlineMs: timeoutMs } = options;
   return {
     async publish(events, signal) {
       refuseForeignPayloads(events);

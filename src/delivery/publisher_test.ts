@@ -28,7 +28,7 @@ async function withPublisher(
   const target = { taskToken: "token", jobId: "job", source: ORPHANED_LOG_SOURCE };
   try {
     await test(
-      createPublisher({ transport, target, deadlineMs: options.deadlineMs, clock: systemClock }),
+      createPublisher({ transport, target, deadlineMs: options.deadlineMs ?? 30_000, clock: systemClock }),
       server,
     );
   } finally {

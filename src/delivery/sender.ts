@@ -12,7 +12,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
-import { BACKOFF_DEFAULT, type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
+import { type BackoffSettings, nextDelayMs } from "../client/backoff.ts";
 import { Narrowing, NEIGHBOURS_MAX } from "./narrowing.ts";
 import type { PendingEvent, PendingSource } from "./pending_source.ts";
 import { type CallError } from "../client/call_error.ts";
@@ -31,12 +31,8 @@ export interface SenderSettings {
   backoff: BackoffSettings;
 }
 
-export const SENDER_DEFAULT: SenderSettings = {
-  batchEventsMax: 256,
-  batchBytesMax: 1024 * 1024,
-  attemptsMax: 10,
-  backoff: BACKOFF_DEFAULT,
-};
+/** What one request holds at most, where nobody wants less. */
+export const REQUEST_LIMITS = { batchEventsMax: 256, batchBytesMax: 1024 * 1024 } as const;
 
 /** Room beside the head for its neighbours: a record is at most 10 MiB, so that one always fits. */
 const PROBE_BYTES_MAX = 10 * 1024 * 1024;
@@ -44,7 +40,7 @@ const PROBE_BYTES_MAX = 10 * 1024 * 1024;
 export interface SenderOptions {
   log: PendingSource;
   publisher: Publisher;
-  settings?: Partial<SenderSettings>;
+  settings: Pick<SenderSettings, "attemptsMax" | "backoff"> & Partial<SenderSettings>;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -81,7 +77,7 @@ export class Sender {
   constructor(options: SenderOptions) {
     this.#log = options.log;
     this.#publisher = options.publisher;
-    this.#settings = { ...SENDER_DEFAULT, ...options.settings };
+    this.#settings = { ...REQUEST_LIMITS, ...options.settings };
     this.#clock = options.clock;
     this.#random = options.random;
     this.#logger = options.logger;

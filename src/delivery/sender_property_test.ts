@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
 import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { NEIGHBOURS_MAX } from "./narrowing.ts";
@@ -145,7 +146,7 @@ async function play(script: Script): Promise<World> {
   const sender = new Sender({
     log: world.log,
     publisher: world.publisher,
-    settings: { batchEventsMax, attemptsMax },
+    settings: { batchEventsMax, attemptsMax, backoff: USUAL_BACKOFF },
     clock: world.clock,
     random: () => script.chance,
     logger: silentLogger,

@@ -1,3 +1,4 @@
+import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
 import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -42,7 +43,7 @@ class Bench {
     this.sender = new Sender({
       log: this.log,
       publisher,
-      settings,
+      settings: { attemptsMax: 10, backoff: USUAL_BACKOFF, ...settings },
       clock: this.clock,
       random: () => 0.5,
       logger: createLogger("debug", (line) => this.lines.push(line)),
@@ -294,7 +295,7 @@ Deno.test("sender tells an observer what was acknowledged, stored before, retrie
         return Promise.resolve({ stored: 0, duplicates: 1 });
       },
     },
-    settings: { batchEventsMax: 1, attemptsMax: 1 },
+    settings: { batchEventsMax: 1, attemptsMax: 1, backoff: USUAL_BACKOFF },
     clock: new FakeClock(),
     random: () => 0.5,
     logger: createLogger("error", () => {}),
@@ -355,7 +356,7 @@ Deno.test("sender gets a real log's worth of events over sockets that break", as
   const transport = createServerTransport({ network: systemNetwork, server: server.url, clock: systemClock });
   const publisher = createPublisher({ transport, target: { taskToken: "token" }, deadlineMs: 100, clock });
   const stop = new AbortController();
-  const settings = { attemptsMax: 2 };
+  const settings = { attemptsMax: 2, backoff: USUAL_BACKOFF };
   const logger = createLogger("error", () => {});
   const sender = new Sender({ log, publisher, settings, clock, random: () => 0.5, logger });
   const payloads = new Map<bigint, PendingEvent>();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { BACKOFF_DEFAULT } from "../client/backoff.ts";
+import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { completeJob, type CompleteJobOptions, completeOutstanding, resultOf } from "./complete_job.ts";
 import { type JobResult, type PingAnswer } from "../client/job_client.ts";
@@ -38,7 +38,7 @@ function setup(errors: Error[], more: Partial<CompleteJobOptions> = {}) {
     },
     taskToken: "token",
     result: resultOf("job-1", END, 0),
-    backoff: BACKOFF_DEFAULT,
+    backoff: USUAL_BACKOFF,
     clock,
     random: () => 0.5,
     logger: createLogger("info", (line) => lines.push(line)),

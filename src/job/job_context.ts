@@ -3,7 +3,7 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import type { BackoffSettings } from "../client/backoff.ts";
-import type { SenderObserver, SenderSettings } from "../delivery/sender.ts";
+import type { SenderObserver, SenderOptions } from "../delivery/sender.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
@@ -29,7 +29,7 @@ export interface JobSettings extends ExecuteSettings {
   deliveryGraceMs: number;
   limits: BatchLimits;
   sync: LogOptions["sync"];
-  sender: Omit<Partial<SenderSettings>, "backoff">;
+  sender: Omit<SenderOptions["settings"], "backoff">;
   /** For every call to the server that is made again. */
   backoff: BackoffSettings;
   /** How long a server has to refuse to complete a job until that is believed; see `refusal_proof.ts`. */

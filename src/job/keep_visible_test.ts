@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { BACKOFF_DEFAULT } from "../client/backoff.ts";
+import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { CallError } from "../client/call_error.ts";
 import { keepVisible, type KeepVisibleOptions, releaseJob } from "./keep_visible.ts";
@@ -29,7 +29,7 @@ function setup(calls: number, errors: Error[] = [], more: Partial<KeepVisibleOpt
     taskToken: "token",
     visibilityTimeoutSeconds: 300,
     startNow: false,
-    backoff: BACKOFF_DEFAULT,
+    backoff: USUAL_BACKOFF,
     clock,
     random: () => 0.5,
     logger: createLogger("info", (line) => lines.push(line)),

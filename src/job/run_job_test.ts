@@ -208,7 +208,7 @@ Deno.test("a job is slowed down while the server does not take its output", asyn
   };
   const worker = fixture.startWorker({
     transport: { ...slow, stream },
-    settings: { unsentBytesMax: 1_000_000, sender: { batchBytesMax: 100_000 } },
+    settings: { unsentBytesMax: 1_000_000, sender: { attemptsMax: 10, batchBytesMax: 100_000 } },
   });
   await worker.waitFor(/Jobs are paused: \d+ bytes wait for the server/);
   const { size } = Deno.statSync(`${fixture.walDir}/${jobId}.wal`);

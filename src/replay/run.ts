@@ -9,7 +9,7 @@
  */
 import { archiveLog } from "../archive/archiver.ts";
 import { restoreArchive } from "../archive/restore.ts";
-import { BACKOFF_DEFAULT } from "../client/backoff.ts";
+import type { BackoffSettings } from "../client/backoff.ts";
 import type { ServerTransport } from "../client/transport.ts";
 import { decodeEvent } from "../events/event.ts";
 import type { JobEnd } from "../job/complete_job.ts";
@@ -60,6 +60,7 @@ export interface ReplayRunOptions {
   readonly settings: ReplaySettings;
   readonly selection: ReplaySelection;
   readonly eventsPerSecondMax: number | undefined;
+  readonly backoff: BackoffSettings;
   readonly logger: Logger;
   readonly progress: ProgressLine;
   /** Aborts when the operator has had enough. */
@@ -220,7 +221,7 @@ export class ReplayRun {
       transport,
       jobClient,
       requestTimeoutMs: settings.requestTimeout,
-      backoff: BACKOFF_DEFAULT,
+      backoff: this.#options.backoff,
       clock: context.clock,
       random: context.random,
       logger: quietLogger(secretly),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
 import { LogBuilder, TestData } from "../../tests/support/data_directory.ts";
 import { createMemoryContext } from "../../tests/support/memory_context.ts";
 import type { Files } from "../platform/files.ts";
@@ -31,6 +32,7 @@ async function replay(data: TestData, files: Files): Promise<Replayed> {
     eventsPerSecondMax: undefined,
     logger: silentLogger,
     progress: { show: () => Promise.resolve(), clear: () => Promise.resolve() },
+    backoff: USUAL_BACKOFF,
     signal: new AbortController().signal,
   });
   const target = { path: data.path("wal/job.wal"), kind: "log", jobId: "job" } as const;

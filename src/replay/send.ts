@@ -8,7 +8,7 @@ import type { BackoffSettings } from "../client/backoff.ts";
 import { createPublisher, ORPHANED_LOG_SOURCE, type Publisher } from "../delivery/publisher.ts";
 import { type CallError } from "../client/call_error.ts";
 import { toCallError } from "../client/to_call_error.ts";
-import { Sender, SENDER_DEFAULT, type SenderObserver } from "../delivery/sender.ts";
+import { REQUEST_LIMITS, Sender, type SenderObserver } from "../delivery/sender.ts";
 import type { SendAttempt } from "../delivery/sender_observer.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
@@ -90,7 +90,7 @@ export async function replayLog(
   // A batch is what goes out at once, so at a low rate it is a second's worth.
   const batchEventsMax = Math.max(
     1,
-    Math.min(SENDER_DEFAULT.batchEventsMax, Math.floor(eventsPerSecondMax ?? Infinity)),
+    Math.min(REQUEST_LIMITS.batchEventsMax, Math.floor(eventsPerSecondMax ?? Infinity)),
   );
   const backoff = { ...context.backoff, maxMs: Math.min(BACKOFF_MAX_MS, context.backoff.maxMs) };
   const settings = { batchEventsMax, attemptsMax: ATTEMPTS_MAX, backoff };

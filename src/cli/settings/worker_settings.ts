@@ -2,10 +2,10 @@
  * The settings of the program as the worker knows them.
  */
 import type { SettingValues } from "../../config/settings.ts";
-import { BACKOFF_DEFAULT } from "../../client/backoff.ts";
 import { DEFAULT_LIMITS } from "../../job/batcher.ts";
 import type { ConfiguredSettings, WorkerChanges } from "../../job/worker_options.ts";
 import type { WORKER_SETTINGS } from "../table/setting_groups.ts";
+import { backoffOf } from "./backoff.ts";
 
 type Settings = SettingValues<(typeof WORKER_SETTINGS)[number]>;
 
@@ -34,12 +34,7 @@ export function changeableSettings(settings: Settings): WorkerChanges {
     shutdownGraceMs: settings.gracePeriod,
     limits: { ...DEFAULT_LIMITS, flushAfterMs: settings.flushInterval },
     sender: { attemptsMax: settings.retryAttempts },
-    backoff: {
-      ...BACKOFF_DEFAULT,
-      initialMs: settings.retryInitialInterval,
-      maxMs: settings.retryMaxInterval,
-      factor: settings.retryMultiplier,
-    },
+    backoff: backoffOf(settings),
     archiveOnComplete: settings.archiveOnComplete,
     compressionLevel: settings.compressionLevel,
     retentionDays: settings.retentionDays,

@@ -19,6 +19,7 @@ import {
   withoutEarlierStates,
 } from "../../../replay/plan.ts";
 import { ReplayRun, type ReplaySettings, serverOf } from "../../../replay/run.ts";
+import { USUAL_BACKOFF } from "../../settings/backoff.ts";
 import { stopSignals } from "../../terminal/stop_signals.ts";
 import { allTargets, findTargets } from "../../../survey/targets.ts";
 import type { Replayed } from "../../../replay/replayed.ts";
@@ -88,7 +89,7 @@ async function replayAll(
   const progress = new Progress(context);
   const replaySettings: ReplaySettings = settings;
   const common = { context, settings: replaySettings, selection, eventsPerSecondMax, logger, progress };
-  const run = new ReplayRun({ ...common, signal: signals.drain });
+  const run = new ReplayRun({ ...common, backoff: USUAL_BACKOFF, signal: signals.drain });
   const all: Replayed[] = [];
   const each = async () => {
     for (const plan of plans) {
