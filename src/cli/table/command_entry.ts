@@ -12,6 +12,8 @@ export interface CommandEntry {
   readonly settings: readonly SettingName[];
   /** Works whatever is in the configuration file, because it does not read it or is there to mend it. */
   readonly ignoresConfigFile?: true;
+  /** Its code looks at what the other commands take. */
+  readonly readsTable?: true;
   /** The file in DATA-DIR/logs that its log lines go to as well, and whether they do so unasked. */
   readonly logFile?: { readonly name: string; readonly isDefault: boolean };
   /** Lines to type, each with what it does. */
@@ -43,6 +45,7 @@ export function entry<C extends AnyCommand, const N extends SettingName>(spec: {
   readonly summary: string;
   readonly settings: readonly N[];
   readonly ignoresConfigFile?: true;
+  readonly readsTable?: true;
   readonly logFile?: CommandEntry["logFile"];
   readonly examples: CommandEntry["examples"];
   readonly exitCodes: string;
