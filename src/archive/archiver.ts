@@ -36,7 +36,7 @@ import { NotRegularFileError } from "../platform/regular_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { archiveName, isOwnLog, logNames, parseLogName } from "../wal/file_names.ts";
 import { HEADER_BYTES } from "../wal/format.ts";
-import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
+import { type LogBytes, readBlocks } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { compressStream } from "./compress.ts";
 import { ArchiveDamagedError, ArchiveError, ArchiveUnsupportedError } from "./archive_errors.ts";
@@ -46,7 +46,7 @@ import { type ArchiveSummary, encodeSummary, readSummary } from "./summary.ts";
 import {
   compareBytes,
   haveSameBytes,
-  measure,
+  Measure,
   replaceBytes,
   type Replacement,
   surveyLog,
@@ -119,18 +119,20 @@ class Archiving {
 
   async run(): Promise<ArchiveResult> {
     this.#logBytes = await this.log.size();
+    const measure = new Measure();
     const survey = await surveyLog(
-      readLockedFile(this.log, this.#logBytes),
+      measure.of(readLockedFile(this.log, this.#logBytes)),
       this.options.ended === true,
     );
     if (survey.damage !== undefined) return { outcome: "damaged", damage: survey.damage };
     this.#replacement = survey.replacement;
+    if (survey.replacement !== undefined) await this.#measureReplaced(measure, survey.replacement);
     const summary: ArchiveSummary = {
       schema_version: 1,
       job_id: survey.execution?.job_id ?? this.name.jobId,
       execution: survey.execution?.execution,
       ...survey.events,
-      ...await measure(this.#content()),
+      ...measure.result(),
       ended: this.options.ended,
       exit_code: this.options.exitCode,
       completion: survey.completion,
@@ -146,6 +148,16 @@ class Archiving {
       raw_bytes: summary.raw_bytes,
     });
     return { outcome, archivePath, summary };
+  }
+
+  /** Corrects what was measured of the log into what its content will be: only the beginning differs. */
+  async #measureReplaced(measure: Measure, replacement: Replacement): Promise<void> {
+    const beginningBytes = replacement.offset + replacement.length;
+    const [before, after] = [new Measure(), new Measure()];
+    const beginning = () => readLockedFile(this.log, beginningBytes);
+    for await (const _ of before.of(beginning()));
+    for await (const _ of after.of(replaceBytes(beginning(), replacement)));
+    measure.exchangeBeginning(before, after);
   }
 
   /** What the archive is to decompress to. */
@@ -314,12 +326,13 @@ async function hasRecords(files: Files, path: string): Promise<boolean> {
 }
 
 /** The first `length` bytes of an open file. Each chunk is valid until the next is asked for. */
-async function* readLockedFile(file: LockedFile, length: number): LogBytes {
-  const block = new Uint8Array(READ_BLOCK_BYTES);
-  for (let offset = 0; offset < length;) {
-    const count = await file.read(block.subarray(0, length - offset), offset);
+function readLockedFile(file: LockedFile, length: number): LogBytes {
+  let offset = 0;
+  return readBlocks(async (into) => {
+    if (offset === length) return 0;
+    const count = await file.read(into.subarray(0, length - offset), offset);
     if (count === 0) throw new Error(`it ends at byte ${offset}, and had ${length} bytes before`);
     offset += count;
-    yield block.subarray(0, count);
-  }
+    return count;
+  });
 }

@@ -9,6 +9,8 @@ import {
   completionState,
 } from "../wal/completion.ts";
 import { Crc64 } from "../platform/checksum/crc64.ts";
+import { exchangeBeginning } from "../platform/checksum/crc64_product.ts";
+import { haveEqualBytes } from "../platform/equal_bytes.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
 import { encodeRecord, type WalRecord } from "../wal/format.ts";
 import { type LogBytes, scanLog } from "../wal/reader.ts";
@@ -111,15 +113,32 @@ export async function* replaceBytes(log: LogBytes, replacement: Replacement | un
   }
 }
 
-/** How many bytes there are, and their CRC-64 as the summary has it. */
-export async function measure(bytes: LogBytes): Promise<Pick<ArchiveSummary, "raw_bytes" | "raw_crc64">> {
-  const checksum = new Crc64();
-  let count = 0;
-  for await (const chunk of bytes) {
-    checksum.update(chunk);
-    count += chunk.length;
+/** Counts bytes that are read anyway, and takes their CRC-64 as the summary has it. */
+export class Measure {
+  #bytes = 0;
+  readonly #checksum = new Crc64();
+
+  async *of(bytes: LogBytes): LogBytes {
+    for await (const chunk of bytes) {
+      this.#checksum.update(chunk);
+      this.#bytes += chunk.length;
+      yield chunk;
+    }
   }
-  return { raw_bytes: count, raw_crc64: formatCrc64(checksum.digest()) };
+
+  /** As if the bytes had begun with what `after` measured instead of what `before` did. */
+  exchangeBeginning(before: Measure, after: Measure): void {
+    exchangeBeginning(this.#checksum, {
+      before: before.#checksum,
+      after: after.#checksum,
+      bytesBehind: this.#bytes - before.#bytes,
+    });
+    this.#bytes += after.#bytes - before.#bytes;
+  }
+
+  result(): Pick<ArchiveSummary, "raw_bytes" | "raw_crc64"> {
+    return { raw_bytes: this.#bytes, raw_crc64: formatCrc64(this.#checksum.digest()) };
+  }
 }
 
 export type Comparison = "same" | "left_goes_on" | "right_goes_on" | "different";
@@ -145,7 +164,8 @@ export async function compareBytes(left: LogBytes, right: LogBytes): Promise<Com
         }
       }
       const length = Math.min(chunks[0].length, chunks[1].length);
-      for (let i = 0; i < length; i++) if (chunks[0][i] !== chunks[1][i]) return "different";
+      const [left, right] = chunks.map((chunk) => chunk.subarray(0, length));
+      if (!haveEqualBytes(left, right)) return "different";
       for (const side of [0, 1]) chunks[side] = chunks[side].subarray(length);
     }
   } finally {
