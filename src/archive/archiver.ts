@@ -119,20 +119,19 @@ class Archiving {
 
   async run(): Promise<ArchiveResult> {
     this.#logBytes = await this.log.size();
-    const measure = new Measure();
     const survey = await surveyLog(
-      measure.of(readLockedFile(this.log, this.#logBytes)),
+      readLockedFile(this.log, this.#logBytes),
       this.options.ended === true,
     );
     if (survey.damage !== undefined) return { outcome: "damaged", damage: survey.damage };
     this.#replacement = survey.replacement;
-    if (survey.replacement !== undefined) await this.#measureReplaced(measure, survey.replacement);
+    if (survey.replacement !== undefined) await this.#measureReplaced(survey.measure, survey.replacement);
     const summary: ArchiveSummary = {
       schema_version: 1,
       job_id: survey.execution?.job_id ?? this.name.jobId,
       execution: survey.execution?.execution,
       ...survey.events,
-      ...measure.result(),
+      ...survey.measure.result(),
       ended: this.options.ended,
       exit_code: this.options.exitCode,
       completion: survey.completion,
@@ -155,8 +154,8 @@ class Archiving {
     const beginningBytes = replacement.offset + replacement.length;
     const [before, after] = [new Measure(), new Measure()];
     const beginning = () => readLockedFile(this.log, beginningBytes);
-    for await (const _ of before.of(beginning()));
-    for await (const _ of after.of(replaceBytes(beginning(), replacement)));
+    for await (const chunk of beginning()) before.add(chunk);
+    for await (const chunk of replaceBytes(beginning(), replacement)) after.add(chunk);
     measure.exchangeBeginning(before, after);
   }
 

@@ -9,10 +9,10 @@ import {
   completionState,
 } from "../wal/completion.ts";
 import { Crc64 } from "../platform/checksum/crc64.ts";
-import { exchangeBeginning } from "../platform/checksum/crc64_product.ts";
+import { advance, exchangeBeginning, product } from "../platform/checksum/crc64_product.ts";
 import { haveEqualBytes } from "../platform/equal_bytes.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
-import { encodeRecord, type WalRecord } from "../wal/format.ts";
+import { CHECKSUM_BYTES, encodeRecord, HEADER_BYTES, LENGTH_BYTES, type WalRecord } from "../wal/format.ts";
 import { type LogBytes, scanLog } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { type ArchiveSummary, formatCrc64 } from "./summary.ts";
@@ -31,6 +31,8 @@ export interface Survey {
   execution: Execution | undefined;
   /** What the summary says of events; the rest of it is about bytes. */
   events: Pick<ArchiveSummary, "events" | "pending" | "failed" | "first_ms" | "last_ms">;
+  /** Of the log as it is, before anything is replaced. Of a damaged one, of what was read. */
+  measure: Measure;
   completion: CompletionState;
 }
 
@@ -41,7 +43,9 @@ export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Surve
   let first: bigint | undefined;
   let last: bigint | undefined;
   let mark: CompletionMark | undefined;
-  const { damage, ledger } = await scanLog(log, (record, kind) => {
+  const measure = new Measure();
+  const { damage, ledger } = await scanLog(measuringHeader(log, measure), (record, kind) => {
+    measure.addRecord(record.length);
     if (kind === "execution") {
       execution = decodeExecution(record.payload);
       redacted = withoutToken(record);
@@ -64,9 +68,23 @@ export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Surve
     // unsent as well.
     replacement: pending + failed === 0 && isSettled ? redacted : undefined,
     execution,
+    measure,
     completion,
     events: { events, pending, failed, first_ms: asNumber(first), last_ms: asNumber(last) },
   };
+}
+
+/** The header has a word that nobody looks at, so its bytes are measured as they are. */
+async function* measuringHeader(log: LogBytes, measure: Measure): LogBytes {
+  let left = HEADER_BYTES;
+  for await (const chunk of log) {
+    if (left > 0) {
+      const part = chunk.subarray(0, left);
+      measure.add(part);
+      left -= part.length;
+    }
+    yield chunk;
+  }
 }
 
 /** The execution record with everything but the token, fields of newer versions included. */
@@ -113,17 +131,40 @@ export async function* replaceBytes(log: LogBytes, replacement: Replacement | un
   }
 }
 
-/** Counts bytes that are read anyway, and takes their CRC-64 as the summary has it. */
+/** The register behind any record's checksum, had it begun as all ones at its body. */
+function allOnesBehindChecksum(): Crc64 {
+  const checksum = new Crc64();
+  checksum.update(new Uint8Array(CHECKSUM_BYTES));
+  return checksum;
+}
+
+/** How many bytes there are, and their CRC-64 as the summary has it. */
 export class Measure {
   #bytes = 0;
   readonly #checksum = new Crc64();
+  readonly #length = new Uint8Array(LENGTH_BYTES);
+  #behindChecksum: Crc64 | undefined;
 
-  async *of(bytes: LogBytes): LogBytes {
-    for await (const chunk of bytes) {
-      this.#checksum.update(chunk);
-      this.#bytes += chunk.length;
-      yield chunk;
-    }
+  /** Takes the next bytes. */
+  add(bytes: Uint8Array): void {
+    this.#checksum.update(bytes);
+    this.#bytes += bytes.length;
+  }
+
+  /**
+   * Takes the next record without looking at its bytes: its own checksum was found right. Behind its checksum,
+   * a register that began as all ones at the record's body holds the same value for every body; one that began
+   * as anything else differs from it by what that difference has become.
+   */
+  addRecord(recordBytes: number): void {
+    const checksum = this.#checksum;
+    new DataView(this.#length.buffer).setUint32(0, recordBytes, true);
+    checksum.update(this.#length);
+    advance(~checksum.registerLow, ~checksum.registerHigh, recordBytes - LENGTH_BYTES);
+    this.#behindChecksum ??= allOnesBehindChecksum();
+    checksum.registerLow = product.low ^ this.#behindChecksum.registerLow;
+    checksum.registerHigh = product.high ^ this.#behindChecksum.registerHigh;
+    this.#bytes += recordBytes;
   }
 
   /** As if the bytes had begun with what `after` measured instead of what `before` did. */

@@ -8,17 +8,12 @@
  * and at b.
  */
 import { Crc64 } from "../platform/checksum/crc64.ts";
-import { multiply, product } from "../platform/checksum/crc64_product.ts";
-import { CHECKSUM_BYTES, LENGTH_BYTES, RECORD_BYTES_MAX } from "./format.ts";
+import { advance, product } from "../platform/checksum/crc64_product.ts";
+import { CHECKSUM_BYTES, LENGTH_BYTES } from "./format.ts";
 
 const CHECKPOINT_BYTES = 32;
 /** Below this length reading the bytes is quicker than the arithmetic. */
 const DIRECT_BYTES_MAX = 256;
-const DIGIT_BITS = 12;
-const DIGITS = 1 << DIGIT_BITS;
-
-/** Powers x^(8n) for n below 4096, then for multiples of 4096 up to the longest record. */
-let powers: Int32Array | undefined;
 
 export class WindowChecksums {
   #bytes: Uint8Array = new Uint8Array();
@@ -26,9 +21,6 @@ export class WindowChecksums {
   /** Registers are known at multiples of `CHECKPOINT_BYTES` up to this one. */
   #checkpoints = 1;
   #crc = new Crc64();
-  #powerBytes = -1;
-  #powerLow = 0;
-  #powerHigh = 0;
 
   /** The window's bytes were moved or replaced: what was known of them is forgotten. */
   reset(bytes: Uint8Array): void {
@@ -49,8 +41,7 @@ export class WindowChecksums {
       return crc.matches(this.#bytes, end);
     }
     this.#registerAt(start);
-    this.#findPower(end - start);
-    multiply(~crc.registerLow, ~crc.registerHigh, this.#powerLow, this.#powerHigh);
+    advance(~crc.registerLow, ~crc.registerHigh, end - start);
     const low = product.low;
     const high = product.high;
     this.#registerAt(end);
@@ -85,36 +76,4 @@ export class WindowChecksums {
       this.#states[2 * this.#checkpoints + 1] = crc.registerHigh;
     }
   }
-
-  /** x^(8 * byteCount). Garbage tends to repeat its lengths, so the last one is kept. */
-  #findPower(byteCount: number): void {
-    if (byteCount === this.#powerBytes) return;
-    const table = powers ?? buildPowers();
-    const small = 2 * (byteCount & (DIGITS - 1));
-    const large = 2 * (DIGITS + (byteCount >>> DIGIT_BITS));
-    multiply(table[small], table[small + 1], table[large], table[large + 1]);
-    this.#powerBytes = byteCount;
-    this.#powerLow = product.low;
-    this.#powerHigh = product.high;
-  }
-}
-
-function buildPowers(): Int32Array {
-  const largest = RECORD_BYTES_MAX >>> DIGIT_BITS;
-  const built = new Int32Array(2 * (DIGITS + largest + 1));
-  const fill = (first: number, count: number, stepLow: number, stepHigh: number) => {
-    // x^0 is the highest bit alone.
-    product.low = 0;
-    product.high = 1 << 31;
-    for (let i = 0; i < count; i++) {
-      built[2 * (first + i)] = product.low;
-      built[2 * (first + i) + 1] = product.high;
-      multiply(product.low, product.high, stepLow, stepHigh);
-    }
-  };
-  // x^8, and then x^(8 * 4096), which is what the first run of products arrived at.
-  fill(0, DIGITS, 0, 1 << 23);
-  fill(DIGITS, largest + 1, product.low, product.high);
-  powers = built;
-  return built;
 }

@@ -33,25 +33,56 @@ function prepare(): void {
   isReady = true;
 }
 
-/** Leaves x^(8 * byteCount) in the product. */
-function findPower(byteCount: number): void {
-  // x^0 is the highest bit alone, x^8 the eighth below it.
-  let low = 0;
-  let high = 1 << 31;
-  let powerLow = 0;
-  let powerHigh = 1 << 23;
-  for (let rest = byteCount; rest > 0; rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) {
-      multiply(low, high, powerLow, powerHigh);
-      low = product.low;
-      high = product.high;
+const DIGIT_BITS = 12;
+const DIGITS = 1 << DIGIT_BITS;
+/** x^(8n) for n below 4096, then for multiples of 4096 below 16 Mi. */
+let powers: Int32Array | undefined;
+/** The one that was asked for last: lengths tend to repeat. */
+let powerBytes = 0;
+let powerLow = 0;
+let powerHigh = 1 << 31;
+
+function buildPowers(): Int32Array {
+  const built = new Int32Array(4 * DIGITS);
+  const fill = (first: number, stepLow: number, stepHigh: number) => {
+    // x^0 is the highest bit alone.
+    product.low = 0;
+    product.high = 1 << 31;
+    for (let i = 0; i < DIGITS; i++) {
+      built[2 * (first + i)] = product.low;
+      built[2 * (first + i) + 1] = product.high;
+      multiply(product.low, product.high, stepLow, stepHigh);
     }
-    multiply(powerLow, powerHigh, powerLow, powerHigh);
-    powerLow = product.low;
-    powerHigh = product.high;
+  };
+  // x^8, and then x^(8 * 4096), which is what the first run of products arrived at.
+  fill(0, 0, 1 << 23);
+  fill(DIGITS, product.low, product.high);
+  return powers = built;
+}
+
+function findPower(byteCount: number): void {
+  if (byteCount === powerBytes) return;
+  const table = powers ?? buildPowers();
+  const small = 2 * (byteCount % DIGITS);
+  const large = 2 * (DIGITS + Math.floor(byteCount / DIGITS) % DIGITS);
+  multiply(table[small], table[small + 1], table[large], table[large + 1]);
+  let { low, high } = product;
+  // What is beyond both digits, by x^(8 * 2^24) as often as it takes: gigabytes, which are rare.
+  const last = 2 * (2 * DIGITS - 1);
+  for (let rest = Math.floor(byteCount / DIGITS / DIGITS); rest > 0; rest--) {
+    multiply(low, high, table[last], table[last + 1]);
+    multiply(product.low, product.high, table[2 * (DIGITS + 1)], table[2 * (DIGITS + 1) + 1]);
+    ({ low, high } = product);
   }
-  product.low = low;
-  product.high = high;
+  powerBytes = byteCount;
+  powerLow = low;
+  powerHigh = high;
+}
+
+/** Leaves in the product what `byteCount` zero bytes make of a register. */
+export function advance(low: number, high: number, byteCount: number): void {
+  findPower(byteCount);
+  multiply(low, high, powerLow, powerHigh);
 }
 
 /**
@@ -63,14 +94,8 @@ export function exchangeBeginning(
   whole: Crc64Register,
   { before, after, bytesBehind }: { before: Crc64Register; after: Crc64Register; bytesBehind: number },
 ): void {
-  findPower(bytesBehind);
   // What follows takes the same part in both; only what the beginnings become differs.
-  multiply(
-    before.registerLow ^ after.registerLow,
-    before.registerHigh ^ after.registerHigh,
-    product.low,
-    product.high,
-  );
+  advance(before.registerLow ^ after.registerLow, before.registerHigh ^ after.registerHigh, bytesBehind);
   whole.registerLow ^= product.low;
   whole.registerHigh ^= product.high;
 }
