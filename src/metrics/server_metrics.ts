@@ -57,9 +57,9 @@ export class ServerMetrics {
 
   async render(state: ServerState): Promise<string> {
     const registry = this.#registry;
-    // Counting a million jobs takes tens of milliseconds in which no call is answered.
+    // Whoever asks again while they are being counted gets the same answer.
     this.#jobs ??= new SharedRun({
-      run: () => Promise.resolve(state.countJobs()),
+      run: () => state.countJobs(),
       clock: this.#host.clock,
       onError: () => {}, // The calls that need the database report it; here the numbers are unknown.
     });

@@ -2,8 +2,8 @@
  * Group commit: requests that arrive while others are being stored share one transaction, and so one sync of
  * the disk.
  */
-import type { NextTurn } from "../platform/clock.ts";
-import type { BatchOutcome, EventBatch, EventStore } from "./store/sqlite/event_store.ts";
+import type { Clock, NextTurn } from "../platform/clock.ts";
+import type { BatchOutcome, EventBatch, EventStore } from "./store/contract.ts";
 
 interface Waiting {
   batch: EventBatch;
@@ -12,21 +12,21 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-export class BatchWriter {
-  readonly #store: Pick<EventStore, "append">;
-  readonly #onStored: (jobId: string) => void;
-  readonly #nextTurn: NextTurn;
-  #waiting: Waiting[] = [];
+export interface BatchWriterOptions {
+  store: Pick<EventStore, "append">;
+  /** Called for each job that has new events, after they are on stable storage. */
+  onStored(jobId: string): void;
+  clock: Clock;
+  nextTurn: NextTurn;
+}
 
-  /** `onStored` is called for each job that has new events, after they are on stable storage. */
-  constructor(
-    store: Pick<EventStore, "append">,
-    onStored: (jobId: string) => void,
-    nextTurn: NextTurn,
-  ) {
-    this.#store = store;
-    this.#onStored = onStored;
-    this.#nextTurn = nextTurn;
+export class BatchWriter {
+  readonly #options: BatchWriterOptions;
+  #waiting: Waiting[] = [];
+  #isWriting = false;
+
+  constructor(options: BatchWriterOptions) {
+    this.#options = options;
   }
 
   /**
@@ -36,22 +36,34 @@ export class BatchWriter {
   append(jobId: string, batch: EventBatch): Promise<BatchOutcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ batch, jobId, resolve, reject });
-      if (this.#waiting.length === 1) this.#nextTurn(() => this.#flush());
+      if (this.#isWriting) return;
+      this.#isWriting = true;
+      // What other connections have sent in this turn goes along.
+      this.#options.nextTurn(() => void this.#write());
     });
   }
 
-  #flush(): void {
-    const group = this.#waiting;
-    this.#waiting = [];
+  /** Never rejects: errors are for those whose batches failed. */
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      await this.#writeGroup(group);
+    }
+    this.#isWriting = false;
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    const { store, onStored, clock } = this.#options;
     let outcomes: BatchOutcome[];
     try {
-      outcomes = this.#store.append(group.map(({ batch }) => batch));
+      outcomes = await store.append(group.map(({ batch }) => batch), clock.nowMs());
     } catch (error) {
       for (const { reject } of group) reject(error);
       return;
     }
     group.forEach(({ resolve }, index) => resolve(outcomes[index]!));
     const changed = group.filter((_, index) => outcomes[index]!.stored > 0);
-    for (const jobId of new Set(changed.map((waiting) => waiting.jobId))) this.#onStored(jobId);
+    for (const jobId of new Set(changed.map((waiting) => waiting.jobId))) onStored(jobId);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "../platform/logging/logger.ts";
-import { StoreError } from "./store/sqlite/database.ts";
+import { StoreError } from "./store/store_error.ts";
 
 /** Logs what the operator must know and tells the client no more than it can use: no paths, no stacks. */
 export function errorInterceptor(logger: Logger): Interceptor {

@@ -12,14 +12,14 @@
  *
  * A reader holds one page of events; the next is read only when the consumer has taken the last.
  */
-import type { EventFilter, EventPage, EventStore } from "./store/sqlite/event_store.ts";
-import type { Store } from "./store/sqlite/store.ts";
-import type { WakeUps } from "./subscriptions.ts";
+import type { EventFilter, EventPage, EventStore, JobStore } from "./store/contract.ts";
+import type { Topic, Watch } from "./signals.ts";
 
 export interface FollowOptions {
-  store: Pick<Store, "executionId" | "latestExecution">;
-  events: EventStore;
-  wakeUps: WakeUps;
+  jobs: Pick<JobStore, "executions" | "latestExecution">;
+  events: Pick<EventStore, "lastArrival" | "history" | "arrivals">;
+  /** News of jobs' events and executions. */
+  news: Topic;
   jobId: string;
   /**
    * `fromSequence` counts for the execution that is the latest now; later ones are read from their beginning.
@@ -28,54 +28,71 @@ export interface FollowOptions {
   signal: AbortSignal;
 }
 
-/**
- * Yields encoded JobEvents until the signal aborts. @throws RangeError for a job that the store does not
- * have.
- */
-export async function* followEvents(options: FollowOptions): AsyncGenerator<Uint8Array> {
-  const { store, wakeUps, jobId, signal } = options;
-  const latest = store.latestExecution(jobId);
-  if (latest === undefined) throw new RangeError(`There is no job ${jobId}`);
-  let execution = Math.max(1, latest);
-  let filter = options.filter;
-  while (!signal.aborted) {
-    const executionId = store.executionId(jobId, execution);
-    if (executionId === undefined) {
-      await wakeUps.wait(jobId, signal);
-      continue;
-    }
-    yield* followExecution(options, executionId, filter, execution + 1);
-    execution++;
-    filter = { ...filter, fromSequence: 1n };
+/** The store does not have the job, or no more. */
+export class NoSuchJobError extends RangeError {
+  override name = "NoSuchJobError";
+  constructor(jobId: string) {
+    super(`There is no job ${jobId}`);
   }
 }
 
-/** Ends when the execution numbered `next` has begun and all that had arrived for this one was read. */
+/**
+ * Yields encoded JobEvents until the signal aborts. @throws NoSuchJobError also when the job is deleted
+ * meanwhile
+ */
+export async function* followEvents(options: FollowOptions): AsyncGenerator<Uint8Array> {
+  const { jobs, news, jobId, signal } = options;
+  using watch = news.watch(jobId);
+  const latest = await jobs.latestExecution(jobId);
+  if (latest === undefined) throw new NoSuchJobError(jobId);
+  let from = Math.max(1, latest);
+  let filter = options.filter;
+  while (!signal.aborted) {
+    watch.clear();
+    const next = (await jobs.executions(jobId)).find(({ execution }) => execution >= from);
+    if (next !== undefined) {
+      yield* followExecution(options, watch, next.executionId, next.execution, filter);
+      from = next.execution + 1;
+      filter = { ...filter, fromSequence: 1n };
+    } else if (await jobs.latestExecution(jobId) === undefined) {
+      throw new NoSuchJobError(jobId);
+    } else {
+      await watch.wait(signal);
+    }
+  }
+}
+
+/**
+ * Ends when a later execution than `execution` has begun, or the job was deleted, and all that had arrived
+ * for this one by then was read.
+ */
 async function* followExecution(
-  { store, events, wakeUps, jobId, signal }: FollowOptions,
+  { jobs, events, jobId, signal }: FollowOptions,
+  watch: Watch,
   executionId: bigint,
+  execution: number,
   filter: EventFilter,
-  next: number,
 ): AsyncGenerator<Uint8Array> {
-  const boundary = events.lastArrival();
+  const boundary = await events.lastArrival(executionId);
   let page: EventPage;
   let sequence = 0n;
   do {
-    page = events.history(executionId, filter, sequence, boundary);
+    page = await events.history(executionId, filter, sequence, boundary);
     sequence = page.cursor;
     yield* page.payloads;
   } while (!page.isLast && !signal.aborted);
 
   let arrival = boundary;
   while (!signal.aborted) {
-    page = events.arrivals(executionId, filter, arrival);
+    // Cleared before anything is read: what comes while it is being read ends the waiting below at once.
+    watch.clear();
+    // Asked before the page, which then has all that had arrived when the later execution began.
+    const latest = await jobs.latestExecution(jobId);
+    page = await events.arrivals(executionId, filter, arrival);
     arrival = page.cursor;
-    if (page.payloads.length > 0) {
-      yield* page.payloads;
-      continue;
-    }
-    // Nothing is awaited between reading an empty page and these two lines, so nothing can come in between.
-    if (store.executionId(jobId, next) !== undefined) return;
-    await wakeUps.wait(jobId, signal);
+    yield* page.payloads;
+    if (!page.isLast) continue;
+    if (latest === undefined || latest > execution) return;
+    await watch.wait(signal);
   }
 }

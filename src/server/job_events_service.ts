@@ -14,15 +14,14 @@ import {
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { allowSilence } from "./delivery_context.ts";
-import { followEvents } from "./event_reader.ts";
-import type { EventFilter, EventStore, NewEvent } from "./store/sqlite/event_store.ts";
+import { followEvents, NoSuchJobError } from "./event_reader.ts";
+import type { EventFilter, NewEvent, Store } from "./store/contract.ts";
 import type { BatchWriter } from "./batch_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
 import { invalidArgument } from "./job_validation.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
 import type { ServerObserver } from "./server_observer.ts";
-import type { Store } from "./store/sqlite/store.ts";
-import type { WakeUps } from "./subscriptions.ts";
+import type { Signals } from "./signals.ts";
 import type { TaskTokens } from "./task_token.ts";
 
 /**
@@ -35,9 +34,8 @@ const INT64_MAX = 2n ** 63n - 1n;
 
 export interface JobEventsServiceOptions {
   store: Store;
-  events: EventStore;
   writer: BatchWriter;
-  wakeUps: WakeUps;
+  signals: Signals;
   tokens: TaskTokens;
   clock: Clock;
   logger: Logger;
@@ -92,11 +90,12 @@ async function publishJobEvents(
     const { jobId, execution } = checkToken(options.tokens, request.taskToken);
     // Who has a token runs the job, and may keep the call open for as long as that says nothing.
     context.values.get(allowSilence)();
-    const executionId = checkExecution(options, request, jobId, execution);
+    const executionId = await checkExecution(options, request, jobId, execution);
     const events = request.events.map(checkEvent);
     if (events.length === 0) continue;
     const startMs = options.clock.elapsedMs();
     const outcome = await options.writer.append(jobId, { executionId, events });
+    if (outcome.isUnknown) throw unknownExecution(jobId, execution);
     options.observe.stored?.(options.clock.elapsedMs() - startMs, outcome.stored, outcome.duplicate);
     stored += outcome.stored;
     duplicate += outcome.duplicate;
@@ -134,23 +133,25 @@ function nextUnlessAborted<T>(iterator: AsyncIterator<T>, signal: AbortSignal): 
   });
 }
 
-function checkExecution(
+async function checkExecution(
   { store }: JobEventsServiceOptions,
   request: RawPublishRequest,
   jobId: string,
   execution: number,
-): bigint {
+): Promise<bigint> {
   if (request.jobId !== "" && request.jobId !== jobId) {
     throw invalidArgument(`job_id is ${request.jobId}, but the task token is for job ${jobId}`);
   }
-  const executionId = store.executionId(jobId, execution);
-  // The signature is right and the row is gone: the database is an older copy.
-  if (executionId === undefined) {
-    throw invalidArgument(
-      `The task token is unknown: this server has no execution ${execution} of job ${jobId}`,
-    );
-  }
+  const executionId = await store.jobs.executionId(jobId, execution);
+  if (executionId === undefined) throw unknownExecution(jobId, execution);
   return executionId;
+}
+
+/** The signature is right and the row is gone: the database is an older copy, or the job was deleted. */
+function unknownExecution(jobId: string, execution: number): ConnectError {
+  return invalidArgument(
+    `The task token is unknown: this server has no execution ${execution} of job ${jobId}`,
+  );
 }
 
 /** Decodes the event only to see that it is one: what is stored must be readable for every reader. */
@@ -175,15 +176,12 @@ function timestampMs({ timestamp }: JobEvent): bigint | undefined {
 }
 
 async function* streamJobEvents(
-  { store, events, wakeUps, stopping, observe }: JobEventsServiceOptions,
+  { store, signals, stopping, observe }: JobEventsServiceOptions,
   request: StreamJobEventsRequest,
   context: HandlerContext,
 ): AsyncGenerator<Uint8Array> {
   const { jobId } = request;
   if (jobId === "") throw invalidArgument("job_id is required");
-  if (store.latestExecution(jobId) === undefined) {
-    throw new ConnectError(`There is no job ${jobId}`, Code.NotFound);
-  }
   const filter = checkFilter(request);
   const signal = AbortSignal.any([stopping, context.signal]);
   observe.streamOpened?.();
@@ -191,7 +189,11 @@ async function* streamJobEvents(
   const close = once(() => observe.streamClosed?.());
   signal.addEventListener("abort", close);
   try {
-    yield* followEvents({ store, events, wakeUps, jobId, filter, signal });
+    const { jobs, events } = store;
+    yield* followEvents({ jobs, events, news: signals.events, jobId, filter, signal });
+  } catch (error) {
+    if (!(error instanceof NoSuchJobError)) throw error;
+    throw new ConnectError(error.message, Code.NotFound, undefined, undefined, error);
   } finally {
     close();
   }

@@ -25,8 +25,7 @@ import type { Logger } from "../platform/logging/logger.ts";
 import { responseSent } from "./delivery_context.ts";
 import type { JobQueue } from "./job_queue.ts";
 import { checkEnqueue, checkQueue, checkVisibility, invalidArgument, refusedFor } from "./job_validation.ts";
-import type { Claim, Refusal, StoredJob } from "./store/contract.ts";
-import type { Store } from "./store/sqlite/store.ts";
+import type { Claim, Refusal, Store, StoredJob } from "./store/contract.ts";
 import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
 /** The contract's default. */
@@ -76,9 +75,9 @@ export function createJobService(options: JobServiceOptions): ServiceImpl<typeof
   };
 }
 
-function enqueueJob({ queue, newJobId }: JobServiceOptions, request: EnqueueJobRequest) {
+async function enqueueJob({ queue, newJobId }: JobServiceOptions, request: EnqueueJobRequest) {
   const { bytes } = checkEnqueue(request);
-  const job = queue.enqueue({
+  const job = await queue.enqueue({
     jobId: newJobId(),
     requestId: request.requestId,
     queue: checkQueue(request.queue),
@@ -103,11 +102,13 @@ async function* dequeueJob(
   const claims: Claim[] = [];
   // Not awaited: whether the response got through is known only after this generator has ended.
   void context.values.get(responseSent)().then((sent) => {
-    if (!sent) queue.releaseUnsent(claims);
+    if (!sent) return queue.releaseUnsent(claims);
   });
 
   const signal = AbortSignal.any([stopping, context.signal]);
-  let claim = await queue.waitForClaim(name, visibilityMs, signal);
+  // The call of job.v1 has no place for the worker's name.
+  const wanted = { queue: name, visibilityMs, worker: "" };
+  let claim = await queue.waitForClaim(wanted, signal);
   if (!claim) throw abortReason(signal);
   while (claim) {
     claims.push(claim);
@@ -116,7 +117,7 @@ async function* dequeueJob(
       taskToken: tokens.sign({ jobId: claim.job.jobId, execution: claim.execution }),
     };
     if (signal.aborted || claims.length >= jobsMax) return;
-    claim = queue.claim(name, visibilityMs);
+    claim = await queue.claim(wanted);
   }
 }
 
@@ -134,20 +135,20 @@ export function abortReason(signal: AbortSignal): ConnectError {
     : new ConnectError("The client went away", Code.Canceled, undefined, undefined, signal.reason);
 }
 
-function updateJob(options: JobServiceOptions, request: UpdateJobRequest) {
+async function updateJob(options: JobServiceOptions, request: UpdateJobRequest) {
   const { store, queue, clock, defaultVisibilitySeconds } = options;
   const subject = checkToken(options.tokens, request.taskToken);
   const visibilityMs = checkVisibility(request.visibilityTimeoutSeconds, defaultVisibilitySeconds);
   // An execution that has expired but was not requeued yet must not be extended back to life by chance.
-  queue.requeueExpired();
+  await queue.requeueExpired();
   const nowMs = clock.nowMs();
-  const outcome = store.extend(subject.jobId, subject.execution, visibilityMs, nowMs);
+  const outcome = await store.jobs.extend(subject.jobId, subject.execution, visibilityMs, nowMs);
   if (outcome !== "done") throw staleToken(outcome, subject);
   queue.onExpiry(nowMs + visibilityMs);
   return {};
 }
 
-function completeJob(options: JobServiceOptions, request: CompleteJobRequest) {
+async function completeJob(options: JobServiceOptions, request: CompleteJobRequest) {
   const { store, clock, logger } = options;
   const subject = checkToken(options.tokens, request.taskToken);
   const result = request.jobResult;
@@ -158,7 +159,7 @@ function completeJob(options: JobServiceOptions, request: CompleteJobRequest) {
     );
   }
   const stored = { success: result.success, bytes: toBinary(JobResultSchema, result) };
-  const outcome = store.complete(subject.jobId, subject.execution, stored, clock.nowMs());
+  const outcome = await store.jobs.complete(subject.jobId, subject.execution, stored, clock.nowMs());
   if (outcome === "done") {
     logger.info("Job completed", {
       job_id: subject.jobId,
@@ -172,7 +173,7 @@ function completeJob(options: JobServiceOptions, request: CompleteJobRequest) {
   return {};
 }
 
-function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
+async function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
   if (request.page < 0) throw invalidArgument(`page is ${request.page}; pages are counted from 1`);
   if (request.pageSize < 0 || request.pageSize > LIST_PAGE_SIZE_MAX) {
     throw invalidArgument(
@@ -186,7 +187,7 @@ function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
     pageSize: request.pageSize === 0 ? LIST_PAGE_SIZE : request.pageSize,
   };
   // Asked before they are read: 500 jobs may have a gigabyte of parameters.
-  const bytes = store.listedBytes(filter);
+  const bytes = await store.jobs.listedBytes(filter);
   if (bytes > LIST_BYTES_MAX && filter.pageSize > 1) {
     throw new ConnectError(
       `The answer would be a message larger than ${LIST_BYTES_MAX} bytes: the jobs of the page have parameters of ` +
@@ -194,7 +195,7 @@ function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) {
       Code.ResourceExhausted,
     );
   }
-  const { jobs, lastPage } = store.list(filter);
+  const { jobs, lastPage } = await store.jobs.list(filter);
   return { jobs: jobs.map(jobMessage), lastPage };
 }
 

@@ -17,8 +17,6 @@ import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
-import { Database } from "./store/sqlite/database.ts";
-import { EventStore } from "./store/sqlite/event_store.ts";
 import { BatchWriter } from "./batch_writer.ts";
 import {
   addJobEventsService,
@@ -28,17 +26,25 @@ import {
 import { createHttpHandler } from "./http_handler.ts";
 import { JobQueue } from "./job_queue.ts";
 import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
-import { type ConnectionLimits, DEFAULT_LIMITS, isLoopback, listen, ServerStartError } from "./listener.ts";
+import {
+  type ConnectionLimits,
+  DEFAULT_LIMITS,
+  isLoopback,
+  listen,
+  type Listener,
+  ServerStartError,
+} from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
-import { Store } from "./store/sqlite/store.ts";
-import { WakeUps } from "./subscriptions.ts";
+import type { Store } from "./store/contract.ts";
+import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
+import { LocalSignals } from "./signals.ts";
 import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
 import { createUuid7 } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
 
 export { ServerStartError } from "./listener.ts";
-export { StoreError } from "./store/sqlite/database.ts";
+export { StoreError } from "./store/store_error.ts";
 
 /**
  * One message. The largest event (4 MiB) and a batch of the largest output batches (50 x 256 KiB) fit; a
@@ -113,11 +119,11 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { logger = silentLogger } = options;
   const keys = await loadKeys(options, logger);
-  const database = openDatabase(options.dataFile);
+  const store = openStore({ ...options, logger });
   try {
-    return serve({ ...options, logger }, database, keys);
+    return await serve({ ...options, logger }, store, keys);
   } catch (error) {
-    database.close();
+    await store.close();
     throw error;
   }
 }
@@ -156,9 +162,9 @@ function isWildcard(hostname: string): boolean {
   return hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]";
 }
 
-function openDatabase(dataFile: string): Database {
+function openStore({ dataFile, host: { nextTurn }, logger }: Options): Store {
   try {
-    return new Database(dataFile);
+    return new SqliteStore(dataFile, { nextTurn, logger });
   } catch (cause) {
     throw new ServerStartError((cause as Error).message, { cause });
   }
@@ -166,32 +172,38 @@ function openDatabase(dataFile: string): Database {
 
 type Options = ServerOptions & { logger: Logger };
 
-function serve(options: Options, database: Database, keys: AuthorizedKeys | undefined): RunningServer {
+async function serve(
+  options: Options,
+  store: Store,
+  keys: AuthorizedKeys | undefined,
+): Promise<RunningServer> {
   const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {}, renderMetrics } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
 
-  const store = new Store(database);
-  store.grantGrace(RESTART_GRACE_MS, clock.nowMs());
-  const events = new EventStore(database);
-  const wakeUps = new WakeUps();
-  const writer = new BatchWriter(events, (jobId) => wakeUps.wake(jobId), nextTurn);
-  const queue = new JobQueue({ store, wakeUps, clock, logger });
+  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
+  const signals = new LocalSignals();
+  const onStored = (jobId: string) => signals.events.signal(jobId);
+  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
+  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
   const alarm = new VisibilityAlarm(queue, clock, logger);
   queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
-  const tokens = new TaskTokens(store.secret("task-token", () => randomBytes(SECRET_BYTES)));
+  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
 
   const auth = keys && { keys, audiences: ownUrls, clock };
   const calls = { store, tokens, clock, logger, stopping: stopping.signal };
   const routers = createRouters(
     { ...calls, queue, ...jobDefaults(options) },
-    { ...calls, events, writer, wakeUps, observe, drained: drained.signal },
+    { ...calls, writer, signals, observe, drained: drained.signal },
     auth,
   );
   const metrics: MetricsPage | undefined = renderMetrics && {
     render: () =>
-      renderMetrics({ countJobs: () => store.countJobs(), countConnections: () => listener.connections }),
+      renderMetrics({
+        countJobs: () => store.jobs.countJobs(),
+        countConnections: () => listener.connections,
+      }),
     access: metricsAccess(options, auth),
   };
   const listener = listen({
@@ -216,16 +228,10 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     logger.info("Server stopping");
     const leaving = new ConnectError("The server is stopping; try again", Code.Unavailable);
     stopping.abort(leaving);
-    const closed = new AbortController();
-    const draining = clock.sleep(DRAIN_MS, closed.signal).then(() =>
-      !closed.signal.aborted && drained.abort(leaving)
-    );
-    await listener.close(DRAIN_MS + CUT_MS);
-    closed.abort();
-    await draining;
+    await drain(listener, clock, () => drained.abort(leaving));
     alarm.stop();
     await alarmEnded;
-    database.close();
+    await store.close();
     logger.info("Server stopped");
   };
   let stopped: Promise<void> | undefined;
@@ -235,6 +241,15 @@ function serve(options: Options, database: Database, keys: AuthorizedKeys | unde
     finished: listener.finished,
     stop: () => stopped ??= stop(),
   };
+}
+
+/** Lets publishers finish for a while, and cuts what is still open then. */
+async function drain(listener: Listener, clock: Clock, giveUp: () => void): Promise<void> {
+  const closed = new AbortController();
+  const draining = clock.sleep(DRAIN_MS, closed.signal).then(() => !closed.signal.aborted && giveUp());
+  await listener.close(DRAIN_MS + CUT_MS);
+  closed.abort();
+  await draining;
 }
 
 function metricsAccess(

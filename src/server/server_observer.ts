@@ -24,7 +24,7 @@ export interface ServerObserver {
 /** What the server knows better than anybody who counts along. */
 export interface ServerState {
   /** How many jobs there are in each state, by the state's name in the protocol, in lower case. */
-  countJobs(): ReadonlyMap<string, number>;
+  countJobs(): Promise<ReadonlyMap<string, number>>;
   /** How many connections are open. */
   countConnections(): number;
 }

@@ -6,10 +6,8 @@ import { createLogger } from "../platform/logging/text_logger.ts";
 import { spawnServer } from "../../tests/support/server_child.ts";
 import { TestServer } from "../../tests/support/running_server.ts";
 import { collect, connect, outputEvent, publishRequests } from "../../tests/support/server_client.ts";
-import { Database } from "./store/sqlite/database.ts";
-import { EventStore } from "./store/sqlite/event_store.ts";
 import { type ServerOptions, ServerStartError, startServer } from "./server.ts";
-import { Store } from "./store/sqlite/store.ts";
+import { Database } from "./store/sqlite/database.ts";
 import { systemHost } from "../platform/system_host.ts";
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
@@ -158,19 +156,19 @@ Deno.test("a database that fails is `unavailable`: nothing is acknowledged, and 
   const jobParams = { command: "true", environment: { PASSWORD: "hunter2" } };
   await server.jobs.enqueueJob({ jobParams });
   const { taskToken } = await server.claim();
-  const append = EventStore.prototype.append;
-  EventStore.prototype.append = function () {
-    // The foreign key fails, as a disk would: an error of SQLite's.
-    return append.call(this, [{
-      executionId: 999n,
-      events: [{ sequence: 1n, timestampMs: 0n, type: 0, payload: new Uint8Array() }],
-    }]);
+  const write = Database.prototype.write;
+  Database.prototype.write = function <T>(work: () => T): T {
+    return write.call(this, () => {
+      work();
+      // A foreign key fails, as a disk would: an error of SQLite's, after everything was written.
+      return this.prepare("INSERT INTO job_texts VALUES (999, '')").run();
+    }) as T;
   };
   try {
     const call = server.events.publishJobEvents(publishRequests(taskToken, [[outputEvent(1)]]));
     assert.equal(await codeOf(call), "Unavailable");
   } finally {
-    EventStore.prototype.append = append;
+    Database.prototype.write = write;
   }
   const again = await server.events.publishJobEvents(publishRequests(taskToken, [[outputEvent(1)]]));
   assert.equal(again.eventsStored, 1n);
@@ -212,18 +210,16 @@ Deno.test("a server that is killed in the middle of publishing has every event t
       await killed;
       await client[Symbol.asyncDispose]();
     }
-    const database = new Database(dataFile);
-    const executionId = new Store(database).executionId(jobId, 1)!;
-    database.close();
-    assertEverySequence(dataFile, executionId, acknowledged);
+    assertEverySequence(dataFile, jobId, acknowledged);
   });
 });
 
-function assertEverySequence(dataFile: string, executionId: bigint, acknowledged: number): void {
+function assertEverySequence(dataFile: string, jobId: string, acknowledged: number): void {
   const raw = new DatabaseSync(dataFile);
-  const rows = raw.prepare("SELECT sequence FROM events WHERE execution = ? ORDER BY sequence").all(
-    executionId,
-  );
+  const rows = raw.prepare(
+    `SELECT sequence FROM events JOIN executions ON executions.id = execution JOIN jobs ON jobs.id = job
+     WHERE job_id = ? ORDER BY sequence`,
+  ).all(jobId);
   const integrity = raw.prepare("PRAGMA integrity_check").get();
   raw.close();
   assert.deepEqual({ ...integrity }, { integrity_check: "ok" });

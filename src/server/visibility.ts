@@ -14,9 +14,9 @@ const NAP_MS_MAX = 3_600_000;
 const RETRY_MS = 1_000;
 
 export interface ExpirySource {
-  nextExpiryMs(): number | undefined;
+  nextExpiryMs(): Promise<number | undefined>;
   /** Requeues what has expired by now. */
-  requeueExpired(): void;
+  requeueExpired(): Promise<void>;
 }
 
 export class VisibilityAlarm {
@@ -37,7 +37,9 @@ export class VisibilityAlarm {
   async run(): Promise<void> {
     while (!this.#stopped) {
       const nap = this.#nap = new AbortController();
-      this.#wakesAtMs = this.#next();
+      // While it looks, whatever it is told may be what it has just missed, so that it looks again.
+      this.#wakesAtMs = Infinity;
+      this.#wakesAtMs = await this.#next();
       await this.#clock.sleep(Math.max(0, this.#wakesAtMs - this.#clock.nowMs()), nap.signal);
     }
   }
@@ -55,11 +57,11 @@ export class VisibilityAlarm {
   }
 
   /** Requeues what is due and says when to look again. */
-  #next(): number {
+  async #next(): Promise<number> {
     const nowMs = this.#clock.nowMs();
     try {
-      this.#source.requeueExpired();
-      return Math.min(this.#source.nextExpiryMs() ?? Infinity, nowMs + NAP_MS_MAX);
+      await this.#source.requeueExpired();
+      return Math.min(await this.#source.nextExpiryMs() ?? Infinity, nowMs + NAP_MS_MAX);
     } catch (error) {
       this.#logger.error("Cannot requeue expired jobs; trying again", { error: (error as Error).message });
       return nowMs + RETRY_MS;

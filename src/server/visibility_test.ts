@@ -13,15 +13,16 @@ class FakeSource {
 
   constructor(readonly clock: ManualClock) {}
 
-  nextExpiryMs(): number | undefined {
-    return this.expiriesMs.toSorted((a, b) => a - b)[0];
+  nextExpiryMs(): Promise<number | undefined> {
+    return Promise.resolve(this.expiriesMs.toSorted((a, b) => a - b)[0]);
   }
 
-  requeueExpired(): void {
-    if (this.failure) throw this.failure;
+  requeueExpired(): Promise<void> {
+    if (this.failure) return Promise.reject(this.failure);
     const running = this.expiriesMs.filter((expiryMs) => expiryMs > this.clock.nowMs());
     this.requeued += this.expiriesMs.length - running.length;
     this.expiriesMs = running;
+    return Promise.resolve();
   }
 }
 

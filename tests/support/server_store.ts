@@ -3,53 +3,57 @@
  */
 import { join } from "node:path";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
-import { Database } from "../../src/server/store/sqlite/database.ts";
-import { type EventFilter, EventStore, type NewEvent } from "../../src/server/store/sqlite/event_store.ts";
+import { systemNextTurn } from "../../src/platform/system_clock.ts";
+import { systemRandomBytes } from "../../src/platform/system_random.ts";
 import { JobQueue } from "../../src/server/job_queue.ts";
-import type { Claim } from "../../src/server/store/contract.ts";
-import { Store } from "../../src/server/store/sqlite/store.ts";
-import { WakeUps } from "../../src/server/subscriptions.ts";
+import { LocalSignals } from "../../src/server/signals.ts";
+import type { Claim, EventFilter, NewEvent } from "../../src/server/store/contract.ts";
+import { SqliteStore } from "../../src/server/store/sqlite/sqlite_store.ts";
 import { createUuid7 } from "../../src/server/uuid7.ts";
 import { ManualClock } from "./manual_clock.ts";
-import { systemRandomBytes } from "../../src/platform/system_random.ts";
 
-export class TestStore implements Disposable {
+export class TestStore implements AsyncDisposable {
   readonly directory = Deno.makeTempDirSync({ prefix: "airunner-store-" });
   readonly path = join(this.directory, "server.db");
-  readonly database = new Database(this.path);
-  readonly store = new Store(this.database);
-  readonly events = new EventStore(this.database);
+  readonly store = new SqliteStore(this.path, { nextTurn: systemNextTurn });
+  readonly jobs = this.store.jobs;
+  readonly events = this.store.events;
   readonly clock = new ManualClock();
-  readonly wakeUps = new WakeUps();
+  readonly signals = new LocalSignals();
   readonly queue = new JobQueue({
-    store: this.store,
-    wakeUps: this.wakeUps,
+    store: this.jobs,
+    signals: this.signals,
     clock: this.clock,
     logger: silentLogger,
   });
   readonly #newJobId = createUuid7(() => this.clock.nowMs(), systemRandomBytes);
 
-  enqueue(queue = "default", requestId = ""): string {
+  enqueue(queue = "default", requestId = ""): Promise<string> {
+    return this.enqueueOn(this.queue, queue, requestId);
+  }
+
+  async enqueueOn(jobQueue: JobQueue, queue = "default", requestId = ""): Promise<string> {
     const job = { jobId: this.#newJobId(), requestId, queue, params: new Uint8Array([1]) };
-    return this.queue.enqueue(job).jobId;
+    return (await jobQueue.enqueue(job)).jobId;
   }
 
   /** Claims the queue's first job for ten seconds. */
-  claim(queue = "default"): Claim {
-    const claim = this.queue.claim(queue, 10_000);
+  async claim(queue = "default"): Promise<Claim> {
+    const claim = await this.queue.claim({ queue, visibilityMs: 10_000, worker: "" });
     if (!claim) throw new Error(`Nothing waits in queue ${queue}`);
     return claim;
   }
 
-  publish(claim: Claim, ...sequences: number[]) {
+  async publish(claim: Claim, ...sequences: number[]) {
     const events = sequences.map((sequence) => storedEvent(sequence));
-    const [outcome] = this.events.append([{ executionId: claim.executionId, events }]);
-    this.wakeUps.wake(claim.job.jobId);
+    const batch = { executionId: claim.executionId, events };
+    const [outcome] = await this.events.append([batch], this.clock.nowMs());
+    this.signals.events.signal(claim.job.jobId);
     return outcome;
   }
 
-  [Symbol.dispose](): void {
-    this.database.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store.close();
     Deno.removeSync(this.directory, { recursive: true });
   }
 }

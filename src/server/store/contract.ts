@@ -1,64 +1,24 @@
 /**
- * What a store of jobs and events holds, whatever database keeps it.
+ * What the server keeps, whatever database keeps it: the whole contract, from which all others import it.
+ *
+ * Every method may be called while others are under way, and behaves as if the calls came one after
+ * another. One that resolved is on stable storage, so that it may be acknowledged; one that rejected
+ * changed nothing. Times are Unix milliseconds of the caller's clock; a store has none of its own.
+ *
+ * All methods reject with a StoreError when the database fails.
  */
-import type { JobState } from "../../events/gen/job/v1/job_pb.ts";
+import type { EventStore } from "./contract/events.ts";
+import type { JobStore } from "./contract/jobs.ts";
+import type { WorkerStore } from "./contract/workers.ts";
 
-export interface StoredJob {
-  jobId: string;
-  queue: string;
-  state: JobState;
-  createdAtMs: number;
-  updatedAtMs: number;
-  /** A JobParams message. */
-  params: Uint8Array;
-}
+export type * from "./contract/events.ts";
+export type * from "./contract/jobs.ts";
+export type * from "./contract/workers.ts";
 
-export interface NewJob {
-  jobId: string;
-  /** Empty: none. */
-  requestId: string;
-  queue: string;
-  params: Uint8Array;
-}
-
-/**
- * A job handed out: from now on `executionId` is the job's current execution, until `expiresAtMs` unless it
- * is extended.
- */
-export interface Claim {
-  job: StoredJob;
-  executionId: bigint;
-  execution: number;
-  expiresAtMs: number;
-}
-
-export interface StoredExecution {
-  executionId: bigint;
-  execution: number;
-  startedAtMs: number;
-  /** Undefined: not running any more. */
-  expiresAtMs: number | undefined;
-  endedAtMs: number | undefined;
-  outcome: "requeued" | "completed" | undefined;
-  /** A JobResult message, once the execution has completed. */
-  result: Uint8Array | undefined;
-}
-
-export interface Requeued {
-  jobId: string;
-  queue: string;
-  execution: number;
-}
-
-/** `superseded`: a later execution has begun. `ended`: this one no longer runs, and none came after it. */
-export type Refusal = "unknown" | "superseded" | "ended";
-
-export interface ListFilter {
-  /** Empty: every queue. */
-  queue: string;
-  /** UNSPECIFIED: every state. */
-  state: JobState;
-  /** From 1 on. */
-  page: number;
-  pageSize: number;
+export interface Store {
+  readonly jobs: JobStore;
+  readonly events: EventStore;
+  readonly workers: WorkerStore;
+  /** Lets go of the database. No other call may be under way. */
+  close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * The server's one SQLite file: how it is opened, its schema, and what a transaction promises.
+ * The server's one SQLite file: how it is opened, brought up to date, and what a transaction promises.
  *
  * A write that returned is on stable storage (journal in WAL mode, synchronous=FULL: the journal is
  * synced before COMMIT returns), so a caller may acknowledge it. A write that threw left nothing
@@ -7,71 +7,9 @@
  * writers live in this process's memory, and a second server on the same file would not hear them.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { StoreError } from "../store_error.ts";
 import { originOf, prepareFile } from "./database_file.ts";
-
-/**
- * Something is wrong with the database; the message is for the operator, and `cause` is SQLite's own error.
- */
-export class StoreError extends Error {
-  override name = "StoreError";
-  constructor(message: string, readonly path: string, options?: ErrorOptions) {
-    super(message, options);
-  }
-}
-
-/**
- * Each entry brings the schema one version up; PRAGMA user_version counts them. Entries are never changed
- * once released, only added.
- *
- * `jobs.id` is the job's place in its queue and is kept when the job is requeued. `events.id` is the order of
- * arrival. Payloads come last in their rows, so that filters need not read through them.
- */
-export const MIGRATIONS: readonly string[] = [
-  `
-  CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    job_id TEXT NOT NULL UNIQUE,
-    request_id TEXT UNIQUE,                 -- NULL: enqueued without an idempotency key
-    queue TEXT NOT NULL,
-    state INTEGER NOT NULL,                 -- JobState
-    created_at_ms INTEGER NOT NULL,
-    updated_at_ms INTEGER NOT NULL,
-    params BLOB NOT NULL                    -- JobParams
-  ) STRICT;
-  CREATE INDEX jobs_scheduled ON jobs (queue, id) WHERE state = 1;
-  CREATE INDEX jobs_by_state ON jobs (state);
-
-  CREATE TABLE executions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    job INTEGER NOT NULL REFERENCES jobs (id),
-    number INTEGER NOT NULL,                -- from 1 on, rises with every dequeue
-    started_at_ms INTEGER NOT NULL,
-    visibility_ms INTEGER NOT NULL,
-    expires_at_ms INTEGER,                  -- NULL: not running any more
-    ended_at_ms INTEGER,
-    outcome TEXT CHECK (outcome IN ('requeued', 'completed')),
-    result BLOB,                            -- JobResult
-    UNIQUE (job, number)
-  ) STRICT;
-  CREATE INDEX executions_running ON executions (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
-
-  CREATE TABLE events (
-    id INTEGER PRIMARY KEY,
-    execution INTEGER NOT NULL REFERENCES executions (id),
-    sequence INTEGER NOT NULL,
-    timestamp_ms INTEGER,                   -- NULL: the event has no timestamp, or one that no clock shows
-    type INTEGER NOT NULL,                  -- EventType
-    payload BLOB NOT NULL,                  -- JobEvent
-    UNIQUE (execution, sequence)
-  ) STRICT;
-  CREATE INDEX events_by_arrival ON events (execution);
-  `,
-];
-
-/** What every version of the schema has: a database without them is another program's. */
-const TABLES = ["settings", "jobs", "executions", "events"];
+import { type Migration, MIGRATIONS, TABLES } from "./schema.ts";
 
 /**
  * How long opening waits for another process to let go of the file, as when one server takes over from
@@ -174,8 +112,33 @@ export class Database {
       );
     }
     for (let next = version; next < MIGRATIONS.length; next++) {
-      this.write(() => this.#db.exec(`${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}`));
+      this.#bringUpTo(next + 1, MIGRATIONS[next]!);
     }
+  }
+
+  /**
+   * Foreign keys are looked at only when the whole step is done: a table that is replaced is gone for a
+   * moment, and its rows must not take those with them that refer to them. (SQLite ignores this pragma within
+   * a transaction.)
+   */
+  #bringUpTo(version: number, { sql, fill, replaced = [] }: Migration): void {
+    this.#convert("bring up to date", () => this.#db.exec("PRAGMA foreign_keys = OFF"));
+    this.write(() => {
+      this.#db.exec(sql);
+      fill?.(this.#db);
+      for (const table of replaced) {
+        const broken = this.#db.prepare(`PRAGMA foreign_key_check(${table})`).get();
+        if (broken !== undefined) {
+          throw new StoreError(
+            `Cannot bring ${this.path} up to date: rows of ${table} refer to rows that are not there. ` +
+              `The file was not changed. It is damaged; restore it from a copy.`,
+            this.path,
+          );
+        }
+      }
+      this.#db.exec(`PRAGMA user_version = ${version}`);
+    });
+    this.#convert("bring up to date", () => this.#db.exec("PRAGMA foreign_keys = ON"));
   }
 
   #convert<T>(action: string, work: () => T): T {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Database, MIGRATIONS, StoreError } from "./database.ts";
+import { StoreError } from "../store_error.ts";
+import { Database } from "./database.ts";
+import { MIGRATIONS } from "./schema.ts";
 
 function inDirectory(test: (path: string) => void): () => void {
   return () => {
@@ -49,7 +51,7 @@ Deno.test(
     const before = Deno.readFileSync(path);
     assert.throws(() => new Database(path), (error) => {
       assert.ok(error instanceof StoreError);
-      assert.match(error.message, /its schema has version 2, .*up to 1\. The file was not changed/);
+      assert.match(error.message, /its schema has version 3, .*up to 2\. The file was not changed/);
       return true;
     });
     assert.deepEqual(Deno.readFileSync(path), before);
