@@ -13,7 +13,8 @@ import { readLogFile, scanLog } from "../src/wal/reader.ts";
 import type { Row } from "./bench_table.ts";
 
 const ROUNDS = 30;
-const LOG_BYTES = 128e6;
+/** Small enough that a scan fits between what else runs on the machine. */
+const LOG_BYTES = 16e6;
 
 /** One kind of work: how many bytes it went through. */
 type Work = () => number | Promise<number>;
@@ -52,7 +53,7 @@ async function benchChecksum(): Promise<Row[]> {
   const own = takeReadBlock();
   for (let at = 0; at < own.length; at += 65_536) crypto.getRandomValues(own.subarray(at, at + 65_536));
   const elsewhere = own.slice();
-  const words = new Float64Array(elsewhere.buffer);
+  const words = new Int32Array(elsewhere.buffer);
   const register = { registerLow: -1, registerHigh: -1 };
   const crc = new Crc64();
   let sum = 0;
@@ -60,9 +61,12 @@ async function benchChecksum(): Promise<Row[]> {
     () => (runCrc64Script(register, elsewhere, 0, elsewhere.length), elsewhere.length),
     () => (crc.update(own), own.length),
     () => (crc.update(elsewhere), elsewhere.length),
-    () => (crc.update(elsewhere, 0, 2068), 2068),
     () => {
-      for (let i = 0; i < words.length; i++) sum += words[i];
+      for (let i = 0; i < 100; i++) crc.update(elsewhere, 2100 * i, 2100 * i + 2068);
+      return 100 * 2068;
+    },
+    () => {
+      for (let i = 0; i < words.length; i += 4) sum ^= words[i] ^ words[i + 1] ^ words[i + 2] ^ words[i + 3];
       return elsewhere.length;
     },
   ], 20);
@@ -73,7 +77,7 @@ async function benchChecksum(): Promise<Row[]> {
     { name: "CRC-64/NVME, bytes in its own memory", target: 1.8 },
     { name: "CRC-64/NVME, bytes copied there" },
     { name: "CRC-64/NVME, 2 KB copied there" },
-    { name: "reading the memory, eight bytes at a time" },
+    { name: "reading the memory, four bytes at a time" },
   ]);
 }
 

@@ -73,7 +73,7 @@ async function besideCat(large: string): Promise<Row[]> {
   await cat.status;
   const catSeconds = (performance.now() - startMs) / 1000;
   const rows: Row[] = [{ name: "cat, 2 GiB", value: catSeconds, unit: "s", lowerIsBetter: true }];
-  for (const line of [["wal", "verify"], ["wal", "inspect"], ["wal", "dump"]]) {
+  for (const line of [["wal", "verify"], ["wal", "inspect"], ["wal", "dump", "--raw"]]) {
     const { seconds } = await run([...line, large]);
     const name = `${line.join(" ")}, 2 GiB, beside cat`;
     rows.push({ name, value: seconds, unit: "s", ratio: seconds / catSeconds, lowerIsBetter: true });

@@ -1,7 +1,7 @@
 /**
  * Archiving a log beside `zstd -3 -T1` of the same file, and the slowest append to another log meanwhile beside
- * the slowest without. The log's events, of 64 KiB each, are a build's output over and over: of a real one, in a file that is named in
- * AIRUNNER_BENCH_LOG, else lines such as make and a compiler print.
+ * the slowest without. The log's events, of 64 KiB each, are a build's output over and over: that in the file
+ * which AIRUNNER_BENCH_LOG names, else lines such as make and a compiler print.
  *
  *     AIRUNNER_BENCH_LOG=build.log scripts/deno task bench zstd
  */

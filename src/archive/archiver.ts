@@ -31,7 +31,9 @@ import { FileLockedError } from "../platform/file_lock.ts";
 import { type Files, isMissing, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
 import { fileName, parentDirectory } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { type Occupant, publishFile } from "../platform/publish_file.ts";
+import { type Occupant, type Published, publishFile } from "../platform/publish_file.ts";
+import { ZstdEngineError } from "../platform/zstd/engine.ts";
+import { distrustEngine } from "../platform/zstd/zstd.ts";
 import { NotRegularFileError } from "../platform/regular_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { archiveName, isOwnLog, logNames, parseLogName } from "../wal/file_names.ts";
@@ -168,13 +170,37 @@ class Archiving {
   async #store(
     summary: ArchiveSummary,
   ): Promise<{ archivePath: string; outcome: "archived" | "already_archived" }> {
-    const { archiveDir, logger } = this.options;
     const earlier = await this.#findFromEarlierRun(summary);
     if (earlier !== undefined) {
       await this.#makeDurable(earlier);
       return { archivePath: earlier, outcome: "already_archived" };
     }
-    const published = await publishFile({
+    const published = await this.#publish(summary);
+    const { path: archivePath } = published;
+    if (!published.isNew) {
+      await this.#makeDurable(archivePath);
+      return { archivePath, outcome: "already_archived" };
+    }
+    published.file.close();
+    return { archivePath, outcome: "archived" };
+  }
+
+  /** Should the system's zstd fail, or what it wrote be wrong, our own does it once more from the start. */
+  async #publish(summary: ArchiveSummary): Promise<Published> {
+    try {
+      return await this.#publishOnce(summary);
+    } catch (error) {
+      if (!isOfEngine(error) || !await distrustEngine()) throw error;
+      this.options.logger.warn("The system's zstd library failed; the program's own is used from now on", {
+        error: reason(error),
+      });
+      return await this.#publishOnce(summary);
+    }
+  }
+
+  #publishOnce(summary: ArchiveSummary): Promise<Published> {
+    const { archiveDir, logger } = this.options;
+    return publishFile({
       files: this.files,
       directory: archiveDir,
       names: this.#names(this.name.copy),
@@ -184,13 +210,6 @@ class Archiving {
       onLeftover: (path, error) =>
         logger.warn("Temporary archive could not be removed", { path, error: reason(error) }),
     });
-    const { path: archivePath } = published;
-    if (!published.isNew) {
-      await this.#makeDurable(archivePath);
-      return { archivePath, outcome: "already_archived" };
-    }
-    published.file.close();
-    return { archivePath, outcome: "archived" };
   }
 
   /** This log's archive, when an earlier run had come as far as that. */
@@ -254,7 +273,7 @@ class Archiving {
   async #check(file: LockedFile): Promise<void> {
     const archived = decompressStream(readLockedFile(file, await file.size()), this.options.archiveDir);
     if (!(await haveSameBytes(archived, this.#content()))) {
-      throw new Error("what was written does not decompress to the log");
+      throw new WrongContentError("what was written does not decompress to the log");
     }
   }
 
@@ -302,6 +321,14 @@ class Archiving {
     await this.files.remove(this.options.logPath);
     await this.files.syncDirectory(parentDirectory(this.options.logPath));
   }
+}
+
+class WrongContentError extends Error {}
+
+/** Whether another engine may do better: the one failed, or what it wrote is not what was to be written. */
+function isOfEngine(error: unknown): boolean {
+  return error instanceof ZstdEngineError || error instanceof WrongContentError ||
+    error instanceof ArchiveDamagedError;
 }
 
 /** Nobody sends or completes anything from it. */

@@ -32,6 +32,8 @@ export async function* compressStream(
     for await (const content of inFrames(source)) {
       const frame = await underWay;
       underWay = encoder.encode(content);
+      // Its failure is told when its turn has come, and not as one that nobody awaits.
+      underWay.catch(() => {});
       // While this one is written, the next is in the making.
       if (frame !== undefined) yield frame;
     }

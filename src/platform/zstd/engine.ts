@@ -31,3 +31,8 @@ export interface ZstdEngine {
   startEncoder(level: number, contentBytesMax: number): FrameEncoder;
   startDecoder(): FrameDecoder;
 }
+
+/** An engine's own failure, such as for want of memory. What it was given may be right. */
+export class ZstdEngineError extends Error {
+  override name = "ZstdEngineError";
+}

@@ -3,7 +3,7 @@
  * that the log takes appends while a frame is made. Almost every Linux has it, because its package manager
  * does. What it makes is read back and compared by whoever keeps it.
  */
-import type { FrameDecoder, FrameEncoder, ZstdEngine } from "./engine.ts";
+import { type FrameDecoder, type FrameEncoder, type ZstdEngine, ZstdEngineError } from "./engine.ts";
 
 const NAME = "libzstd.so.1";
 /** 1.4.0: the first with these calls as stable ones. */
@@ -50,11 +50,6 @@ export function openZstdLibrary(): ZstdEngine | undefined {
   };
 }
 
-/** A failure of the library itself, such as for want of memory. */
-class ZstdLibraryError extends Error {
-  override name = "ZstdLibraryError";
-}
-
 class LibraryEncoder implements FrameEncoder {
   readonly #library: Library;
   readonly #context: Deno.PointerValue;
@@ -69,14 +64,14 @@ class LibraryEncoder implements FrameEncoder {
     const frameBytesMax = Number(library.ZSTD_compressBound(BigInt(contentBytesMax)));
     this.#frames = [new Uint8Array(frameBytesMax), new Uint8Array(frameBytesMax)];
     this.#context = library.ZSTD_createCCtx();
-    if (this.#context === null) throw new ZstdLibraryError("Cannot compress: there is no memory for it");
+    if (this.#context === null) throw new ZstdEngineError("Cannot compress: there is no memory for it");
     for (
       const [parameter, value] of [[COMPRESSION_LEVEL, level], [CONTENT_SIZE_FLAG, 1], [CHECKSUM_FLAG, 1]]
     ) {
       const result = library.ZSTD_CCtx_setParameter(this.#context, parameter, value);
       if (library.ZSTD_isError(result)) {
         this.close();
-        throw new ZstdLibraryError(`Cannot compress: ${NAME} does not take parameter ${parameter}`);
+        throw new ZstdEngineError(`Cannot compress: ${NAME} does not take parameter ${parameter}`);
       }
     }
   }
@@ -94,7 +89,7 @@ class LibraryEncoder implements FrameEncoder {
     );
     this.#content = undefined;
     if (library.ZSTD_isError(result)) {
-      throw new ZstdLibraryError(`Cannot compress: ${NAME} failed with ${describe(result)}`);
+      throw new ZstdEngineError(`Cannot compress: ${NAME} failed with ${describe(result)}`);
     }
     return frame.subarray(0, Number(result));
   }
@@ -113,7 +108,7 @@ class LibraryDecoder implements FrameDecoder {
   constructor(library: Library) {
     this.#library = library;
     this.#context = library.ZSTD_createDCtx();
-    if (this.#context === null) throw new ZstdLibraryError("Cannot decompress: there is no memory for it");
+    if (this.#context === null) throw new ZstdEngineError("Cannot decompress: there is no memory for it");
   }
 
   async decode(

@@ -15,3 +15,21 @@ export function loadZstd(): Promise<ZstdEngine> {
 async function choose(): Promise<ZstdEngine> {
   return openZstdLibrary() ?? await loadZstdModule();
 }
+
+/**
+ * To be called when what the engine made is not right, or it failed: the program's own one is used from now on.
+ * False when it was that one already, so that trying again leads nowhere.
+ */
+export async function distrustEngine(): Promise<boolean> {
+  const module = await loadZstdModule();
+  if (await chosen === module) return false;
+  chosen = Promise.resolve(module);
+  return true;
+}
+
+/** Takes this engine from now on; for tests. Returns what undoes it. */
+export function replaceEngine(engine: ZstdEngine): () => void {
+  const before = chosen;
+  chosen = Promise.resolve(engine);
+  return () => chosen = before;
+}
