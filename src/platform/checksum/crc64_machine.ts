@@ -1,6 +1,6 @@
 /**
- * Runs CRC-64/NVME in WebAssembly, twice as fast as in JavaScript. The program sees only its own memory: bytes
- * that lie elsewhere are copied there first, a stretch at a time, which costs a tenth; a block from
+ * Runs CRC-64/NVME in WebAssembly, twice as fast as in JavaScript. The program sees only its own memory:
+ * bytes that lie elsewhere are copied there first, a stretch at a time, which costs a tenth; a block from
  * `takeBlock` lies there already. The memory never grows, so that a block is never moved away. Pure but for
  * that memory.
  */
@@ -15,7 +15,9 @@ import {
 import { crc64Tables } from "./crc64_script.ts";
 
 const PAGE_BYTES = 64 * 1024;
-/** Bytes are copied here, from the tables' end to the end of the first page: they stay in the nearest cache. */
+/**
+ * Bytes are copied here, from the tables' end to the end of the first page: they stay in the nearest cache.
+ */
 const COPY_BYTES = 24 * 1024;
 export const BLOCK_BYTES = 1024 * 1024;
 /**
@@ -30,7 +32,9 @@ export class Crc64Machine {
   readonly #memory: Uint8Array<ArrayBuffer>;
   readonly #register: Int32Array;
   readonly #run: Run;
-  /** Offsets of the blocks that nobody has; the last given back is the next taken, so that few are touched. */
+  /**
+   * Offsets of the blocks that nobody has; the last given back is the next taken, so that few are touched.
+   */
   readonly #free: number[] = [];
 
   private constructor(memory: ArrayBuffer, run: Run) {

@@ -1,6 +1,6 @@
 /**
- * What zero bytes that follow do to a register of CRC-64/NVME: a register is a polynomial over GF(2), and n more
- * bytes multiply it by x^(8n). So the checksum of a whole follows from those of its parts. Pure.
+ * What zero bytes that follow do to a register of CRC-64/NVME: a register is a polynomial over GF(2), and n
+ * more bytes multiply it by x^(8n). So the checksum of a whole follows from those of its parts. Pure.
  */
 import type { Crc64Register } from "./crc64_script.ts";
 import { POLYNOMIAL_HIGH, POLYNOMIAL_LOW } from "./crc64_script.ts";
@@ -87,8 +87,8 @@ export function advance(low: number, high: number, byteCount: number): void {
 
 /**
  * Turns the register after a whole into the one after the same bytes with another beginning: `before` and
- * `after` are the registers after the beginning that it had and the one that it gets, `bytesBehind` is how much
- * follows.
+ * `after` are the registers after the beginning that it had and the one that it gets, `bytesBehind` is how
+ * much follows.
  */
 export function exchangeBeginning(
   whole: Crc64Register,

@@ -4,10 +4,10 @@
  *
  *     (func $run (param $low $high $at $end i32))   register and stretch in, register out to REGISTER_AT
  *
- * How it is fast: three words of eight bytes are taken at a time, each into a register of its own ("braiding",
- * as in zlib), so that none waits for the others; at the end of the stretch the three become one again. A word
- * is looked up byte by byte in eight tables. What limits it is the number of instructions, four a byte; four
- * registers are no faster, one alone takes a third more time.
+ * How it is fast: three words of eight bytes are taken at a time, each into a register of its own
+ * ("braiding", as in zlib), so that none waits for the others; at the end of the stretch the three become one
+ * again. A word is looked up byte by byte in eight tables. What limits it is the number of instructions, four
+ * a byte; four registers are no faster, one alone takes a third more time.
  */
 
 /** Where in the memory the finished register lies, low half first. */

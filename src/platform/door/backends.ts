@@ -146,7 +146,8 @@ function removeStale(ownPath: string): void {
       if (!isDirectory || uid !== Deno.uid() || (mtime?.getTime() ?? Infinity) > bornBefore) continue;
       removeUnlocked(path);
     } catch {
-      // Somebody else removed this one in the meantime, or it is none of ours: the others are looked at still.
+      // Somebody else removed this one in the meantime, or it is none of ours: the others are looked at
+      // still.
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * What makes and reads zstd frames, as a contract: the system's library on another thread, or the program's own
- * WebAssembly. Both make frames that declare their content's size and carry its checksum, and both read each
- * other's. They touch nothing but the processor.
+ * What makes and reads zstd frames, as a contract: the system's library on another thread, or the program's
+ * own WebAssembly. Both make frames that declare their content's size and carry its checksum, and both read
+ * each other's. They touch nothing but the processor.
  */
 
 /** Makes frames, one at a time. */
@@ -18,8 +18,8 @@ export interface FrameEncoder {
 /** Reads frames, one at a time. */
 export interface FrameDecoder {
   /**
-   * The content of a whole frame that declares a checksum, valid until the next is asked for; undefined when it
-   * is not a right frame with exactly `contentBytes` in it.
+   * The content of a whole frame that declares a checksum, valid until the next is asked for; undefined when
+   * it is not a right frame with exactly `contentBytes` in it.
    */
   decode(frame: Uint8Array<ArrayBuffer>, contentBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Gives its memory back. Nothing may be under way. */

@@ -1,6 +1,6 @@
 /**
- * The system's zstd library, where there is one: three times as fast as WebAssembly, and on another thread, so
- * that the log takes appends while a frame is made. Almost every Linux has it, because its package manager
+ * The system's zstd library, where there is one: three times as fast as WebAssembly, and on another thread,
+ * so that the log takes appends while a frame is made. Almost every Linux has it, because its package manager
  * does. What it makes is read back and compared by whoever keeps it.
  */
 import { type FrameDecoder, type FrameEncoder, type ZstdEngine, ZstdEngineError } from "./engine.ts";

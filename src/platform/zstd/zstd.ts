@@ -17,8 +17,8 @@ async function choose(): Promise<ZstdEngine> {
 }
 
 /**
- * To be called when what the engine made is not right, or it failed: the program's own one is used from now on.
- * False when it was that one already, so that trying again leads nowhere.
+ * To be called when what the engine made is not right, or it failed: the program's own one is used from now
+ * on. False when it was that one already, so that trying again leads nowhere.
  */
 export async function distrustEngine(): Promise<boolean> {
   const module = await loadZstdModule();
