@@ -68,7 +68,8 @@ function middle(values: readonly number[]): number {
 }
 
 async function archive(logPath: string, archiveDir: string): Promise<void> {
-  await archiveLog({ files: systemFiles, logPath, archiveDir, level: 3, logger: silentLogger });
+  const { nextTurn } = systemHost;
+  await archiveLog({ files: systemFiles, nextTurn, logPath, archiveDir, level: 3, logger: silentLogger });
 }
 
 async function runZstd(source: string, target: string): Promise<void> {

@@ -27,6 +27,7 @@
  * held from 1 to 8: nobody else can append in between, and whoever waited for it finds that the name no
  * longer leads to the file.
  */
+import type { NextTurn } from "../platform/clock.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type Files, isMissing, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
 import { fileName, parentDirectory } from "../platform/path_names.ts";
@@ -56,6 +57,11 @@ import {
 
 export interface ArchiveOptions {
   files: Files;
+  /**
+   * Lets everything else in the process have its turn after each block. Left to themselves, blocks that were
+   * read meanwhile follow each other for 15 ms and more.
+   */
+  nextTurn?: NextTurn;
   /** The log, named as `file_names.ts` names them. The caller has closed it: the lock is taken here. */
   logPath: string;
   archiveDir: string;
@@ -96,7 +102,8 @@ export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult
     }
     throw new ArchiveError(options.logPath, isNoSpaceError(error), { cause: error });
   } finally {
-    log?.close();
+    if (log?.closeAside) await log.closeAside();
+    else log?.close();
   }
 }
 
@@ -122,7 +129,7 @@ class Archiving {
   async run(): Promise<ArchiveResult> {
     this.#logBytes = await this.log.size();
     const survey = await surveyLog(
-      readLockedFile(this.log, this.#logBytes),
+      this.#readLog(),
       this.options.ended === true,
     );
     if (survey.damage !== undefined) return { outcome: "damaged", damage: survey.damage };
@@ -161,9 +168,13 @@ class Archiving {
     measure.exchangeBeginning(before, after);
   }
 
+  #readLog(): LogBytes {
+    return readLockedFile(this.log, this.#logBytes, this.options.nextTurn);
+  }
+
   /** What the archive is to decompress to. */
   #content(): LogBytes {
-    return replaceBytes(readLockedFile(this.log, this.#logBytes), this.#replacement);
+    return replaceBytes(this.#readLog(), this.#replacement);
   }
 
   /** Steps 3 to 6, under the first name that is free or already holds the same content. */
@@ -305,7 +316,7 @@ class Archiving {
     try {
       const theirs = await readSummary(this.files, path);
       if (theirs !== undefined && isSettled(theirs)) return false;
-      const log = readLockedFile(this.log, this.#logBytes);
+      const log = this.#readLog();
       // An archive of no record is the beginning of every log.
       return await hasRecords(this.files, path) &&
         await compareBytes(await readLogBytes(this.files, path), log) === "right_goes_on";
@@ -352,10 +363,11 @@ async function hasRecords(files: Files, path: string): Promise<boolean> {
 }
 
 /** The first `length` bytes of an open file. Each chunk is valid until the next is asked for. */
-function readLockedFile(file: LockedFile, length: number): LogBytes {
+function readLockedFile(file: LockedFile, length: number, nextTurn?: NextTurn): LogBytes {
   let offset = 0;
   return readBlocks(async (into) => {
     if (offset === length) return 0;
+    if (nextTurn !== undefined) await new Promise<void>(nextTurn);
     const count = await file.read(into.subarray(0, length - offset), offset);
     if (count === 0) throw new Error(`it ends at byte ${offset}, and had ${length} bytes before`);
     offset += count;
