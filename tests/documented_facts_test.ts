@@ -6,13 +6,14 @@ import { parse } from "yaml";
 import { ALLOWED } from "../scripts/check_layers.ts";
 import { ExitCode } from "../src/cli/exit_code.ts";
 import { type Setting, SETTINGS } from "../src/config/settings.ts";
+import { file_airunner_v1_airunner } from "../src/events/gen/airunner/v1/airunner_pb.ts";
 import { file_job_v1_job } from "../src/events/gen/job/v1/job_pb.ts";
 import { SERVER_METRICS, WORKER_METRICS } from "../src/metrics/table.ts";
 import { PROBLEMS, Scanner } from "../src/wal/scanner.ts";
 import { Ledger } from "../src/wal/ledger.ts";
 import { readDocument } from "./support/documents.ts";
 import { parsePage, readTable } from "./support/markdown.ts";
-import { documentedMessages, messagesOf } from "./support/wire_document.ts";
+import { documentedMessages, messagesOf, splitByPackage } from "./support/wire_document.ts";
 
 Deno.test("the configuration page has every setting, with its flag and its default", () => {
   const rows = readDocument("docs/configuration.md").split("\n").filter((line) =>
@@ -85,7 +86,9 @@ Deno.test("the format page's example is a log with one event and its acknowledge
 });
 
 Deno.test("the protocol page has the messages, fields, enums and methods that are compiled in", () => {
-  assert.deepEqual(documentedMessages(readDocument("docs/wire.md")), messagesOf(file_job_v1_job));
+  const { job, airunner } = splitByPackage(readDocument("docs/wire.md"));
+  assert.deepEqual(documentedMessages(job), messagesOf(file_job_v1_job));
+  assert.deepEqual(documentedMessages(airunner), messagesOf(file_airunner_v1_airunner));
 });
 
 Deno.test("the protocol page marks as ours what the protocol's file calls an extension", () => {

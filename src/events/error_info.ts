@@ -16,12 +16,26 @@ const DOMAIN = "airunner";
  * - `EXECUTION_UNKNOWN`: the token is the server's, and its store has no such execution.
  * - `EXECUTION_SUPERSEDED`: the job was given out again since, to a later execution.
  * - `EXECUTION_ENDED`: the execution no longer runs, and none has come after it.
+ * - `REQUEST_INVALID`: something in the request is not as it has to be; the message says what.
+ * - `JOB_NOT_ENDED`: what was asked for is done with jobs that have ended.
+ * - `JOB_ADOPTED`: the job was made from a worker's log, which does not have all of its parameters.
+ * - `REQUEST_ID_USED`: another call has used this request id for something else.
+ * - `ADOPTION_OTHER_LOG`: there is an execution of that number, and it is not the one that this log is of.
+ * - `ADOPTION_JOB_RUNS`: another execution of the job runs.
+ * - `ADOPTION_JOB_HAS_EVENTS`: another execution of the job has events, or a result.
  */
 export const REFUSAL_REASONS = [
   "TASK_TOKEN_UNKNOWN",
   "EXECUTION_UNKNOWN",
   "EXECUTION_SUPERSEDED",
   "EXECUTION_ENDED",
+  "REQUEST_INVALID",
+  "JOB_NOT_ENDED",
+  "JOB_ADOPTED",
+  "REQUEST_ID_USED",
+  "ADOPTION_OTHER_LOG",
+  "ADOPTION_JOB_RUNS",
+  "ADOPTION_JOB_HAS_EVENTS",
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 

@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { errorFromAnswer } from "../client/http_answer.ts";
 import { toCallError } from "../client/to_call_error.ts";
+import { JobsService, WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { JobEventsService, JobService, JobState } from "../events/gen/job/v1/job_pb.ts";
 import { seriesOf, SERVER_METRICS, WORKER_METRICS } from "./table.ts";
 import { labelsOf } from "./job_observer.ts";
@@ -82,7 +83,9 @@ Deno.test("the server's labels are the protocol's methods, codes and states", ()
   const labels = Object.fromEntries(
     SERVER_METRICS.flatMap((metric) => "labels" in metric ? [[metric.name, metric.labels]] : []),
   );
-  const methods = [...JobService.methods, ...JobEventsService.methods].map(({ name }) => name);
+  const services = [JobService, JobEventsService, JobsService, WorkerService];
+  // Both packages have a ListJobs.
+  const methods = [...new Set(services.flatMap(({ methods }) => methods.map(({ name }) => name)))];
   const codes = Object.values(Code).filter((code) => typeof code === "number").map(codeToString);
   const states = Object.values(JobState).filter((state) =>
     typeof state === "string" && state !== "UNSPECIFIED"

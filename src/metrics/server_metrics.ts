@@ -45,6 +45,10 @@ export class ServerMetrics {
         registry.count("airunner_server_requests_total", 1, { method: method as Method, code: code as Code }),
       streamOpened: () => this.#streams++,
       streamClosed: () => this.#streams--,
+      cancelled: (outcome) => registry.count("airunner_server_cancellations_total", 1, { outcome }),
+      adopted: (outcome) => registry.count("airunner_server_adoptions_total", 1, { outcome }),
+      compared: (isEqual) =>
+        registry.count("airunner_server_comparisons_total", 1, { result: isEqual ? "equal" : "different" }),
       connectionRefused: (reason) =>
         registry.count("airunner_server_connections_refused_total", 1, { reason }),
       connectionClosed: (reason) => registry.count("airunner_server_connections_closed_total", 1, { reason }),
@@ -68,6 +72,7 @@ export class ServerMetrics {
       registry.set("airunner_server_jobs", jobs?.get(name), { state: name });
     }
     registry.set("airunner_server_streams", this.#streams);
+    registry.set("airunner_server_workers", state.countWorkers());
     registry.set("airunner_server_connections", state.countConnections());
     readProcess(registry, this.#host.processes);
     return await registry.render();

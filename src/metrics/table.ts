@@ -224,7 +224,10 @@ export const WORKER_METRICS = [
   ...PROCESS_METRICS,
 ] as const satisfies readonly Metric[];
 
-/** The calls of the protocol, and Connect's codes with `ok` before them. */
+/**
+ * The calls of both packages, ListJobs of one and the other together, and Connect's codes with `ok` before
+ * them.
+ */
 const METHODS = [
   "EnqueueJob",
   "DequeueJob",
@@ -233,6 +236,15 @@ const METHODS = [
   "ListJobs",
   "StreamJobEvents",
   "PublishJobEvents",
+  "GetJob",
+  "CancelJob",
+  "RetryJob",
+  "DeleteJob",
+  "ListQueues",
+  "ListWorkers",
+  "Watch",
+  "AdoptExecution",
+  "CompareEvents",
 ] as const;
 
 const CODES = [
@@ -288,6 +300,29 @@ export const SERVER_METRICS = [
     name: "airunner_server_streams",
     type: "gauge",
     help: "Readers that follow a job's events at the moment.",
+  },
+  {
+    name: "airunner_server_workers",
+    type: "gauge",
+    help: "Workers that are registered, and hear of cancellations.",
+  },
+  {
+    name: "airunner_server_cancellations_total",
+    type: "counter",
+    help: "Answers to CancelJob, by outcome.",
+    labels: { outcome: ["cancelled", "requested", "ended"] },
+  },
+  {
+    name: "airunner_server_adoptions_total",
+    type: "counter",
+    help: "Executions that workers asked to adopt from their logs, by outcome.",
+    labels: { outcome: ["new", "repeated", "refused"] },
+  },
+  {
+    name: "airunner_server_comparisons_total",
+    type: "counter",
+    help: "Comparisons of the events of a log with those that are stored, by result.",
+    labels: { result: ["equal", "different"] },
   },
   {
     name: "airunner_server_connections",

@@ -5,7 +5,7 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 
 /** What a key may do; which calls that are, `call_roles.ts` says. */
-export const ROLES = ["read", "submit", "run", "admin"] as const;
+const ROLES = ["read", "submit", "run", "admin"] as const;
 export type Role = (typeof ROLES)[number];
 
 export interface Caller {

@@ -13,12 +13,13 @@ import {
 } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import type { Watches } from "./airunner_v1/watches.ts";
 import { allowSilence } from "./delivery_context.ts";
 import { followEvents, NoSuchJobError } from "./event_reader.ts";
 import type { EventFilter, NewEvent, Store } from "./store/contract.ts";
 import type { BatchWriter } from "./batch_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
-import { invalidArgument } from "./job_validation.ts";
+import { checkJobId, invalidArgument, refusedFor } from "./job_validation.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
 import type { ServerObserver } from "./server_observer.ts";
 import type { Signals } from "./signals.ts";
@@ -36,6 +37,8 @@ export interface JobEventsServiceOptions {
   store: Store;
   writer: BatchWriter;
   signals: Signals;
+  /** To be told that a worker was heard of. */
+  watches: Pick<Watches, "heardOfExecution">;
   tokens: TaskTokens;
   clock: Clock;
   logger: Logger;
@@ -96,6 +99,7 @@ async function publishJobEvents(
     const startMs = options.clock.elapsedMs();
     const outcome = await options.writer.append(jobId, { executionId, events });
     if (outcome.isUnknown) throw unknownExecution(jobId, execution);
+    options.watches.heardOfExecution({ jobId, execution }, options.clock.nowMs());
     options.observe.stored?.(options.clock.elapsedMs() - startMs, outcome.stored, outcome.duplicate);
     stored += outcome.stored;
     duplicate += outcome.duplicate;
@@ -149,7 +153,8 @@ async function checkExecution(
 
 /** The signature is right and the row is gone: the database is an older copy, or the job was deleted. */
 function unknownExecution(jobId: string, execution: number): ConnectError {
-  return invalidArgument(
+  return refusedFor(
+    "EXECUTION_UNKNOWN",
     `The task token is unknown: this server has no execution ${execution} of job ${jobId}`,
   );
 }
@@ -180,8 +185,7 @@ async function* streamJobEvents(
   request: StreamJobEventsRequest,
   context: HandlerContext,
 ): AsyncGenerator<Uint8Array> {
-  const { jobId } = request;
-  if (jobId === "") throw invalidArgument("job_id is required");
+  const jobId = checkJobId(request.jobId);
   const filter = checkFilter(request);
   const signal = AbortSignal.any([stopping, context.signal]);
   observe.streamOpened?.();

@@ -11,6 +11,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Claim, JobStore, NewJob, StoredJob } from "./store/contract.ts";
+import { ANYBODY, type Caller, callerFields } from "./caller.ts";
 import type { Signals } from "./signals.ts";
 import { WaitingLine } from "./waiting_line.ts";
 
@@ -20,6 +21,8 @@ export interface ClaimRequest {
   visibilityMs: number;
   /** Its name; empty for one that gives none. */
   worker: string;
+  /** What it is registered as, if it is. */
+  workerId?: string;
 }
 
 /** Where one queue is served. */
@@ -49,10 +52,16 @@ export class JobQueue {
     this.#signals.jobs.listen((queue) => this.#serve(queue));
   }
 
-  async enqueue(job: NewJob): Promise<StoredJob> {
+  /** `who`: whose call it is, for the log. */
+  async enqueue(job: NewJob, who: Caller = ANYBODY): Promise<StoredJob> {
     const { job: stored, isNew } = await this.#store.enqueue(job, this.#clock.nowMs());
     if (isNew) {
-      this.#logger.info("Job enqueued", { job_id: stored.jobId, queue: stored.queue });
+      this.#logger.info("Job enqueued", {
+        job_id: stored.jobId,
+        queue: stored.queue,
+        ...(job.retryOf === undefined ? {} : { retry_of: job.retryOf }),
+        ...callerFields(who),
+      });
       this.#signals.jobs.signal(stored.queue);
     }
     return stored;
@@ -124,6 +133,12 @@ export class JobQueue {
     return this.#counters.get(queue)?.line.length ?? 0;
   }
 
+  /** The same for every queue before which somebody stands. */
+  waitingByQueue(): Map<string, number> {
+    const lengths = [...this.#counters.values()].map(({ queue, line }) => [queue, line.length] as const);
+    return new Map(lengths.filter(([, length]) => length > 0));
+  }
+
   #join(request: ClaimRequest, isPatient: boolean, signal?: AbortSignal): Promise<Claim | undefined> {
     const counter = this.#counters.get(request.queue) ?? openCounter(request.queue);
     this.#counters.set(request.queue, counter);
@@ -175,14 +190,18 @@ export class JobQueue {
         continue;
       }
       if (claim === undefined) return;
-      this.#announce(claim);
+      this.#announce(claim, place.request);
       // Who went away while the store was asked swallows nothing: the job is the next one's.
       if (!place.settle(claim)) await this.releaseUnsent([claim]);
     }
   }
 
-  #announce(claim: Claim): void {
-    this.#logger.info("Job handed out", logged(claim));
+  #announce(claim: Claim, { worker, workerId = "" }: ClaimRequest): void {
+    this.#logger.info("Job handed out", {
+      ...logged(claim),
+      ...(worker === "" ? {} : { worker }),
+      ...(workerId === "" ? {} : { worker_id: workerId }),
+    });
     this.onExpiry(claim.expiresAtMs);
     // Readers of the job's events go on to the new execution.
     this.#signals.events.signal(claim.job.jobId);

@@ -11,6 +11,7 @@ import {
   type EnqueueJobRequest,
   type ExecutionConfig,
   ExecutionConfigSchema,
+  type JobParams,
   JobParamsSchema,
   JobResultSchema,
   JobSchema,
@@ -20,11 +21,21 @@ import {
   type UpdateJobRequest,
 } from "../events/gen/job/v1/job_pb.ts";
 import type { RefusalReason } from "../events/error_info.ts";
+import { withoutSecrets } from "../events/job_secrets.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
+import type { Watches } from "./airunner_v1/watches.ts";
+import { caller } from "./caller.ts";
 import { responseSent } from "./delivery_context.ts";
 import type { JobQueue } from "./job_queue.ts";
-import { checkEnqueue, checkQueue, checkVisibility, invalidArgument, refusedFor } from "./job_validation.ts";
+import {
+  checkEnqueue,
+  checkName,
+  checkQueue,
+  checkVisibility,
+  invalidArgument,
+  refusedFor,
+} from "./job_validation.ts";
 import type { Claim, Refusal, Store, StoredJob } from "./store/contract.ts";
 import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
@@ -56,6 +67,8 @@ const EXECUTION_CONFIG: ExecutionConfig = create(ExecutionConfigSchema, {
 export interface JobServiceOptions {
   store: Store;
   queue: JobQueue;
+  /** To be told that a worker was heard of. */
+  watches: Pick<Watches, "heardOf" | "heardOfExecution">;
   tokens: TaskTokens;
   newJobId: () => string;
   clock: Clock;
@@ -67,7 +80,7 @@ export interface JobServiceOptions {
 
 export function createJobService(options: JobServiceOptions): ServiceImpl<typeof JobService> {
   return {
-    enqueueJob: (request) => enqueueJob(options, request),
+    enqueueJob: (request, context) => enqueueJob(options, request, context),
     dequeueJob: (request, context) => dequeueJob(options, request, context),
     updateJob: (request) => updateJob(options, request),
     completeJob: (request) => completeJob(options, request),
@@ -75,14 +88,18 @@ export function createJobService(options: JobServiceOptions): ServiceImpl<typeof
   };
 }
 
-async function enqueueJob({ queue, newJobId }: JobServiceOptions, request: EnqueueJobRequest) {
+async function enqueueJob(
+  { queue, newJobId }: JobServiceOptions,
+  request: EnqueueJobRequest,
+  context: HandlerContext,
+) {
   const { bytes } = checkEnqueue(request);
   const job = await queue.enqueue({
     jobId: newJobId(),
     requestId: request.requestId,
     queue: checkQueue(request.queue),
     params: bytes,
-  });
+  }, context.values.get(caller));
   return { jobId: job.jobId, createdAt: timestampFromMs(job.createdAtMs), state: job.state };
 }
 
@@ -92,7 +109,7 @@ async function enqueueJob({ queue, newJobId }: JobServiceOptions, request: Enque
  * on them.
  */
 async function* dequeueJob(
-  { queue, tokens, defaultVisibilitySeconds, stopping }: JobServiceOptions,
+  { queue, tokens, watches, clock, defaultVisibilitySeconds, stopping }: JobServiceOptions,
   request: DequeueJobRequest,
   context: HandlerContext,
 ): AsyncGenerator<MessageInitShape<typeof DequeueJobResponseSchema>> {
@@ -106,8 +123,8 @@ async function* dequeueJob(
   });
 
   const signal = AbortSignal.any([stopping, context.signal]);
-  // The call of job.v1 has no place for the worker's name.
-  const wanted = { queue: name, visibilityMs, worker: "" };
+  const wanted = { queue: name, visibilityMs, ...workerOf(context.requestHeader) };
+  watches.heardOf(wanted.workerId, clock.nowMs());
   let claim = await queue.waitForClaim(wanted, signal);
   if (!claim) throw abortReason(signal);
   while (claim) {
@@ -119,6 +136,12 @@ async function* dequeueJob(
     if (signal.aborted || claims.length >= jobsMax) return;
     claim = await queue.claim(wanted);
   }
+}
+
+/** Who takes the jobs: the call of job.v1 has no place for it. Workers of others do not say. */
+function workerOf(headers: Headers): { worker: string; workerId: string } {
+  const read = (name: string) => checkName(`The header ${name}`, headers.get(name) ?? "");
+  return { worker: read("airunner-worker"), workerId: read("airunner-worker-id") };
 }
 
 function checkJobsMax(maxJobs: number): number {
@@ -143,6 +166,7 @@ async function updateJob(options: JobServiceOptions, request: UpdateJobRequest) 
   await queue.requeueExpired();
   const nowMs = clock.nowMs();
   const outcome = await store.jobs.extend(subject.jobId, subject.execution, visibilityMs, nowMs);
+  options.watches.heardOfExecution(subject, nowMs);
   if (outcome !== "done") throw staleToken(outcome, subject);
   queue.onExpiry(nowMs + visibilityMs);
   return {};
@@ -196,7 +220,7 @@ async function listJobs({ store }: JobServiceOptions, request: ListJobsRequest) 
     );
   }
   const { jobs, lastPage } = await store.jobs.list(filter);
-  return { jobs: jobs.map(jobMessage), lastPage };
+  return { jobs: jobs.map((job) => jobMessage(job, withoutSecrets)), lastPage };
 }
 
 /** Whose token it is. The token itself stays out of the message: it is a credential. */
@@ -226,10 +250,14 @@ const REASONS = {
   ended: "EXECUTION_ENDED",
 } as const satisfies Record<Refusal, RefusalReason>;
 
-function jobMessage(job: StoredJob): MessageInitShape<typeof JobSchema> {
+/** `shown`: what of the parameters the message has; all of them only for the worker that runs the job. */
+function jobMessage(
+  job: StoredJob,
+  shown: (params: JobParams) => JobParams = (params) => params,
+): MessageInitShape<typeof JobSchema> {
   return {
     jobId: job.jobId,
-    jobParams: fromBinary(JobParamsSchema, job.params),
+    jobParams: shown(fromBinary(JobParamsSchema, job.params)),
     state: job.state as JobState,
     createdAt: timestampFromMs(job.createdAtMs),
     updatedAt: timestampFromMs(job.updatedAtMs),

@@ -18,6 +18,10 @@ const DEFAULT_QUEUE = "default";
 const QUEUE_CHARACTERS_MAX = 128;
 /** A UUID has 36 characters and a commit with a pipeline's name some 200. */
 const REQUEST_ID_CHARACTERS_MAX = 256;
+/** A UUID has 36 characters; whatever else a caller takes for an id is quoted in the answer. */
+const JOB_ID_CHARACTERS_MAX = 128;
+/** Linux: a host's name has 64 characters (HOST_NAME_MAX), and there may be several workers on it. */
+const NAME_CHARACTERS_MAX = 128;
 /** Linux: MAX_ARG_STRLEN, 32 pages for one argument or environment string, its final NUL included. */
 const ARGUMENT_BYTES_MAX = 131_072 - 1;
 /**
@@ -36,9 +40,13 @@ export function invalidArgument(message: string): ConnectError {
   return new ConnectError(message, Code.InvalidArgument);
 }
 
-/** For programs that have to tell one refusal from another: the code is the same for all of them. */
-export function refusedFor(reason: RefusalReason, message: string): ConnectError {
-  const error = invalidArgument(message);
+/** For programs that have to tell one refusal from another: many of them have the same code. */
+export function refusedFor(
+  reason: RefusalReason,
+  message: string,
+  code: Code = Code.InvalidArgument,
+): ConnectError {
+  const error = new ConnectError(message, code);
   error.details.push(refusalDetail(reason));
   return error;
 }
@@ -46,14 +54,19 @@ export function refusedFor(reason: RefusalReason, message: string): ConnectError
 /** The queue that a request names, or the default one. */
 export function checkQueue(queue: string): string {
   if (queue === "") return DEFAULT_QUEUE;
-  if (queue.length > QUEUE_CHARACTERS_MAX) {
-    throw invalidArgument(
-      `queue has ${queue.length} characters; at most ${QUEUE_CHARACTERS_MAX} are allowed`,
-    );
+  return checkText("queue", queue, QUEUE_CHARACTERS_MAX);
+}
+
+/** Text that is shown to people as it is. @throws ConnectError */
+export function checkText(field: string, text: string, charactersMax: number): string {
+  if (text.length > charactersMax) {
+    throw invalidArgument(`${field} has ${text.length} characters; at most ${charactersMax} are allowed`);
   }
   // deno-lint-ignore no-control-regex -- finding control characters is the point
-  if (/[\u0000-\u001f\u007f]/.test(queue)) throw invalidArgument("queue contains a control character");
-  return queue;
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(text)) {
+    throw invalidArgument(`${field} contains a control character`);
+  }
+  return text;
 }
 
 /** The visibility timeout that a request names, in milliseconds, or the server's own when it names none. */
@@ -68,14 +81,45 @@ export function checkVisibility(seconds: number, defaultSeconds: number): number
 
 /** The request's parameters, checked and as bytes. */
 export function checkEnqueue(request: EnqueueJobRequest): { params: JobParams; bytes: Uint8Array } {
-  if (request.requestId.length > REQUEST_ID_CHARACTERS_MAX) {
-    throw invalidArgument(`request_id is longer than ${REQUEST_ID_CHARACTERS_MAX} characters`);
-  }
+  checkRequestId(request.requestId);
   const params = request.jobParams;
   if (!params) throw invalidArgument("job_params is required");
   if (params.command.trim() === "") {
     throw invalidArgument("job_params.command is required: the program to run");
   }
+  return { params, bytes: checkParams(params) };
+}
+
+export function checkRequestId(requestId: string): void {
+  if (requestId.length > REQUEST_ID_CHARACTERS_MAX) {
+    throw invalidArgument(`request_id is longer than ${REQUEST_ID_CHARACTERS_MAX} characters`);
+  }
+}
+
+/** The id of a job that a request names. What no job can have is refused before it is looked for. */
+export function checkJobId(jobId: string): string {
+  if (jobId === "") throw invalidArgument("job_id is required");
+  return checkText("job_id", jobId, JOB_ID_CHARACTERS_MAX);
+}
+
+/**
+ * A name that a worker gives itself or its run. It is shown on screens and sent in headers, so that it is
+ * printable ASCII. @throws ConnectError
+ */
+export function checkName(field: string, name: string): string {
+  if (name.length > NAME_CHARACTERS_MAX) {
+    throw invalidArgument(
+      `${field} has ${name.length} characters; at most ${NAME_CHARACTERS_MAX} are allowed`,
+    );
+  }
+  if (!/^[\x20-\x7e]*$/.test(name)) {
+    throw invalidArgument(`${field} contains a character that is not printable ASCII`);
+  }
+  return name;
+}
+
+/** Parameters of a job as bytes, whether or not they name a command. @throws ConnectError */
+export function checkParams(params: JobParams): Uint8Array {
   checkArgument("command", params.command);
   params.args.forEach((argument, index) => checkArgument(`args[${index}]`, argument));
   checkEnvironment(params.environment);
@@ -97,7 +141,7 @@ export function checkEnqueue(request: EnqueueJobRequest): { params: JobParams; b
   if (bytes.length > PARAMS_BYTES_MAX) {
     throw invalidArgument(`job_params has ${bytes.length} bytes; at most ${PARAMS_BYTES_MAX} are allowed`);
   }
-  return { params, bytes };
+  return bytes;
 }
 
 function checkEnvironment(environment: JobParams["environment"]): void {

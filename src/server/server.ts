@@ -8,6 +8,7 @@ import {
   createConnectRouter,
   type HandlerContext,
 } from "@connectrpc/connect";
+import { JobsService, WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
@@ -15,6 +16,12 @@ import type { Network } from "../platform/network.ts";
 import type { RandomBytes } from "../platform/random.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
 import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
+import { COMPARISONS_MAX } from "./airunner_v1/compare_events.ts";
+import { createJobsService, type JobsServiceOptions } from "./airunner_v1/jobs_service.ts";
+import { KnownWorkers } from "./airunner_v1/known_workers.ts";
+import { Slots } from "./airunner_v1/slots.ts";
+import { Watches } from "./airunner_v1/watches.ts";
+import { createWorkerService, type WorkerServiceOptions } from "./airunner_v1/worker_service.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
 import { BatchWriter } from "./batch_writer.ts";
@@ -177,35 +184,20 @@ async function serve(
   store: Store,
   keys: AuthorizedKeys | undefined,
 ): Promise<RunningServer> {
-  const { host: { network, clock, nextTurn, randomBytes }, logger, observe = {}, renderMetrics } = options;
+  const { host: { network, clock }, logger, observe = {} } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
 
-  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
-  const signals = new LocalSignals();
-  const onStored = (jobId: string) => signals.events.signal(jobId);
-  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
-  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
-  const alarm = new VisibilityAlarm(queue, clock, logger);
-  queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
-  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
-
+  const { alarm, ...parts } = await partsOf(options, store);
   const auth = keys && { keys, audiences: ownUrls, clock };
-  const calls = { store, tokens, clock, logger, stopping: stopping.signal };
-  const routers = createRouters(
-    { ...calls, queue, ...jobDefaults(options) },
-    { ...calls, writer, signals, observe, drained: drained.signal },
-    auth,
-  );
-  const metrics: MetricsPage | undefined = renderMetrics && {
-    render: () =>
-      renderMetrics({
-        countJobs: () => store.jobs.countJobs(),
-        countConnections: () => listener.connections,
-      }),
-    access: metricsAccess(options, auth),
-  };
+  const calls = { store, clock, logger, observe, stopping: stopping.signal, drained: drained.signal };
+  const routers = createRouters({ ...calls, ...parts, ...jobDefaults(options) }, auth);
+  const metrics = metricsPageOf(options, auth, {
+    countJobs: () => store.jobs.countJobs(),
+    countWorkers: () => parts.watches.workerCount,
+    countConnections: () => listener.connections,
+  });
   const listener = listen({
     network,
     address: options.listen,
@@ -231,6 +223,7 @@ async function serve(
     await drain(listener, clock, () => drained.abort(leaving));
     alarm.stop();
     await alarmEnded;
+    await parts.known.settled();
     await store.close();
     logger.info("Server stopped");
   };
@@ -243,6 +236,22 @@ async function serve(
   };
 }
 
+/** What lies between the calls and the store, and is shared by all calls. */
+async function partsOf({ host: { clock, nextTurn, randomBytes }, logger }: Options, store: Store) {
+  await store.jobs.grantGrace(RESTART_GRACE_MS, clock.nowMs());
+  const signals = new LocalSignals();
+  const onStored = (jobId: string) => signals.events.signal(jobId);
+  const writer = new BatchWriter({ store: store.events, onStored, clock, nextTurn });
+  const queue = new JobQueue({ store: store.jobs, signals, clock, logger });
+  const alarm = new VisibilityAlarm(queue, clock, logger);
+  queue.onExpiry = (expiresAtMs) => alarm.reschedule(expiresAtMs);
+  const tokens = new TaskTokens(await store.jobs.secret("task-token", () => randomBytes(SECRET_BYTES)));
+  const watches = new Watches(signals.cancellations);
+  const known = new KnownWorkers({ workers: store.workers, watches, clock, logger });
+  const comparisons = new Slots(COMPARISONS_MAX);
+  return { signals, writer, queue, alarm, tokens, watches, known, comparisons };
+}
+
 /** Lets publishers finish for a while, and cuts what is still open then. */
 async function drain(listener: Listener, clock: Clock, giveUp: () => void): Promise<void> {
   const closed = new AbortController();
@@ -250,6 +259,15 @@ async function drain(listener: Listener, clock: Clock, giveUp: () => void): Prom
   await listener.close(DRAIN_MS + CUT_MS);
   closed.abort();
   await draining;
+}
+
+function metricsPageOf(
+  options: Options,
+  auth: AuthOptions | undefined,
+  state: ServerState,
+): MetricsPage | undefined {
+  const { renderMetrics } = options;
+  return renderMetrics && { render: () => renderMetrics(state), access: metricsAccess(options, auth) };
 }
 
 function metricsAccess(
@@ -281,8 +299,7 @@ function jobDefaults(
 }
 
 function createRouters(
-  jobs: JobServiceOptions,
-  events: JobEventsServiceOptions,
+  calls: JobServiceOptions & JobEventsServiceOptions & JobsServiceOptions & WorkerServiceOptions,
   auth: AuthOptions | undefined,
 ) {
   const options: ConnectRouterOptions = {
@@ -290,14 +307,16 @@ function createRouters(
     grpc: false,
     grpcWeb: false,
     readMaxBytes: REQUEST_BYTES_MAX,
-    interceptors: [callObserver(events.observe), errorInterceptor(jobs.logger)],
-    requestGate: auth && ((context) => admit(context, auth, events.observe)),
+    interceptors: [callObserver(calls.observe), errorInterceptor(calls.logger)],
+    requestGate: auth && ((context) => admit(context, auth, calls.observe)),
   };
   const router = createConnectRouter(options);
-  router.service(JobService, createJobService(jobs));
-  addJobEventsService(router, events);
+  router.service(JobService, createJobService(calls));
+  addJobEventsService(router, calls);
+  router.service(JobsService, createJobsService(calls));
+  router.service(WorkerService, createWorkerService(calls));
   const rawRouter = createConnectRouter(options);
-  addRawJobEventsService(rawRouter, events);
+  addRawJobEventsService(rawRouter, calls);
   return { handlers: router.handlers, rawHandlers: rawRouter.handlers };
 }
 

@@ -15,6 +15,12 @@ export interface ServerObserver {
   /** A reader follows a job's events, and then no longer. */
   streamOpened?(): void;
   streamClosed?(): void;
+  /** A CancelJob call had this outcome. */
+  cancelled?(outcome: "cancelled" | "requested" | "ended"): void;
+  /** A worker asked for its log's execution to be adopted. */
+  adopted?(outcome: "new" | "repeated" | "refused"): void;
+  /** A worker asked whether the events it has are stored. */
+  compared?(isEqual: boolean): void;
   /** A connection, or a proxy's request, was turned away. */
   connectionRefused?(reason: Refusal): void;
   /** A client was too slow, or one that asked for nothing had to make room. */
@@ -25,6 +31,8 @@ export interface ServerObserver {
 export interface ServerState {
   /** How many jobs there are in each state, by the state's name in the protocol, in lower case. */
   countJobs(): Promise<ReadonlyMap<string, number>>;
+  /** How many workers are registered. */
+  countWorkers(): number;
   /** How many connections are open. */
   countConnections(): number;
 }

@@ -2,6 +2,7 @@
  * Time that passes when a test says so, for code that runs beside real processes and sockets.
  */
 import type { Clock } from "../../src/platform/clock.ts";
+import { within } from "./within.ts";
 
 interface Sleeper {
   durationMs: number;
@@ -47,7 +48,8 @@ export class ManualClock implements Clock {
   /** Resolves when somebody sleeps who asked for exactly this long. */
   async sleeping(durationMs: number): Promise<void> {
     while (![...this.#sleepers].some((sleeper) => sleeper.durationMs === durationMs)) {
-      await new Promise<void>((resolve) => this.#watchers.push(resolve));
+      const change = new Promise<void>((resolve) => this.#watchers.push(resolve));
+      await within(change, () => `nobody sleeps for ${durationMs} ms`);
     }
   }
 

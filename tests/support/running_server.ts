@@ -38,6 +38,14 @@ export class TestServer implements AsyncDisposable {
     return this.#client.events;
   }
 
+  get control(): ServerClient["control"] {
+    return this.#client.control;
+  }
+
+  get workers(): ServerClient["workers"] {
+    return this.#client.workers;
+  }
+
   client(options: ServerClientOptions = {}): ServerClient {
     const client = connect(this.url, options);
     this.#clients.push(client);

@@ -5,11 +5,15 @@ import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createFetchClient } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { createEvent, type JobEvent, StreamType } from "../../src/events/event.ts";
+import { JobsService, WorkerService } from "../../src/events/gen/airunner/v1/airunner_pb.ts";
 import { JobEventsService, JobService } from "../../src/events/gen/job/v1/job_pb.ts";
 
 export interface ServerClient extends AsyncDisposable {
   jobs: Client<typeof JobService>;
   events: Client<typeof JobEventsService>;
+  /** Our own calls: JobsService and WorkerService of airunner.v1. */
+  control: Client<typeof JobsService>;
+  workers: Client<typeof WorkerService>;
 }
 
 export interface ServerClientOptions {
@@ -55,6 +59,8 @@ export function connect(url: string, { json = false, headers = {} }: ServerClien
   return {
     jobs: createClient(JobService, transport),
     events: createClient(JobEventsService, transport),
+    control: createClient(JobsService, transport),
+    workers: createClient(WorkerService, transport),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([...bodies].map((reader) => reader.cancel()));
       http.close();

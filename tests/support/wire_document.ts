@@ -42,6 +42,17 @@ function listItem(field: DescField & { fieldKind: "list" }): string {
   return field.listKind === "enum" ? field.enum.name : ScalarType[field.scalar!].toLowerCase();
 }
 
+/** The page's part about our own package, and the rest of it: both have a ListJobs. */
+export function splitByPackage(page: string): { job: string; airunner: string } {
+  const start = page.indexOf("\n## Our own calls, airunner.v1\n");
+  if (start < 0) throw new RangeError("The page has no section about our own calls");
+  const end = page.indexOf("\n## ", start + 1);
+  return {
+    job: page.slice(0, start) + (end < 0 ? "" : page.slice(end)),
+    airunner: page.slice(start, end < 0 ? undefined : end),
+  };
+}
+
 /** What the page's tables of messages, enums and services say. */
 export function documentedMessages(page: string): Definitions {
   const found: Record<string, string[]> = {};

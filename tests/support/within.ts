@@ -25,3 +25,19 @@ export async function within<T>(
     late.catch(() => {});
   }
 }
+
+/**
+ * Looks again and again until what is looked for is there, each look being a call that takes its time: for
+ * what no event tells of.
+ */
+export async function until(look: () => Promise<boolean>, describe: () => string): Promise<void> {
+  let isOver = false;
+  const looking = async () => {
+    while (!isOver && !await look()) continue;
+  };
+  try {
+    await within(looking(), describe);
+  } finally {
+    isOver = true;
+  }
+}

@@ -47,7 +47,7 @@ export type GetJobResponse = Message<"airunner.v1.GetJobResponse"> & {
   job?: JobSummary | undefined;
 
   /**
-   * Values of environment variables that metadata "airunner.secrets" names are left out.
+   * Without the environment variables that metadata "airunner.secrets" names.
    *
    * @generated from field: job.v1.JobParams job_params = 2;
    */

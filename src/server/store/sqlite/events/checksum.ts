@@ -5,9 +5,15 @@ import { Crc64 } from "../../../../platform/checksum/crc64.ts";
 import type { EventsChecksum } from "../../contract.ts";
 import type { Sql } from "../sql.ts";
 import type { Turns } from "../turns.ts";
-import { readRows } from "./pages.ts";
+import { type PageLimits, readRows } from "./pages.ts";
 
 const RANGE = "events WHERE execution = ? AND sequence BETWEEN ? AND ? ORDER BY sequence";
+
+/**
+ * Nobody waits for this, and everybody else has a turn after each piece: a call takes several of them, and a
+ * mebibyte, read and summed up, took some milliseconds of each.
+ */
+const PIECE: PageLimits = { eventsMax: 64, bytesMax: 256 * 1024 };
 
 export async function checksum(
   sql: Sql,
@@ -21,7 +27,7 @@ export async function checksum(
   const view = new DataView(head.buffer);
   let count = 0;
   for (let next = from; next <= to;) {
-    const { rows, isLast } = readRows(sql, "sequence", RANGE, [executionId, next, to]);
+    const { rows, isLast } = readRows(sql, "sequence", RANGE, [executionId, next, to], PIECE);
     for (const { position, payload } of rows) {
       view.setBigInt64(0, position, true);
       view.setUint32(8, payload.length, true);

@@ -16,9 +16,14 @@ export interface EventRows {
 }
 
 // A reader holds one page. Its events are at most 4 MiB each (the publishing limit), so a page is at most
-// PAGE_BYTES_MAX and one event long; the count bounds the rows read in one go while nothing else can run.
-const PAGE_EVENTS_MAX = 256;
-const PAGE_BYTES_MAX = 1024 * 1024;
+// `bytesMax` and one event long; the count bounds the rows read in one go while nothing else can run.
+const READERS_PAGE: PageLimits = { eventsMax: 256, bytesMax: 1024 * 1024 };
+
+/** A page ends with the event that reaches one of them. */
+export interface PageLimits {
+  eventsMax: number;
+  bytesMax: number;
+}
 
 const FILTER = `(? IS NULL OR timestamp_ms >= ?) AND (? IS NULL OR type IN (SELECT value FROM json_each(?)))`;
 const BY_SEQUENCE = `events WHERE execution = ? AND sequence > ? AND id <= ? AND ${FILTER} ORDER BY sequence`;
@@ -78,24 +83,29 @@ export function readRows(
   position: "id" | "sequence",
   fromWhereOrder: string,
   values: SqlValue[],
+  limits: PageLimits = READERS_PAGE,
 ): EventRows {
   return sql.read(() => {
     const lengths = sql.rows<{ bytes: number }>(
-      `SELECT length(payload) AS bytes FROM ${fromWhereOrder} LIMIT ${PAGE_EVENTS_MAX}`,
+      `SELECT length(payload) AS bytes FROM ${fromWhereOrder} LIMIT ?`,
       ...values,
+      limits.eventsMax,
     );
-    const { events, isLast } = pageLength(lengths);
+    const { events, isLast } = pageLength(lengths, limits);
     if (events === 0) return { rows: [], isLast };
     const text = `SELECT ${position} AS position, payload FROM ${fromWhereOrder} LIMIT ?`;
     return { rows: sql.bigRows<EventRow>(text, ...values, events), isLast };
   });
 }
 
-function pageLength(found: readonly { bytes: number }[]): { events: number; isLast: boolean } {
+function pageLength(
+  found: readonly { bytes: number }[],
+  { eventsMax, bytesMax }: PageLimits,
+): { events: number; isLast: boolean } {
   let bytes = 0;
   for (let events = 1; events <= found.length; events++) {
     bytes += found[events - 1].bytes;
-    if (bytes >= PAGE_BYTES_MAX || events === PAGE_EVENTS_MAX) return { events, isLast: false };
+    if (bytes >= bytesMax || events === eventsMax) return { events, isLast: false };
   }
   return { events: found.length, isLast: true };
 }
