@@ -58,8 +58,8 @@ import {
 export interface ArchiveOptions {
   files: Files;
   /**
-   * Lets everything else in the process have its turn after every few blocks. Left to themselves, blocks that were
-   * read meanwhile follow each other for 15 ms and more.
+   * Lets everything else in the process have its turn after every few blocks. Left to themselves, blocks that
+   * were read meanwhile follow each other for 15 ms and more.
    */
   nextTurn?: NextTurn;
   /** The log, named as `file_names.ts` names them. The caller has closed it: the lock is taken here. */
