@@ -142,7 +142,7 @@ Deno.test("Ctrl-C ends a command that waits with 130, and leaves no temporary fi
 });
 
 Deno.test("the version and the check of a log do without loading the server, the delivery or the decompressor", async () => {
-  for (const entry of ["../../main.ts", "./commands/wal_verify.ts"]) {
+  for (const entry of ["../../main.ts", "./commands/wal/verify.ts"]) {
     const loaded = await staticImports(new URL(entry, import.meta.url));
     const heavy = [
       "/src/server/",

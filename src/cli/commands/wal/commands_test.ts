@@ -5,7 +5,7 @@ import { createEvent, encodeEvent, StreamType } from "../../../events/event.ts";
 import { encodeExecution, encodeFailure, type Execution } from "../../../wal/execution.ts";
 import { encodeHeader, encodeRecord, Status } from "../../../wal/format.ts";
 
-const TESTDATA = new URL("../../../tests/testdata/", import.meta.url).pathname;
+const TESTDATA = new URL("../../../../tests/testdata/", import.meta.url).pathname;
 
 interface Vector {
   file: string;
