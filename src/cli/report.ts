@@ -7,6 +7,7 @@ import { SettingError } from "../config/resolve.ts";
 import { ConfigFileError } from "../config/config_file_error.ts";
 import { YamlError } from "../config/yaml_error.ts";
 import { CallError } from "../client/call_error.ts";
+import { CaFileError } from "../client/ca_file_error.ts";
 import { CredentialsError } from "../client/credentials_error.ts";
 import { escapeControls } from "../platform/logging/format.ts";
 import { ServerError } from "../client/server_error.ts";
@@ -48,7 +49,8 @@ function serverReport({ kind, message }: ServerError): Report {
       return said(
         ExitCode.AUTHENTICATION,
         message,
-        "Check --credential and the key pairs in ~/.airunner/credentials; the server must list the public key.",
+        "`airunner keys list` shows who you are; the server must list that key, with a role that allows it:\n" +
+          "`airunner help authentication`.",
       );
     case "unreachable":
       return said(
@@ -73,7 +75,9 @@ function domain(error: Error): Report {
       "Nothing was done. `airunner help config` says which files are looked for.",
     );
   }
-  if (error instanceof CredentialsError) return said(ExitCode.CONFIGURATION, error.message);
+  if (error instanceof CredentialsError || error instanceof CaFileError) {
+    return said(ExitCode.CONFIGURATION, error.message);
+  }
   if (error instanceof CallError) {
     const isAuthentication = error.kind === "authentication";
     return said(isAuthentication ? ExitCode.AUTHENTICATION : ExitCode.UNREACHABLE, error.message);

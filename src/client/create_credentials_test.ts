@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createCredentials } from "./create_credentials.ts";
 import { loadCredentials } from "./credentials.ts";
 import { CredentialsError } from "./credentials_error.ts";
-import { encodeBase58 } from "../platform/key_fingerprint.ts";
+import { encodeBase58 } from "../platform/encoding/key_fingerprint.ts";
 
 const identity = { org: "org-1", principal: "principal-1" };
 

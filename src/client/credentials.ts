@@ -7,7 +7,8 @@
  */
 import { join } from "node:path";
 import { CredentialsError } from "./credentials_error.ts";
-import { fingerprintOf } from "../platform/key_fingerprint.ts";
+import { isKeyName, KEY_NAME_RULE } from "../keys/key_name.ts";
+import { fingerprintOf } from "../platform/encoding/key_fingerprint.ts";
 import { signToken, TOKEN_LIFETIME_SECONDS } from "./jwt.ts";
 import { importPrivateKey, type KeyPair } from "./private_key.ts";
 import { messageOf } from "../platform/error_text.ts";
@@ -160,18 +161,24 @@ function isConfig(value: unknown): value is CredentialsConfig {
 
 /** Names become file names, and the listing may come from another machine. */
 export function safeName(name: string, path: string): string {
-  if (/^[A-Za-z0-9_][A-Za-z0-9._@-]*$/.test(name)) return name;
-  throw new CredentialsError(
-    `Credentials "${name}" cannot be used: a name is made of letters, digits and . _ @ - and begins with none of . @ -`,
-    path,
-  );
+  if (isKeyName(name)) return name;
+  throw new CredentialsError(`Credentials "${name}" cannot be used: a name ${KEY_NAME_RULE}`, path);
 }
 
 /** A key with all its headers has a fiftieth of this. */
 const KEY_BYTES_MAX = 64 * 1024;
 
 async function readKey(files: Files, path: string): Promise<KeyPair> {
-  let pem: string;
+  const pem = await readPrivatePem(files, path);
+  try {
+    return await importPrivateKey(pem);
+  } catch (cause) {
+    throw new CredentialsError(`Private key ${path} cannot be used: ${messageOf(cause)}`, path, { cause });
+  }
+}
+
+/** The text of a private key's file, which only its owner may read. @throws {CredentialsError} */
+export async function readPrivatePem(files: Files, path: string): Promise<string> {
   try {
     using file = await files.openForReading(path);
     // The file that is looked at is the file that is read.
@@ -183,14 +190,9 @@ async function readKey(files: Files, path: string): Promise<KeyPair> {
         path,
       );
     }
-    pem = new TextDecoder().decode(await readUpTo(file, KEY_BYTES_MAX));
+    return new TextDecoder().decode(await readUpTo(file, KEY_BYTES_MAX));
   } catch (cause) {
     if (cause instanceof CredentialsError) throw cause;
     throw new CredentialsError(`Cannot read private key ${path}: ${messageOf(cause)}`, path, { cause });
-  }
-  try {
-    return await importPrivateKey(pem);
-  } catch (cause) {
-    throw new CredentialsError(`Private key ${path} cannot be used: ${messageOf(cause)}`, path, { cause });
   }
 }

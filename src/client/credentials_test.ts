@@ -4,7 +4,7 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { type Credentials, loadCredentials } from "./credentials.ts";
 import { CredentialsError } from "./credentials_error.ts";
-import { encodeBase58 } from "../platform/key_fingerprint.ts";
+import { encodeBase58 } from "../platform/encoding/key_fingerprint.ts";
 
 interface Keys {
   privatePem: string;

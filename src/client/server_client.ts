@@ -2,7 +2,8 @@
  * The server as the client commands see it: where it is, who we are, and what its errors mean to the user.
  */
 import { type CallOptions, createClient } from "@connectrpc/connect";
-import { type Credentials, loadCredentials } from "./credentials.ts";
+import { readCaCertificates } from "./ca_certificates.ts";
+import { loadCredentials } from "./credentials.ts";
 import { CredentialsError } from "./credentials_error.ts";
 import { toCallError } from "./to_call_error.ts";
 import { createServerTransport, type ServerTransport } from "./transport.ts";
@@ -18,6 +19,8 @@ export interface ServerSettings {
   readonly server: string;
   readonly credential: string | undefined;
   readonly dataDir: string;
+  /** Certificates to trust. Whoever has the settings of a client has this one too, set or not. */
+  readonly caFile?: string;
   readonly requestTimeout: number;
 }
 
@@ -35,23 +38,25 @@ export async function connectTransport(
   context: ClientContext,
 ): Promise<ServerTransport> {
   const { clock, network } = context;
-  const credentials = await findCredentials(settings, context);
-  return createServerTransport({ server: settings.server, credentials, clock, network });
+  const directory = await credentialsDirectory(settings.dataDir, context);
+  const credentials = await loadCredentials(context.files, directory, settings.credential);
+  const caCerts = await readCaCertificates(settings.caFile, context);
+  return createServerTransport({ server: settings.server, credentials, clock, network, caCerts });
 }
 
 /**
  * Key pairs lie in `~/.airunner/credentials`. A data directory elsewhere may have its own; without one, a
  * worker that keeps its logs on another disk still is the same person.
  */
-async function findCredentials(
-  { dataDir, credential }: ServerSettings,
-  context: ClientContext,
-): Promise<Credentials | undefined> {
+export async function credentialsDirectory(
+  dataDir: string,
+  context: Pick<ClientContext, "env" | "files">,
+): Promise<string> {
   const home = context.env("HOME");
   const homeDir = home && `${home}/.airunner/credentials`;
   const ownDir = `${dataDir}/credentials`;
   const useHome = homeDir && homeDir !== ownDir && !await isThere(context.files, `${ownDir}/config.json`);
-  return await loadCredentials(context.files, useHome ? homeDir : ownDir, credential);
+  return useHome ? homeDir : ownDir;
 }
 
 async function isThere(files: Files, path: string): Promise<boolean> {

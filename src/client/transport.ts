@@ -11,7 +11,9 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import type { Clock } from "../platform/clock.ts";
 import type { HttpClient, Network } from "../platform/network.ts";
+import { CaFileError } from "./ca_file_error.ts";
 import type { Credentials } from "./credentials.ts";
+import { explainTlsError } from "./tls_error.ts";
 import { ANSWER_BYTES_MAX, errorFromAnswer, isOversizedAnswer, isProtocolError } from "./http_answer.ts";
 
 export interface ServerTransport extends Transport {
@@ -28,6 +30,8 @@ export interface ServerTransportOptions {
   credentials?: Credentials;
   clock: Clock;
   network: Network;
+  /** Certificates in PEM to trust beside the known ones. */
+  caCerts?: readonly string[];
 }
 
 /**
@@ -38,15 +42,15 @@ export interface ServerTransportOptions {
 const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * A transport for `createClient`. Proxies and certificate authorities are taken from the environment, as
- * Deno does.
+ * A transport for `createClient`. Proxies and the known certificate authorities are taken from the
+ * environment, as Deno does.
  *
  * The reader of a server stream who stops early must abort the call's signal: the library does not
  * pass on that a loop was left.
  */
 export function createServerTransport(options: ServerTransportOptions): ServerTransport {
   const server = parseServerUrl(options.server);
-  const httpClient = options.network.openHttpClient();
+  const httpClient = openHttpClient(options);
   const interceptors = [convertBrokenExchanges];
   if (options.credentials) interceptors.unshift(authorize(options.credentials, server, options.clock));
   const transport = createTransport({
@@ -66,6 +70,19 @@ export function createServerTransport(options: ServerTransportOptions): ServerTr
     stream: (...call) => transport.stream(...call),
     close: () => httpClient.close(),
   };
+}
+
+/** @throws {CaFileError} */
+function openHttpClient({ network, caCerts }: ServerTransportOptions): HttpClient {
+  try {
+    return network.openHttpClient({ caCerts });
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new CaFileError(
+      `Cannot trust the certificates of --ca-file or SSL_CERT_FILE: ${cause.message}. Mend the file, or name none`,
+      { cause },
+    );
+  }
 }
 
 /**
@@ -167,7 +184,7 @@ async function readText(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 function connectionError(what: string, cause: unknown): ConnectError {
   const message = cause instanceof Error ? cause.message : String(cause);
   // The runtime's own words repeat addresses before they come to the point: "client error (Connect): …".
-  const why = message.replace(/^error sending request .*?(?=client error)/, "");
+  const why = explainTlsError(message) ?? message.replace(/^error sending request .*?(?=client error)/, "");
   return new ConnectError(`${what}: ${why}`, Code.Unavailable, undefined, undefined, cause);
 }
 

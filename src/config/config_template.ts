@@ -11,7 +11,7 @@ interface Section {
 
 /** Every setting, in the order in which somebody who reads the file wants to meet it. */
 export const SECTIONS: readonly Section[] = [
-  { title: "The server, and who we are there", names: ["server", "credential", "requestTimeout"] },
+  { title: "The server, and who we are there", names: ["server", "credential", "caFile", "requestTimeout"] },
   {
     title: "Jobs",
     names: ["queue", "concurrency", "workerName", "jobUser", "workDir", "gracePeriod", "visibilityTimeout"],
@@ -33,7 +33,7 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     title: "airunner server",
-    names: ["listen", "data", "authorizedKeys", "publicUrl", "allowUnauthenticated"],
+    names: ["listen", "data", "tlsCert", "tlsKey", "authorizedKeys", "publicUrl", "allowUnauthenticated"],
   },
   {
     title: "airunner server: connections, and who may read its metrics",

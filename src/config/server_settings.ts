@@ -13,6 +13,22 @@ export const SERVER_SETTINGS = {
     { hostname: "127.0.0.1", port: 8080 },
     "address to listen on; port 0 lets the system choose",
   ),
+  tlsCert: setting(
+    "TLSCert",
+    "--tls-cert",
+    path,
+    undefined,
+    "certificate to speak TLS with, and its chain, in PEM; a renewed file is taken at once",
+    { defaultText: "none", example: "/etc/airunner/tls/fullchain.pem" },
+  ),
+  tlsKey: setting(
+    "TLSKey",
+    "--tls-key",
+    path,
+    undefined,
+    "private key of that certificate, in PEM",
+    { defaultText: "none", example: "/etc/airunner/tls/privkey.pem" },
+  ),
   authorizedKeys: setting(
     "AuthorizedKeys",
     "--authorized-keys",

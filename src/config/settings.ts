@@ -80,6 +80,14 @@ export const SETTINGS = {
     { defaultText: "default_credential of credentials/config.json", example: "ci" },
   ),
   queue: setting("Queue", "--queue", text, "default", "queue of jobs"),
+  caFile: setting(
+    "CAFile",
+    "--ca-file",
+    path,
+    undefined,
+    "certificates in PEM to trust beside the known ones: a private authority's, or a server's own",
+    { defaultText: "none, or SSL_CERT_FILE", example: "/etc/airunner/ca.pem" },
+  ),
   requestTimeout: setting(
     "RequestTimeout",
     "--request-timeout",
@@ -274,6 +282,9 @@ type Missing<N extends SettingName> = N extends
   | "server"
   | "credential"
   | "authorizedKeys"
+  | "caFile"
+  | "tlsCert"
+  | "tlsKey"
   | "publicUrl"
   | "workerName"
   | "logFile"

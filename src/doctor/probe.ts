@@ -4,12 +4,15 @@
  * one small file, by `measureSync`.
  */
 import type { SettingName, SettingValues } from "../config/settings.ts";
+import type { AuthorizedDirectory } from "../keys/authorized_directory.ts";
+import type { Certificate } from "../platform/tls/certificate.ts";
 import type { ListedFile } from "../survey/directory.ts";
 import type { LogFacts } from "../survey/facts.ts";
 
 export const DOCTOR_SETTINGS = [
   "server",
   "credential",
+  "caFile",
   "requestTimeout",
   "queue",
   "walDir",
@@ -19,6 +22,8 @@ export const DOCTOR_SETTINGS = [
   "sync",
   "metricsListen",
   "jobUser",
+  "tlsCert",
+  "authorizedKeys",
 ] as const satisfies readonly SettingName[];
 
 export type DoctorSettings = SettingValues<(typeof DOCTOR_SETTINGS)[number] | "dataDir">;
@@ -53,6 +58,10 @@ export interface Probe {
   askServer(server: string): Promise<ServerAnswer>;
   /** A call that changes nothing and that a server answers only to who may call it. */
   signIn(server: string): Promise<SignInAnswer>;
+  /** The certificate that the server shows, whether or not it is to be believed. */
+  askCertificate(server: string): Promise<CertificateAnswer>;
+  readCertificate(path: string): Promise<CertificateAnswer>;
+  readAuthorizedKeys(directory: string): Promise<AuthorizedFacts>;
   /** What a worker on this host says at its metrics address. */
   askWorker(): Promise<WorkerAnswer>;
   config(): Promise<ConfigFacts>;
@@ -136,6 +145,14 @@ export type SignInAnswer =
   | { readonly kind: "accepted"; readonly isSigned: boolean }
   | { readonly kind: "refused"; readonly why: string; readonly credentialsFile: string | undefined }
   | { readonly kind: "unreachable" | "other"; readonly why: string };
+
+export type CertificateAnswer =
+  | { readonly kind: "none"; readonly why: string }
+  | { readonly kind: "shown"; readonly certificate: Certificate };
+
+export type AuthorizedFacts =
+  | { readonly kind: "none"; readonly why: string }
+  | { readonly kind: "read" } & AuthorizedDirectory;
 
 export type WorkerAnswer =
   | { readonly kind: "none" }

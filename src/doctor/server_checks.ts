@@ -85,11 +85,11 @@ export function judgeSignIn(answer: SignInAnswer, dataDir: string): Finding {
         { accepted: false },
         answer.credentialsFile === undefined
           ? [
-            `ls -la ${shellWord(`${dataDir}/credentials`)}`,
-            "should show a key pair and config.json, and they are not there",
+            "airunner keys new NAME",
+            `makes a key pair; there is none in ${shown(`${dataDir}/credentials`)}`,
           ]
           : [
-            `cat ${shellWord(answer.credentialsFile)}`,
+            "airunner keys list",
             "lists the key pairs; the server has to know the public key of the one that is used (--credential)",
           ],
       );

@@ -24,9 +24,9 @@ Deno.test("a refused sign-in is a problem, and a call that fails in another way 
   const refused = { kind: "refused", why: "unknown key" } as const;
   const unknown = judgeSignIn({ ...refused, credentialsFile: "/home/credentials/config.json" }, "/data");
   assert.equal(unknown.level, "problem");
-  assert.deepEqual(commandsOf(unknown), ["cat /home/credentials/config.json"]);
+  assert.deepEqual(commandsOf(unknown), ["airunner keys list"]);
   assert.deepEqual(commandsOf(judgeSignIn({ ...refused, credentialsFile: undefined }, "/data")), [
-    "ls -la /data/credentials",
+    "airunner keys new NAME",
   ]);
   assert.equal(judgeSignIn({ kind: "unreachable", why: "reset" }, "/data").level, "skipped");
   assert.equal(judgeSignIn({ kind: "other", why: "database" }, "/data").level, "warning");

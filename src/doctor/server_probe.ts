@@ -1,11 +1,12 @@
 /**
  * Asks servers and workers how they are, in calls that change nothing.
  */
-import type { Clock } from "../platform/clock.ts";
 import { messageOf } from "../platform/error_text.ts";
 import type { Network } from "../platform/network.ts";
 import { NotFound } from "../platform/system_errors.ts";
 import { CredentialsError } from "../client/credentials_error.ts";
+import { readCaCertificates } from "../client/ca_certificates.ts";
+import { explainTlsError } from "../client/tls_error.ts";
 import { type ClientContext, ServerClient, type ServerSettings } from "../client/server_client.ts";
 import { ServerError } from "../client/server_error.ts";
 import type { ServerAnswer, SignInAnswer, WorkerAnswer } from "./probe.ts";
@@ -19,13 +20,15 @@ const REASONS_BYTES_MAX = 4096;
 
 export async function askServer(
   server: string,
-  { clock, network }: { clock: Clock; network: Network },
+  caFile: string | undefined,
+  context: ClientContext,
 ): Promise<ServerAnswer> {
+  const { clock, network } = context;
   const url = `${server.replace(/\/+$/, "")}/healthz`;
   const startedAtMs = clock.elapsedMs();
   const sentAtMs = clock.nowMs();
-  using client = network.openHttpClient();
   try {
+    using client = network.openHttpClient({ caCerts: await readCaCertificates(caFile, context) });
     const response = await client.request(url, {
       redirect: "manual",
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
@@ -59,6 +62,8 @@ function reasonOf(error: unknown): string {
     return `nothing came within ${ANSWER_MS_MAX / 1000} s`;
   }
   const message = messageOf(error);
+  const explained = explainTlsError(message);
+  if (explained !== undefined) return explained;
   // The runtime repeats the address, and says in which of its layers it was, before it comes to the point.
   return message.replace(/^error sending request .*?(?=client error)/, "").replace(
     /^client error \(Connect\): /,

@@ -7,6 +7,7 @@ import type { ClientContext } from "../client/server_client.ts";
 import { fileSystemKind } from "./file_system_kind.ts";
 import { filesIn } from "../survey/directory.ts";
 import { lookAt } from "./file_probe.ts";
+import { askCertificate, readAuthorizedKeys, readCertificateFile } from "./key_probe.ts";
 import { lookThroughArchives, lookThroughLogs } from "./log_probe.ts";
 import type { ConfigFacts, DoctorSettings, FileFacts, Probe } from "./probe.ts";
 import { askServer, askWorker, signIn } from "./server_probe.ts";
@@ -60,7 +61,10 @@ export function createSystemProbe(
     archives: once(async () =>
       await lookThroughArchives(files, await list(archiveDir), { retentionDays, nowMs, clock })
     ),
-    askServer: once((server: string) => askServer(server, { clock, network })),
+    askServer: once((server: string) => askServer(server, settings.caFile, context)),
+    askCertificate: (server) => askCertificate(server, network),
+    readCertificate: (path) => readCertificateFile(path, files),
+    readAuthorizedKeys: (directory) => readAuthorizedKeys(directory, files),
     signIn: (server) => signIn({ ...settings, server }, context),
     askWorker: once(() => askWorker(settings.metricsListen, network)),
     config: () => Promise.resolve(config),

@@ -15,7 +15,7 @@ import {
 } from "../platform/owned_directory.ts";
 import { messageOf } from "../platform/error_text.ts";
 import { fileName } from "../platform/path_names.ts";
-import { fingerprintOf } from "../platform/key_fingerprint.ts";
+import { fingerprintOf } from "../platform/encoding/key_fingerprint.ts";
 
 /** Enough that two log directories of one host have different marks. */
 const MARK_LENGTH = 8;

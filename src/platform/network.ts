@@ -35,5 +35,11 @@ export interface Network {
    * How many files and sockets this process may have open, after it was raised as far as the system lets it.
    */
   raiseDescriptorLimit(): number;
-  openHttpClient(): HttpClient;
+  /** `caCerts`: certificates in PEM to trust beside the known ones. @throws {TypeError} for what is none */
+  openHttpClient(options?: { caCerts?: readonly string[] }): HttpClient;
+  /**
+   * The certificate that a server shows, in DER, whether or not it is to be believed. Rejects when there is
+   * none within `timeoutMs`.
+   */
+  certificateOf(address: Address, timeoutMs: number): Promise<Uint8Array>;
 }

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ALL_ROLES } from "../keys/roles.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { signToken } from "../client/jwt.ts";
 import { ManualClock } from "../../tests/support/manual_clock.ts";
 import { authenticate } from "./auth.ts";
-import { encodeBase58, fingerprintOf } from "../platform/key_fingerprint.ts";
+import { encodeBase58, fingerprintOf } from "../platform/encoding/key_fingerprint.ts";
 import { AuthorizedKeys } from "./authorized_keys.ts";
-import { encodeBase64Url } from "../platform/base64url.ts";
+import { encodeBase64Url } from "../platform/encoding/base64url.ts";
 import { systemFiles } from "../platform/system_files.ts";
 
 const AUDIENCE = "http://127.0.0.1:8080";
@@ -37,7 +38,9 @@ async function createPair(): Promise<Pair> {
 const pair = await createPair();
 const keys = {
   find: (fingerprint: string) =>
-    Promise.resolve(fingerprint === pair.fingerprint ? pair.publicKey : undefined),
+    Promise.resolve(
+      fingerprint === pair.fingerprint ? { name: "ci", key: pair.publicKey, roles: ALL_ROLES } : undefined,
+    ),
 };
 const options = { keys, audiences: [AUDIENCE, "https://ci.example.com"], clock };
 
@@ -57,6 +60,17 @@ async function token(claims: object = {}, header: object = {}, signer = pair): P
   }`;
   const signature = await crypto.subtle.sign(ALGORITHM, signer.privateKey, new TextEncoder().encode(text));
   return `${text}.${encodeBase64Url(new Uint8Array(signature))}`;
+}
+
+/** For a server that takes the public key, which everybody has, for the secret of an HMAC. */
+async function signedWithPublicKey(): Promise<string> {
+  const [, claims] = (await token()).split(".");
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const header = encodeBase64Url(encode(JSON.stringify({ alg: "HS256", kid: pair.fingerprint })));
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", encode(pair.pem), hmac, false, ["sign"]);
+  const signature = await crypto.subtle.sign(hmac, key, encode(`${header}.${claims}`));
+  return `${header}.${claims}.${encodeBase64Url(new Uint8Array(signature))}`;
 }
 
 async function reasonFor(authorization: string | null): Promise<string | undefined> {
@@ -115,7 +129,10 @@ Deno.test("whatever is not a token of an authorized key for this server is refus
     ["Bearer a.b.c", /is not a JWT/],
     [`Bearer ${none}.${claims}.${signature}`, /not signed with ES256/],
     [`Bearer ${await token({}, { alg: "HS256" })}`, /not signed with ES256/],
+    [`Bearer ${await signedWithPublicKey()}`, /not signed with ES256/],
     [`Bearer ${await token({}, { kid: 7 })}`, /does not name its key/],
+    [`Bearer ${await token({}, { kid: undefined })}`, /does not name its key/],
+    [`Bearer ${await token({}, { crit: ["exp"], exp: 1 })}`, /is not a JWT/],
     [`Bearer ${await token({}, { kid: stranger.fingerprint }, stranger)}`, /not authorized on this server/],
     [`Bearer ${await token({}, {}, stranger)}`, /signature is wrong/],
     [`Bearer ${header}.${claims.slice(0, -1)}A.${signature}`, /signature is wrong/],

@@ -5,8 +5,19 @@
 import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { BatchOutcome, EventBatch, EventStore } from "./store/contract.ts";
 
+/** One is being synced while the next one is being written; more would only wait for the disk. */
+const UNDER_WAY_MAX = 2;
+
+/**
+ * Of a transaction, unless a single batch is longer: some twenty milliseconds, in which a database in this
+ * thread lets nobody else have a turn.
+ */
+const GROUP_BYTES_MAX = 4 * 1024 * 1024;
+
 interface Waiting {
   batch: EventBatch;
+  /** Of its payloads. */
+  bytes: number;
   jobId: string;
   resolve(outcome: BatchOutcome): void;
   reject(error: unknown): void;
@@ -23,7 +34,9 @@ export interface BatchWriterOptions {
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
   #waiting: Waiting[] = [];
-  #isWriting = false;
+  /** Transactions that have begun and are not on stable storage yet. */
+  #underWay = 0;
+  #isScheduled = false;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
@@ -35,22 +48,32 @@ export class BatchWriter {
    */
   append(jobId: string, batch: EventBatch): Promise<BatchOutcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, jobId, resolve, reject });
-      if (this.#isWriting) return;
-      this.#isWriting = true;
-      // What other connections have sent in this turn goes along.
-      this.#options.nextTurn(() => void this.#write());
+      const bytes = batch.events.reduce((sum, { payload }) => sum + payload.length, 0);
+      this.#waiting.push({ batch, bytes, jobId, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0 || this.#underWay >= UNDER_WAY_MAX) return;
+    this.#isScheduled = true;
+    // What other connections have sent in this turn goes along.
+    this.#options.nextTurn(() => {
+      this.#isScheduled = false;
+      void this.#write();
     });
   }
 
   /** Never rejects: errors are for those whose batches failed. */
   async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
-      await this.#writeGroup(group);
-    }
-    this.#isWriting = false;
+    const group = this.#waiting.splice(0, groupLength(this.#waiting));
+    this.#underWay++;
+    // The rest of what waits goes with the next, while this one is being synced.
+    const written = this.#writeGroup(group);
+    this.#schedule();
+    await written;
+    this.#underWay--;
+    this.#schedule();
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
@@ -66,4 +89,11 @@ export class BatchWriter {
     const changed = group.filter((_, index) => outcomes[index]!.stored > 0);
     for (const jobId of new Set(changed.map((waiting) => waiting.jobId))) onStored(jobId);
   }
+}
+
+/** How many of those that wait go into one transaction; at least one. */
+function groupLength(waiting: readonly Waiting[]): number {
+  let bytes = 0;
+  const end = waiting.findIndex((one, index) => (bytes += one.bytes) > GROUP_BYTES_MAX && index > 0);
+  return end === -1 ? waiting.length : end;
 }

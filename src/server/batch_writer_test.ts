@@ -88,3 +88,18 @@ Deno.test("what arrives while a transaction is under way shares the next one", a
   committed[1]!.resolve();
   await Promise.all(others);
 });
+
+Deno.test("a transaction has four mebibytes at most, or one batch, and the order stays", async () => {
+  const transactions: number[][] = [];
+  const append = (batches: readonly EventBatch[]): Promise<BatchOutcome[]> => {
+    transactions.push(batches.map(({ executionId }) => Number(executionId)));
+    return Promise.resolve(batches.map(() => storedOne));
+  };
+  const writer = writerTo(append, []);
+  const mebibytes = [1, 2, 1, 1, 9, 1];
+  await Promise.all(mebibytes.map((size, index) => {
+    const event = { ...storedEvent(1), payload: new Uint8Array(size * 1024 * 1024) };
+    return writer.append("a", { executionId: BigInt(index + 1), events: [event] });
+  }));
+  assert.deepEqual(transactions, [[1, 2, 3], [4], [5], [6]]);
+});

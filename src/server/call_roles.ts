@@ -2,7 +2,8 @@
  * Which role may make which call: the one table of it. A call that is not in it is nobody's.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { Caller, Role } from "./caller.ts";
+import type { Role } from "../keys/roles.ts";
+import type { Caller } from "./caller.ts";
 
 /** What reads and changes nothing. */
 const READ = [

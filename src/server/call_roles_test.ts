@@ -3,7 +3,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { JobsService, WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { JobEventsService, JobService } from "../events/gen/job/v1/job_pb.ts";
 import { callName, CALLS_OF_ROLE, mayCall, rolesFor } from "./call_roles.ts";
-import { ANYBODY, callerFields, type Role } from "./caller.ts";
+import { ANYBODY, callerFields } from "./caller.ts";
+import type { Role } from "../keys/roles.ts";
 import { rawPublishJobEvents, rawStreamJobEvents } from "./raw_events.ts";
 
 const METHODS: DescMethod[] = [JobService, JobEventsService, JobsService, WorkerService]

@@ -3,10 +3,7 @@
  * the calls.
  */
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
-
-/** What a key may do; which calls that are, `call_roles.ts` says. */
-const ROLES = ["read", "submit", "run", "admin"] as const;
-export type Role = (typeof ROLES)[number];
+import { ALL_ROLES, type Role } from "../keys/roles.ts";
 
 export interface Caller {
   /** The key's name, for the server's log; empty where there are no keys. */
@@ -15,7 +12,7 @@ export interface Caller {
 }
 
 /** Of a server without keys: whoever reaches it may do everything, as its operator allowed. */
-export const ANYBODY: Caller = { name: "", roles: new Set(ROLES) };
+export const ANYBODY: Caller = { name: "", roles: ALL_ROLES };
 
 export const caller: ContextKey<Caller> = createContextKey(ANYBODY, { description: "who calls" });
 

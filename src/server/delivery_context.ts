@@ -1,6 +1,6 @@
 /**
- * What the HTTP layer tells a call about its answer's way to the client, and a call tells it about its
- * client.
+ * What the HTTP layer tells a call about its answer's way to the client, and is told about the call: that its
+ * client may be silent, and that it may not go on.
  */
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 
@@ -17,3 +17,11 @@ export const responseSent: ContextKey<() => Promise<boolean>> = createContextKey
 export const allowSilence: ContextKey<() => void> = createContextKey<() => void>(() => {}, {
   description: "the client of a stream may be silent from now on",
 });
+
+/** Ends the call with this reason, a ConnectError, as its signal's. */
+export const endCall: ContextKey<(reason: Error) => void> = createContextKey<(reason: Error) => void>(
+  () => {},
+  {
+    description: "ends the call",
+  },
+);

@@ -11,7 +11,7 @@ import {
 } from "../platform/door/exchange.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import { normalizeUrl } from "./auth.ts";
-import { allowSilence, responseSent } from "./delivery_context.ts";
+import { allowSilence, endCall, responseSent } from "./delivery_context.ts";
 import { isLoopback } from "./listener.ts";
 import { type MetricsPage, metricsPage } from "./metrics_page.ts";
 
@@ -89,8 +89,11 @@ async function call(
     await answered.promise;
     return await exchange.sent() && !wasGone;
   };
+  const ended = new AbortController();
+  request.signal.addEventListener("abort", () => ended.abort(request.signal.reason), { once: true });
   const contextValues = createContextValues()
     .set(responseSent, sent)
+    .set(endCall, (reason) => ended.abort(reason))
     .set(allowSilence, () => exchange.allowSilence());
   const answer = await handler({
     httpVersion: "1.1",
@@ -98,7 +101,7 @@ async function call(
     url: url.href,
     header: request.headers,
     body: bodyOf(exchange, clientGone),
-    signal: request.signal,
+    signal: ended.signal,
     contextValues,
   });
   // A client that went away before there was a response: Deno reports that as completed, since nothing was

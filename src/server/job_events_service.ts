@@ -3,7 +3,6 @@
  */
 import { fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
-import { decodeEvent, type JobEvent } from "../events/event.ts";
 import {
   JobEventSchema,
   JobEventsService,
@@ -16,22 +15,16 @@ import type { Logger } from "../platform/logging/logger.ts";
 import type { Watches } from "./airunner_v1/watches.ts";
 import { allowSilence } from "./delivery_context.ts";
 import { followEvents, NoSuchJobError } from "./event_reader.ts";
-import type { EventFilter, NewEvent, Store } from "./store/contract.ts";
+import type { BatchOutcome, EventBatch, EventFilter, Store } from "./store/contract.ts";
 import type { BatchWriter } from "./batch_writer.ts";
 import { abortReason, checkToken } from "./job_service.ts";
+import { InFlight } from "./in_flight.ts";
 import { checkJobId, invalidArgument, refusedFor } from "./job_validation.ts";
+import { checkEvent } from "./published_event.ts";
 import { rawPublishJobEvents, type RawPublishRequest, rawStreamJobEvents } from "./raw_events.ts";
 import type { ServerObserver } from "./server_observer.ts";
 import type { Signals } from "./signals.ts";
-import type { TaskTokens } from "./task_token.ts";
-
-/**
- * What gRPC servers take as one message by default: an event above it could not have been published elsewhere
- * either.
- */
-const EVENT_BYTES_MAX = 4 * 1024 * 1024;
-
-const INT64_MAX = 2n ** 63n - 1n;
+import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
 export interface JobEventsServiceOptions {
   store: Store;
@@ -78,42 +71,55 @@ async function* withRawEvents(
 }
 
 /**
- * Stores request by request. The response is the only acknowledgement: it is sent after the last request was
- * stored. A call that fails half-way leaves its first requests stored; sent again, their events count as
- * duplicates.
+ * Stores request by request, some of them while the next are read. The response is the only acknowledgement:
+ * it is sent after the last request was stored. A call that fails half-way leaves its first requests stored;
+ * sent again, their events count as duplicates.
  */
 async function publishJobEvents(
   options: JobEventsServiceOptions,
   requests: AsyncIterable<RawPublishRequest>,
   context: HandlerContext,
 ): Promise<MessageInitShape<typeof PublishJobEventsResponseSchema>> {
-  let stored = 0;
-  let duplicate = 0;
+  const total = { stored: 0, duplicate: 0 };
+  const inFlight = new InFlight();
   for await (const request of untilAborted(requests, AbortSignal.any([options.drained, context.signal]))) {
-    const { jobId, execution } = checkToken(options.tokens, request.taskToken);
+    const subject = checkToken(options.tokens, request.taskToken);
     // Who has a token runs the job, and may keep the call open for as long as that says nothing.
     context.values.get(allowSilence)();
-    const executionId = await checkExecution(options, request, jobId, execution);
+    const executionId = await checkExecution(options, request, subject);
     const events = request.events.map(checkEvent);
     if (events.length === 0) continue;
-    const startMs = options.clock.elapsedMs();
-    const outcome = await options.writer.append(jobId, { executionId, events });
-    if (outcome.isUnknown) throw unknownExecution(jobId, execution);
-    options.watches.heardOfExecution({ jobId, execution }, options.clock.nowMs());
-    options.observe.stored?.(options.clock.elapsedMs() - startMs, outcome.stored, outcome.duplicate);
-    stored += outcome.stored;
-    duplicate += outcome.duplicate;
-    if (outcome.conflicts.length > 0) {
-      options.logger.warn("Events arrived again with other bytes; the first ones were kept", {
-        job_id: jobId,
-        execution,
-        count: outcome.conflicts.length,
-        first_sequence: outcome.conflicts[0],
-      });
-    }
+    const bytes = events.reduce((sum, { payload }) => sum + payload.length, 0);
+    await inFlight.add(bytes, async () => {
+      const outcome = await storeBatch(options, subject, { executionId, events });
+      total.stored += outcome.stored;
+      total.duplicate += outcome.duplicate;
+    });
   }
-  options.logger.debug("Events published", { stored, duplicate });
-  return { eventsStored: BigInt(stored), eventsDuplicate: BigInt(duplicate) };
+  await inFlight.done();
+  options.logger.debug("Events published", total);
+  return { eventsStored: BigInt(total.stored), eventsDuplicate: BigInt(total.duplicate) };
+}
+
+async function storeBatch(
+  { writer, watches, clock, observe, logger }: JobEventsServiceOptions,
+  subject: TokenSubject,
+  batch: EventBatch,
+): Promise<BatchOutcome> {
+  const startMs = clock.elapsedMs();
+  const outcome = await writer.append(subject.jobId, batch);
+  if (outcome.isUnknown) throw unknownExecution(subject);
+  watches.heardOfExecution(subject, clock.nowMs());
+  observe.stored?.(clock.elapsedMs() - startMs, outcome.stored, outcome.duplicate);
+  if (outcome.conflicts.length > 0) {
+    logger.warn("Events arrived again with other bytes; the first ones were kept", {
+      job_id: subject.jobId,
+      execution: subject.execution,
+      count: outcome.conflicts.length,
+      first_sequence: outcome.conflicts[0],
+    });
+  }
+  return outcome;
 }
 
 /** The items until the signal aborts; then its reason is thrown, also while an item is being waited for. */
@@ -140,44 +146,23 @@ function nextUnlessAborted<T>(iterator: AsyncIterator<T>, signal: AbortSignal): 
 async function checkExecution(
   { store }: JobEventsServiceOptions,
   request: RawPublishRequest,
-  jobId: string,
-  execution: number,
+  subject: TokenSubject,
 ): Promise<bigint> {
+  const { jobId, execution } = subject;
   if (request.jobId !== "" && request.jobId !== jobId) {
     throw invalidArgument(`job_id is ${request.jobId}, but the task token is for job ${jobId}`);
   }
   const executionId = await store.jobs.executionId(jobId, execution);
-  if (executionId === undefined) throw unknownExecution(jobId, execution);
+  if (executionId === undefined) throw unknownExecution(subject);
   return executionId;
 }
 
 /** The signature is right and the row is gone: the database is an older copy, or the job was deleted. */
-function unknownExecution(jobId: string, execution: number): ConnectError {
+function unknownExecution({ jobId, execution }: TokenSubject): ConnectError {
   return refusedFor(
     "EXECUTION_UNKNOWN",
     `The task token is unknown: this server has no execution ${execution} of job ${jobId}`,
   );
-}
-
-/** Decodes the event only to see that it is one: what is stored must be readable for every reader. */
-function checkEvent(payload: Uint8Array, index: number): NewEvent {
-  const event = decodeEvent(payload);
-  if (!event) throw invalidArgument(`events[${index}] is not a JobEvent`);
-  if (event.sequence < 1n) {
-    throw invalidArgument(`events[${index}] has sequence ${event.sequence}; sequences start at 1`);
-  }
-  if (payload.length > EVENT_BYTES_MAX) {
-    throw invalidArgument(
-      `The event with sequence ${event.sequence} has ${payload.length} bytes; at most ${EVENT_BYTES_MAX} are allowed`,
-    );
-  }
-  return { sequence: event.sequence, timestampMs: timestampMs(event), type: event.eventType, payload };
-}
-
-function timestampMs({ timestamp }: JobEvent): bigint | undefined {
-  if (!timestamp) return undefined;
-  const ms = timestamp.seconds * 1000n + BigInt(Math.floor(timestamp.nanos / 1e6));
-  return ms >= -INT64_MAX && ms <= INT64_MAX ? ms : undefined;
 }
 
 async function* streamJobEvents(

@@ -52,7 +52,11 @@ const LIST_BYTES_MAX = 32 * 1024 * 1024;
  */
 const DEQUEUE_JOBS_MAX = 1_000;
 
-/** What a worker is told about batching: the contract's defaults. */
+/**
+ * What a worker is told about batching: the contract's defaults, but for how long output may wait. Workers of
+ * the other implementation read nothing while it does, and lose output with two seconds; ours need less
+ * anyway.
+ */
 const EXECUTION_CONFIG: ExecutionConfig = create(ExecutionConfigSchema, {
   batching: {
     flushIntervalSeconds: 2,
@@ -61,7 +65,7 @@ const EXECUTION_CONFIG: ExecutionConfig = create(ExecutionConfigSchema, {
     playbackIntervalMillis: 50,
   },
   heartbeatIntervalSeconds: 30,
-  outputFlushIntervalMillis: 2_000,
+  outputFlushIntervalMillis: 100,
 });
 
 export interface JobServiceOptions {

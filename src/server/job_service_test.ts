@@ -39,6 +39,7 @@ Deno.test("a job goes through the queue, in binary and in JSON", async () => {
       CI: "1",
     }]);
     assert.equal(job!.executionConfig!.heartbeatIntervalSeconds, 30);
+    assert.equal(job!.executionConfig!.outputFlushIntervalMillis, 100);
     const { batching } = job!.executionConfig!;
     assert.deepEqual(
       [

@@ -5,7 +5,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { AddressRange } from "../platform/ip_address.ts";
 import type { Deadlines } from "../platform/door/deadlines.ts";
 import {
-  DESCRIPTORS_PER_CONNECTION,
+  descriptorsPerConnection,
   type Door,
   type DoorObserver,
   type DoorOptions,
@@ -14,6 +14,7 @@ import { explainListenError } from "../platform/door/sockets.ts";
 import type { HttpHandler } from "../platform/door/exchange.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Address, Network } from "../platform/network.ts";
+import type { CertificatePair } from "../platform/tls/certificate.ts";
 
 /** The server cannot start; the message says what happened and what to do next. */
 export class ServerStartError extends Error {
@@ -57,6 +58,8 @@ export interface Listener {
   /** How many are open. */
   readonly connections: number;
   readonly finished: Promise<void>;
+  /** As the door's. */
+  renewCertificate(certificate: CertificatePair): void;
   /**
    * Refuses new requests, waits for the answers under way, at most `deadlineMs`, and closes every connection.
    */
@@ -71,12 +74,20 @@ export interface ListenOptions {
   clock: Clock;
   logger: Logger;
   observe: DoorObserver;
+  /** Speak TLS, with this certificate. */
+  certificate: CertificatePair | undefined;
 }
 
 /** @throws ServerStartError */
 export function listen(options: ListenOptions): Listener {
-  const { network, address, limits, handler, clock, logger, observe } = options;
-  const connectionsMax = connectionsThatFit(network.raiseDescriptorLimit(), limits.connectionsMax, logger);
+  const { network, address, limits, handler, clock, logger, observe, certificate } = options;
+  const isTls = certificate !== undefined;
+  const connectionsMax = connectionsThatFit(
+    network.raiseDescriptorLimit(),
+    descriptorsPerConnection(isTls),
+    limits.connectionsMax,
+    logger,
+  );
   const door = open(network, address, {
     connectionsMax,
     addressLimit: limits.perAddressMax > 0
@@ -87,14 +98,16 @@ export function listen(options: ListenOptions): Listener {
     clock,
     logger,
     observe,
+    certificate,
     descriptorsHint: "raise the limit of open files (ulimit -n, LimitNOFILE=), or lower --max-connections",
   });
   const { port } = door;
-  const url = urlOf(address.hostname, port);
+  const scheme = isTls ? "https" : "http";
+  const url = urlOf(scheme, address.hostname, port);
   return {
     url,
     urls: isLoopback(address.hostname)
-      ? ["127.0.0.1", "localhost", "::1"].map((name) => urlOf(name, port))
+      ? ["127.0.0.1", "localhost", "::1"].map((name) => urlOf(scheme, name, port))
       : [url],
     port,
     connectionsMax,
@@ -102,6 +115,7 @@ export function listen(options: ListenOptions): Listener {
       return door.connections;
     },
     finished: door.finished,
+    renewCertificate: (renewed) => door.renewCertificate(renewed),
     close: (deadlineMs) => door.close(deadlineMs),
   };
 }
@@ -110,14 +124,17 @@ export function listen(options: ListenOptions): Listener {
  * How many connections there may be: never more than there are descriptors for. @throws ServerStartError when
  * that is none
  */
-function connectionsThatFit(descriptors: number, wanted: number | undefined, logger: Logger): number {
-  const fit = Math.floor((descriptors - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION);
+function connectionsThatFit(
+  descriptors: number,
+  perConnection: number,
+  wanted: number | undefined,
+  logger: Logger,
+): number {
+  const fit = Math.floor((descriptors - DESCRIPTORS_RESERVED) / perConnection);
   if (fit < 1) {
     throw new ServerStartError(
       `Cannot serve anybody: this process may have ${descriptors} files and sockets open, and ` +
-        `${
-          DESCRIPTORS_RESERVED + DESCRIPTORS_PER_CONNECTION
-        } are the least. Raise the limit (ulimit -n, LimitNOFILE=).`,
+        `${DESCRIPTORS_RESERVED + perConnection} are the least. Raise the limit (ulimit -n, LimitNOFILE=).`,
     );
   }
   if (wanted !== undefined && wanted > fit) {
@@ -127,7 +144,7 @@ function connectionsThatFit(descriptors: number, wanted: number | undefined, log
         max_connections: wanted,
         possible: fit,
         open_files: descriptors,
-        needed: DESCRIPTORS_RESERVED + wanted * DESCRIPTORS_PER_CONNECTION,
+        needed: DESCRIPTORS_RESERVED + wanted * perConnection,
       },
     );
   }
@@ -138,6 +155,12 @@ function open(network: Network, address: Address, options: DoorOptions): Door {
   try {
     return network.openDoor(address, options);
   } catch (cause) {
+    if (cause instanceof TypeError && options.certificate !== undefined) {
+      throw new ServerStartError(
+        `Cannot speak TLS: the certificate and its key ${cause.message}. Check --tls-cert and --tls-key.`,
+        { cause },
+      );
+    }
     throw new ServerStartError(
       `Cannot listen on ${address.hostname}:${address.port}: ${explainListenError(cause, address.port)}`,
       { cause },
@@ -145,9 +168,9 @@ function open(network: Network, address: Address, options: DoorOptions): Door {
   }
 }
 
-function urlOf(hostname: string, port: number): string {
+function urlOf(scheme: string, hostname: string, port: number): string {
   const bare = hostname.replace(/^\[|\]$/g, "");
-  return `http://${bare.includes(":") ? `[${bare}]` : bare}:${port}`;
+  return `${scheme}://${bare.includes(":") ? `[${bare}]` : bare}:${port}`;
 }
 
 /** Whether the address can be reached from this machine alone. */

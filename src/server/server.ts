@@ -1,28 +1,25 @@
 /**
  * The server as a whole: puts the parts together, listens, and stops without losing an answer.
  */
-import {
-  Code,
-  ConnectError,
-  type ConnectRouterOptions,
-  createConnectRouter,
-  type HandlerContext,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
 import { JobsService, WorkerService } from "../events/gen/airunner/v1/airunner_pb.ts";
 import { JobService } from "../events/gen/job/v1/job_pb.ts";
 import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Network } from "../platform/network.ts";
 import type { RandomBytes } from "../platform/random.ts";
+import type { CertificatePair } from "../platform/tls/certificate.ts";
+import type { CertificatePaths } from "./certificate_files.ts";
 import { type Logger, silentLogger } from "../platform/logging/logger.ts";
-import { authenticate, type AuthOptions, normalizeUrl } from "./auth.ts";
+import { admit, type Gatekeeper } from "./admission.ts";
+import { authenticate, normalizeUrl } from "./auth.ts";
 import { COMPARISONS_MAX } from "./airunner_v1/compare_events.ts";
 import { createJobsService, type JobsServiceOptions } from "./airunner_v1/jobs_service.ts";
 import { KnownWorkers } from "./airunner_v1/known_workers.ts";
 import { Slots } from "./airunner_v1/slots.ts";
 import { Watches } from "./airunner_v1/watches.ts";
 import { createWorkerService, type WorkerServiceOptions } from "./airunner_v1/worker_service.ts";
-import { AuthorizedKeys } from "./authorized_keys.ts";
+import type { AuthorizedKeys } from "./authorized_keys.ts";
 import { errorInterceptor } from "./call_errors.ts";
 import { BatchWriter } from "./batch_writer.ts";
 import {
@@ -36,7 +33,6 @@ import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } 
 import {
   type ConnectionLimits,
   DEFAULT_LIMITS,
-  isLoopback,
   listen,
   type Listener,
   ServerStartError,
@@ -45,7 +41,8 @@ import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
 import type { Store } from "./store/contract.ts";
 import { SqliteStore } from "./store/sqlite/sqlite_store.ts";
 import { LocalSignals } from "./signals.ts";
-import { callObserver, codeOf, type ServerObserver, type ServerState } from "./server_observer.ts";
+import { followCertificate, loadCertificate, loadKeys } from "./server_files.ts";
+import { callObserver, type ServerObserver, type ServerState } from "./server_observer.ts";
 import { SECRET_BYTES, TaskTokens } from "./task_token.ts";
 import { createUuid7 } from "./uuid7.ts";
 import { VisibilityAlarm } from "./visibility.ts";
@@ -111,6 +108,8 @@ export interface ServerOptions {
   /** A token that is good for /metrics alone; asked for at each request. */
   metricsToken?(): Promise<string>;
   limits?: ConnectionLimits;
+  /** Speak TLS, with the certificate in these files as they are at any time. */
+  tls?: CertificatePaths;
 }
 
 export interface RunningServer {
@@ -118,6 +117,8 @@ export interface RunningServer {
   readonly port: number;
   /** Resolves when the server has stopped, by `stop` or by itself. */
   readonly finished: Promise<void>;
+  /** Looks at the certificate's files now; without TLS there is nothing to look at. */
+  reloadCertificate(): Promise<void>;
   /** Sends readers and waiting workers away (`unavailable`), lets publishers finish, closes the database. */
   stop(): Promise<void>;
 }
@@ -125,53 +126,19 @@ export interface RunningServer {
 /** @throws ServerStartError, with the next step in its message, when the server cannot be started. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { logger = silentLogger } = options;
-  const keys = await loadKeys(options, logger);
+  const loaded = { keys: await loadKeys(options, logger), certificate: await loadCertificate(options) };
   const store = openStore({ ...options, logger });
   try {
-    return await serve({ ...options, logger }, store, keys);
+    return await serve({ ...options, logger }, store, loaded);
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
-async function loadKeys(options: ServerOptions, logger: Logger): Promise<AuthorizedKeys | undefined> {
-  const { host: { files, clock }, authorizedKeysDir, listen: { hostname } } = options;
-  if (authorizedKeysDir === undefined) {
-    if (isLoopback(hostname) || options.allowUnauthenticated) return undefined;
-    throw new ServerStartError(
-      `Refusing to listen on ${hostname} without authentication: whoever reaches it could run commands on every worker. ` +
-        `Listen on 127.0.0.1, name a folder of authorized keys, or allow unauthenticated calls explicitly.`,
-    );
-  }
-  if (isWildcard(hostname) && !options.publicUrls?.length) {
-    throw new ServerStartError(
-      `Cannot check tokens on ${hostname}: a token names the server it is for, and this address is no name. ` +
-        `Give the server's public URL too.`,
-    );
-  }
+function openStore({ dataFile, host: { files, nextTurn }, logger }: Options): Store {
   try {
-    const keys = await AuthorizedKeys.load(files, authorizedKeysDir, clock, logger);
-    if (keys.size === 0) {
-      logger.warn("There is no authorized key yet; every call is refused", { path: authorizedKeysDir });
-    }
-    return keys;
-  } catch (cause) {
-    const reason = (cause as Error).message;
-    throw new ServerStartError(
-      `Cannot read the authorized keys in ${authorizedKeysDir}: ${reason}. Correct the folder and start again.`,
-      { cause },
-    );
-  }
-}
-
-function isWildcard(hostname: string): boolean {
-  return hostname === "0.0.0.0" || hostname === "::" || hostname === "[::]";
-}
-
-function openStore({ dataFile, host: { nextTurn }, logger }: Options): Store {
-  try {
-    return new SqliteStore(dataFile, { nextTurn, logger });
+    return new SqliteStore(dataFile, { files, nextTurn, logger });
   } catch (cause) {
     throw new ServerStartError((cause as Error).message, { cause });
   }
@@ -179,18 +146,20 @@ function openStore({ dataFile, host: { nextTurn }, logger }: Options): Store {
 
 type Options = ServerOptions & { logger: Logger };
 
-async function serve(
-  options: Options,
-  store: Store,
-  keys: AuthorizedKeys | undefined,
-): Promise<RunningServer> {
+/** What was read before. */
+interface Loaded {
+  keys: AuthorizedKeys | undefined;
+  certificate: CertificatePair | undefined;
+}
+
+async function serve(options: Options, store: Store, { keys, certificate }: Loaded): Promise<RunningServer> {
   const { host: { network, clock }, logger, observe = {} } = options;
   const stopping = new AbortController();
   const drained = new AbortController();
   const ownUrls: string[] = (options.publicUrls ?? []).map(normalizeUrl);
 
   const { alarm, ...parts } = await partsOf(options, store);
-  const auth = keys && { keys, audiences: ownUrls, clock };
+  const auth = keys && { keys, audiences: ownUrls, clock, logger };
   const calls = { store, clock, logger, observe, stopping: stopping.signal, drained: drained.signal };
   const routers = createRouters({ ...calls, ...parts, ...jobDefaults(options) }, auth);
   const metrics = metricsPageOf(options, auth, {
@@ -205,8 +174,10 @@ async function serve(
     handler: createHttpHandler({ ...routers, ownUrls, metrics, logger }),
     clock,
     logger,
+    certificate,
     observe: { refused: observe.connectionRefused, closed: observe.connectionClosed },
   });
+  const followed = certificate && await followCertificate(options, certificate, listener, logger);
   ownUrls.push(...listener.urls.map(normalizeUrl));
   const alarmEnded = alarm.run();
   logger.info("Server listening", {
@@ -221,6 +192,8 @@ async function serve(
     const leaving = new ConnectError("The server is stopping; try again", Code.Unavailable);
     stopping.abort(leaving);
     await drain(listener, clock, () => drained.abort(leaving));
+    keys?.close();
+    followed?.stop();
     alarm.stop();
     await alarmEnded;
     await parts.known.settled();
@@ -232,6 +205,7 @@ async function serve(
     url: listener.url,
     port: listener.port,
     finished: listener.finished,
+    reloadCertificate: () => followed?.reload() ?? Promise.resolve(),
     stop: () => stopped ??= stop(),
   };
 }
@@ -263,7 +237,7 @@ async function drain(listener: Listener, clock: Clock, giveUp: () => void): Prom
 
 function metricsPageOf(
   options: Options,
-  auth: AuthOptions | undefined,
+  auth: Gatekeeper | undefined,
   state: ServerState,
 ): MetricsPage | undefined {
   const { renderMetrics } = options;
@@ -272,7 +246,7 @@ function metricsPageOf(
 
 function metricsAccess(
   { openMetrics = false, metricsToken }: Options,
-  auth: AuthOptions | undefined,
+  auth: Gatekeeper | undefined,
 ): MetricsAccess {
   if (openMetrics || (auth === undefined && metricsToken === undefined)) return { for: "everybody" };
   return {
@@ -282,7 +256,7 @@ function metricsAccess(
   };
 }
 
-async function isCaller(authorization: string | null, auth: AuthOptions): Promise<boolean> {
+async function isCaller(authorization: string | null, auth: Gatekeeper): Promise<boolean> {
   try {
     await authenticate(authorization, auth);
     return true;
@@ -300,7 +274,7 @@ function jobDefaults(
 
 function createRouters(
   calls: JobServiceOptions & JobEventsServiceOptions & JobsServiceOptions & WorkerServiceOptions,
-  auth: AuthOptions | undefined,
+  auth: Gatekeeper | undefined,
 ) {
   const options: ConnectRouterOptions = {
     // gRPC needs HTTP trailers, which Deno's server does not send.
@@ -308,7 +282,7 @@ function createRouters(
     grpcWeb: false,
     readMaxBytes: REQUEST_BYTES_MAX,
     interceptors: [callObserver(calls.observe), errorInterceptor(calls.logger)],
-    requestGate: auth && ((context) => admit(context, auth, calls.observe)),
+    requestGate: auth && admit(auth, calls.observe),
   };
   const router = createConnectRouter(options);
   router.service(JobService, createJobService(calls));
@@ -318,14 +292,4 @@ function createRouters(
   const rawRouter = createConnectRouter(options);
   addRawJobEventsService(rawRouter, calls);
   return { handlers: router.handlers, rawHandlers: rawRouter.handlers };
-}
-
-/** Whom this turns away no interceptor gets to see. */
-async function admit(context: HandlerContext, auth: AuthOptions, observe: ServerObserver): Promise<void> {
-  try {
-    await authenticate(context.requestHeader.get("Authorization"), auth);
-  } catch (error) {
-    observe.called?.(context.method.name, codeOf(error));
-    throw error;
-  }
 }

@@ -9,7 +9,7 @@
  * by the state of the job. 128 bits of MAC are what RFC 2104 asks for at least (half of the hash).
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { decodeBase64Url, encodeBase64Url } from "../platform/base64url.ts";
+import { decodeBase64Url, encodeBase64Url } from "../platform/encoding/base64url.ts";
 import { uuidFromBytes, uuidToBytes } from "./uuid7.ts";
 
 export const SECRET_BYTES = 32;

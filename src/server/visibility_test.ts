@@ -75,3 +75,31 @@ Deno.test("the alarm survives a database that fails", async () => {
   alarm.stop();
   await ended;
 });
+
+Deno.test("an expiry that the alarm is told of while it looks is not missed", async () => {
+  const clock = new ManualClock();
+  const source = new FakeSource(clock);
+  const looking = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const alarm = new VisibilityAlarm(source, clock, silentLogger);
+  source.expiriesMs = [clock.nowMs() + 1_000];
+  const ended = alarm.run();
+  await clock.sleeping(1_000);
+  const { nextExpiryMs } = source;
+  source.nextExpiryMs = async () => {
+    const next = await nextExpiryMs.call(source);
+    looking.resolve();
+    await goOn.promise;
+    return next;
+  };
+  clock.advance(1_000);
+  await looking.promise;
+  source.expiriesMs = [clock.nowMs() + 5_000];
+  alarm.reschedule(clock.nowMs() + 5_000);
+  goOn.resolve();
+  await clock.pass(5_000);
+  await clock.sleeping(HOUR_MS);
+  assert.equal(source.requeued, 2);
+  alarm.stop();
+  await ended;
+});

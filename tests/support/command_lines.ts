@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { Sandbox } from "./airunner.ts";
+import { GROUPS } from "../../src/cli/table/commands.ts";
 import { parsePage } from "./markdown.ts";
 
 /**
@@ -20,7 +21,7 @@ export function commandLines(page: string): string[] {
 /** Words that are the command's own: `wal ls` of `airunner wal ls --pending`. A command has two at most. */
 function pathOf(words: readonly string[]): string[] {
   const end = words.findIndex((word) => !/^[a-z]+$/.test(word));
-  return words.slice(0, Math.min(end < 0 ? words.length : end, ["wal", "config"].includes(words[0]) ? 2 : 1));
+  return words.slice(0, Math.min(end < 0 ? words.length : end, Object.hasOwn(GROUPS, words[0]) ? 2 : 1));
 }
 
 /** Asks the command's own help about its name and its options. What stands after `--` is a job's. */

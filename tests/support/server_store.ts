@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { silentLogger } from "../../src/platform/logging/logger.ts";
 import { systemNextTurn } from "../../src/platform/system_clock.ts";
+import { systemFiles } from "../../src/platform/system_files.ts";
 import { systemRandomBytes } from "../../src/platform/system_random.ts";
 import { JobQueue } from "../../src/server/job_queue.ts";
 import { LocalSignals } from "../../src/server/signals.ts";
@@ -15,7 +16,7 @@ import { ManualClock } from "./manual_clock.ts";
 export class TestStore implements AsyncDisposable {
   readonly directory = Deno.makeTempDirSync({ prefix: "airunner-store-" });
   readonly path = join(this.directory, "server.db");
-  readonly store = new SqliteStore(this.path, { nextTurn: systemNextTurn });
+  readonly store = new SqliteStore(this.path, { files: systemFiles, nextTurn: systemNextTurn });
   readonly jobs = this.store.jobs;
   readonly events = this.store.events;
   readonly clock = new ManualClock();

@@ -45,3 +45,20 @@ export class RawClient implements Disposable {
     this.#isClosed = true;
   }
 }
+
+/** The ports of the IPv4 loopback that a process listens on. Only root may look at every process. */
+export function portsOf(pid: number | "self"): Set<number> {
+  const inodes = new Set<string>();
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    try {
+      inodes.add(/^socket:\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/${pid}/fd/${name}`))?.[1] ?? "");
+    } catch {
+      // It was closed since the directory was read.
+    }
+  }
+  const lines = Deno.readTextFileSync("/proc/self/net/tcp").trim().split("\n").slice(1);
+  const listening = lines.map((line) => line.trim().split(/\s+/)).filter((fields) =>
+    fields[3] === "0A" && inodes.has(fields[9])
+  );
+  return new Set(listening.map((fields) => parseInt(fields[1].split(":")[1], 16)));
+}

@@ -10,7 +10,9 @@ import { tellServiceManager } from "../../platform/service_manager.ts";
 import { shellWord } from "../../platform/text.ts";
 import { VERSION } from "../../platform/version.ts";
 import type { ConnectionLimits } from "../../server/listener.ts";
+import type { CertificatePaths } from "../../server/certificate_files.ts";
 import { startServer } from "../../server/server.ts";
+import { tlsFiles } from "../settings/server_tls.ts";
 import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
@@ -21,7 +23,9 @@ import { stopSignals } from "../terminal/stop_signals.ts";
 
 type Server = Call<
   [],
-  object,
+  { devTls?: true },
+  | "tlsCert"
+  | "tlsKey"
   | "listen"
   | "data"
   | "visibilityTimeout"
@@ -31,10 +35,12 @@ type Server = Call<
   | (typeof CONNECTION_SETTINGS)[number]
 >;
 
-export async function run({ context, settings, logger }: Server): Promise<number> {
+export async function run({ context, options, settings, logger }: Server): Promise<number> {
   // A job on the same machine must not find the secret behind its worker's tokens in here.
   closeToOthers(logger);
   await createDirectory(context.files, dirname(settings.data));
+  const isDev = options.devTls ?? false;
+  const tls = await tlsFiles(settings, isDev, context);
   const metrics = await ServerMetrics.create(VERSION, context);
   const server = await startServer({
     listen: settings.listen,
@@ -50,10 +56,17 @@ export async function run({ context, settings, logger }: Server): Promise<number
     openMetrics: settings.metricsOpen,
     metricsToken: await tokenReader(settings.metricsTokenFile, logger),
     limits: connectionLimits(settings),
+    tls,
   });
+  // Without TLS there is nothing to read again, and a hangup ends the program as it does any other.
+  const releaseHangup = tls && context.signals.takeHangup(() => void server.reloadCertificate());
   const { drain, stop, release } = stopSignals(context.signals, logger);
   try {
-    await context.stderr.write(`Listening on ${server.url}\n`);
+    await context.stderr.write(
+      `Listening on ${server.url}\n${
+        isDev ? devWords(settings.publicUrl ?? `https://localhost:${server.port}`, tls!) : ""
+      }`,
+    );
     await context.stderr.flush();
     tellServiceManager("ready", context, logger);
     await Promise.race([server.finished, aborted(drain)]);
@@ -61,10 +74,18 @@ export async function run({ context, settings, logger }: Server): Promise<number
     await Promise.race([server.stop(), aborted(stop)]);
   } finally {
     release();
+    releaseHangup?.();
   }
   if (stop.aborted) return ExitCode.INTERRUPTED;
   // A server that nobody stopped has failed, and its log says why.
   return drain.aborted ? ExitCode.DONE : ExitCode.FAILED;
+}
+
+/** What a client has to type, which has to be told to trust a certificate that vouches for itself. */
+function devWords(url: string, { certFile }: CertificatePaths): string {
+  return "Its certificate vouches for itself: fit for a first try, and for nothing else. Clients type:\n" +
+    `  export AIRUNNER_CA_FILE=${shellWord(certFile)}\n` +
+    `  export AIRUNNER_SERVER=${shellWord(url)}\n`;
 }
 
 function connectionLimits(settings: Server["settings"]): ConnectionLimits {

@@ -154,7 +154,7 @@ function exitCodeOf({ end, error }: WorkerResult, server: string): number {
       throw new CommandError(
         `${server} does not let us in: ${error?.message ?? "no reason given"}. What is unsent stays on disk.`,
         ExitCode.AUTHENTICATION,
-        "Check --credential and the key pairs in ~/.airunner/credentials; the server must list the public key.",
+        "`airunner keys list` shows who we are; the server must list that key, with the role run: `airunner help authentication`.",
         { cause: error },
       );
     case "unreachable":

@@ -48,7 +48,7 @@ ${wrapped(Object.values<Setting>(SETTINGS).filter(({ isReloadable }) => isReload
 
 export const ENVIRONMENT_TOPIC: Topic = {
   name: "environment",
-  summary: "every AIRUNNER_ variable, with its flag, its key and its default",
+  summary: "every AIRUNNER_ variable, with its flag, key and default",
   text: `Variables of the environment
 
 An empty variable counts as unset. A flag wins over a variable, a variable over the file.
@@ -57,6 +57,7 @@ Jobs do not get them: of AIRUNNER_ variables a job sees AIRUNNER_JOB_ID alone.
   AIRUNNER_CONFIG    the configuration file (--config)
   HOME               where ~ leads to
   XDG_CONFIG_HOME    see airunner help config
+  SSL_CERT_FILE      certificates to trust, as those of --ca-file
   NO_COLOR           no colour (--no-color)
 ${
     SECTIONS.map(({ title, names }) =>
@@ -108,7 +109,8 @@ export const FILES_TOPIC: Topic = {
   .NAME.tmp-UUID           left by a killed process, in wal or archive; a worker removes it
   archive/JOB.wal.zst      a log after delivery, or by airunner wal archive; zstd -d reads it
   logs/worker.log          what the worker said; worker.log.1 is older
-  credentials/             key pairs and config.json
+  credentials/             key pairs and config.json; see airunner help authentication
+  tls/                     certificate and key of airunner server --dev-tls
   server.db                the data of airunner server, with server.db-wal beside it
 
 Never delete wal/*.wal by hand: they hold what the server lacks.

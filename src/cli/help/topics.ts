@@ -3,6 +3,7 @@
  * Pure.
  */
 import { plain } from "../../config/nearest.ts";
+import { AUTHENTICATION_TOPIC } from "./authentication_topic.ts";
 import type { Topic } from "./topic.ts";
 import { CONFIG_TOPIC, ENVIRONMENT_TOPIC, EXIT_CODES_TOPIC, FILES_TOPIC } from "./reference_topics.ts";
 import { CORRUPT_LOG_TOPIC, DISK_FULL_TOPIC, NOT_SENDING_TOPIC } from "./trouble_topics.ts";
@@ -12,6 +13,7 @@ export const TOPICS: readonly Topic[] = [
   NOT_SENDING_TOPIC,
   DISK_FULL_TOPIC,
   CORRUPT_LOG_TOPIC,
+  AUTHENTICATION_TOPIC,
   CONFIG_TOPIC,
   ENVIRONMENT_TOPIC,
   EXIT_CODES_TOPIC,

@@ -41,7 +41,7 @@ order; a restart changes nothing. Only a full disk limits how long: see WALMaxBy
 
 export const DISK_FULL_TOPIC: Topic = {
   name: "disk-full",
-  summary: '"no space left on device", paused jobs, or a disk that fills up',
+  summary: '"no space left on device", paused jobs, a disk that fills up',
   text: `The disk is full, or will be
 
 Is data safe? Yes. What is in a log stays there. Jobs are paused when less than
@@ -71,7 +71,7 @@ there is room. Do not delete .wal files: they hold what the server lacks.
 
 export const CORRUPT_LOG_TOPIC: Topic = {
   name: "corrupt-log",
-  summary: '"crc_mismatch", .corrupt and .cut files: what is lost, what next',
+  summary: '"crc_mismatch", .corrupt, .cut files: what is lost, what next',
   text: `A log is damaged
 
 Is data safe? All before the damage, yes. A damaged log is never written to again and

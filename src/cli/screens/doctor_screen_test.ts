@@ -36,6 +36,6 @@ Deno.test("what was not looked at is not called well", async () => {
   );
   assert.equal(
     summary(await runChecks(CHECKS, WITHOUT_SERVER), plainStyle),
-    "All is well; 3 checks not made",
+    "All is well; 4 checks not made",
   );
 });

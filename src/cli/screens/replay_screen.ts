@@ -107,7 +107,7 @@ export function replayProblem(one: Replayed): string {
       }.\n  ${safe}; run the same command again later`;
     case "authentication":
       return `${left}: the server does not let us in: ${shown(reason ?? "")}.\n  ${safe}. ` +
-        "Check --credential and the key pairs in ~/.airunner/credentials";
+        "`airunner keys list` shows who you are; the server must list that key, with the role run";
     case "interrupted":
       return `${left}: interrupted.\n  ${safe}; run the same command again to go on`;
     case "failed":

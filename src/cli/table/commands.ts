@@ -5,6 +5,7 @@
 import { type CommandEntry, entry } from "./command_entry.ts";
 import { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
 import { CONFIG_COMMANDS } from "./config_commands.ts";
+import { KEYS_COMMANDS } from "./keys_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
 import { CONNECTION_SETTINGS } from "../../config/server_settings.ts";
 import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
@@ -12,6 +13,7 @@ import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_g
 /** Groups of commands, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {
   config: "show, check and write the configuration",
+  keys: "make key pairs, and say whose keys a server takes",
   wal: "look into write-ahead logs and archives, and clean them up",
 };
 
@@ -40,6 +42,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "run the small server: queue and events in one SQLite file",
     settings: [
       "listen",
+      "tlsCert",
+      "tlsKey",
       "data",
       "visibilityTimeout",
       "authorizedKeys",
@@ -55,10 +59,20 @@ export const COMMANDS: readonly CommandEntry[] = [
         "airunner server --listen=127.0.0.1:0 --data=/tmp/ci.db",
         "lets the system choose the port, and says which",
       ],
+      [
+        "airunner server --dev-tls",
+        "speaks TLS with a certificate that it makes, and says what clients type",
+      ],
+      [
+        "airunner server --listen=:8443 --public-url=https://ci.example.com:8443 --authorized-keys=DIR " +
+        "--tls-cert=fullchain.pem --tls-key=privkey.pem",
+        "for a team; see airunner help authentication",
+      ],
     ],
     exitCodes:
-      "0 after a stop by SIGTERM or Ctrl-C; 1 the address or the database cannot be used; 130 a second signal.",
-    define: (command) => command,
+      "0 after a stop by SIGTERM or Ctrl-C; 1 the address, the database or the certificate cannot be used; 130 a second signal.",
+    define: (command) =>
+      command.option("--dev-tls", "speak TLS with a certificate made for this host, in DATA-DIR/tls"),
     load: () => import("../commands/server.ts"),
   }),
   entry({
@@ -143,5 +157,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     define: (command) => command.option("--json", "one JSON document"),
     load: () => import("../commands/doctor.ts"),
   }),
+  ...KEYS_COMMANDS,
   ...CONFIG_COMMANDS,
 ];

@@ -3,7 +3,7 @@
  */
 
 /** How to reach a server. */
-export const CLIENT_SETTINGS = ["server", "credential", "requestTimeout"] as const;
+export const CLIENT_SETTINGS = ["server", "credential", "caFile", "requestTimeout"] as const;
 
 /** For commands that run for weeks. */
 export const LOG_FILE_SETTINGS = ["logFile", "logFileMaxBytes", "logFileCount"] as const;

@@ -7,7 +7,7 @@ import type { Backend, BackendHandler } from "./backends.ts";
 import { connectionExpiry, type Deadlines, type Expiry } from "./deadlines.ts";
 import { Exchange } from "./exchange.ts";
 import { type Pump, PumpError, startPump } from "./pump.ts";
-import type { ClientSocket } from "./sockets.ts";
+import { type ClientSocket, NoDescriptorsError } from "./sockets.ts";
 
 export interface ConnectionOptions {
   client: ClientSocket;
@@ -85,7 +85,11 @@ export class Connection {
     try {
       // Who says nothing costs one descriptor and no server.
       const first = new Uint8Array(FIRST_BYTES);
-      const count = await client.read(first).catch(() => null);
+      const count = await client.read(first).catch((error) => {
+        // Which a client that speaks TLS needs for its first bytes.
+        if (error instanceof NoDescriptorsError) throw error;
+        return null;
+      });
       if (count === null || this.#isBroken) return;
       this.#sawBytes();
       const backend = await this.#options.connectBackend((request, completed) =>
@@ -184,6 +188,7 @@ export class Connection {
       await new Promise((resolve) => setTimeout(resolve, 0));
       await this.#down?.written();
     } while (!this.#isBroken && this.#down?.bytes !== before);
+    await this.#options.client.flushed?.();
     return !this.#isBroken;
   }
 }

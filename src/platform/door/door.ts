@@ -16,10 +16,18 @@ import { Connection } from "./connection.ts";
 import type { Deadlines, Expiry } from "./deadlines.ts";
 import type { Exchange, HttpHandler } from "./exchange.ts";
 import { type AddressLimit, AddressLimits } from "./address_limits.ts";
+import type { CertificatePair } from "../tls/certificate.ts";
+import { TlsTerminator } from "../tls/terminator.ts";
+import { acceptTls } from "../tls/tls_acceptor.ts";
 import { type Acceptor, type ClientSocket, listenTcp, NoDescriptorsError } from "./sockets.ts";
 
-/** A connection's own descriptor, and both ends of the socket behind it with the listener of its server. */
-export const DESCRIPTORS_PER_CONNECTION = 4;
+/**
+ * A connection's own descriptor, and both ends of the socket behind it with the listener of its server; with
+ * TLS both ends of the connection to who takes that off, too.
+ */
+export function descriptorsPerConnection(isTls: boolean): number {
+  return isTls ? 6 : 4;
+}
 
 /** `connections` and `address`: there are as many as may be. `descriptors`: the system has none left. */
 export type Refusal = "connections" | "address" | "descriptors";
@@ -42,6 +50,8 @@ export interface DoorOptions {
   observe?: DoorObserver;
   /** Completes "… with": how to get more descriptors. */
   descriptorsHint: string;
+  /** Speak TLS, with this certificate. */
+  certificate?: CertificatePair;
 }
 
 /** How long a system without descriptors is left alone, unless a connection of ours ends before. */
@@ -66,15 +76,38 @@ export interface Door {
   /** Resolves when it was closed. */
   readonly finished: Promise<void>;
   /**
+   * The certificate for connections from now on; those that are open do not notice.
+   * @throws {TypeError} for one that cannot be used; then the one of before stays
+   */
+  renewCertificate(certificate: CertificatePair): void;
+  /**
    * Takes no more connections and requests, waits at most `deadlineMs` for the answers under way, and closes
    * every connection.
    */
   close(deadlineMs: number): Promise<void>;
 }
 
-/** @throws {Deno.errors.AddrInUse} and the like when the address cannot be had */
+/**
+ * @throws {Deno.errors.AddrInUse} and the like when the address cannot be had
+ * @throws {TypeError} for a certificate that cannot be used
+ */
 export function openDoor(address: { hostname: string; port: number }, options: DoorOptions): Door {
-  return new OpenDoor(listenTcp(address), options);
+  const { certificate, clock, logger } = options;
+  const terminator = certificate &&
+    new TlsTerminator(
+      certificate,
+      clock,
+      (error) =>
+        logger.warn("Somebody on this machine connects to a port inside the server, and cannot be cut off", {
+          error: String(error),
+        }),
+    );
+  try {
+    return new OpenDoor(listenTcp(address), options, terminator);
+  } catch (error) {
+    terminator?.close();
+    throw error;
+  }
 }
 
 /** As `openDoor`, with connections from anywhere: for tests. */
@@ -86,6 +119,7 @@ class OpenDoor implements Door {
   readonly finished: Promise<void>;
   readonly #acceptor: Acceptor;
   readonly #options: DoorOptions;
+  readonly #terminator: TlsTerminator | undefined;
   readonly #backends = new Backends();
   readonly #connections = new Set<Connection>();
   /** Those without a request under way, the one that has waited longest first. */
@@ -99,9 +133,15 @@ class OpenDoor implements Door {
   #sweeping: Promise<void> | undefined;
   #madeRoom = new AbortController();
 
-  constructor(acceptor: Acceptor, options: DoorOptions) {
-    this.#acceptor = acceptor;
+  constructor(acceptor: Acceptor, options: DoorOptions, terminator?: TlsTerminator) {
     this.#options = options;
+    this.#terminator = terminator;
+    this.#acceptor = terminator === undefined ? acceptor : acceptTls(acceptor, {
+      terminator,
+      clock: options.clock,
+      onFailure: (address, reason) =>
+        options.logger.debug("A client could not be talked to over TLS", { address, error: reason }),
+    });
     this.#addresses = new AddressLimits(options.addressLimit);
     const accepting = this.#acceptAll();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -294,6 +334,11 @@ class OpenDoor implements Door {
     if (isNew) say();
   }
 
+  renewCertificate(certificate: CertificatePair): void {
+    if (this.#terminator === undefined) throw new TypeError("cannot be used: no TLS is spoken here");
+    this.#terminator.renew(certificate);
+  }
+
   async close(deadlineMs: number): Promise<void> {
     const { clock, logger } = this.#options;
     this.#isClosing = true;
@@ -315,6 +360,7 @@ class OpenDoor implements Door {
     await this.#backends.close();
     await Promise.all([...this.#connections].map(({ finished }) => finished.catch(() => {})));
     await Promise.all(this.#refusing);
+    this.#terminator?.close();
     await this.#sweeping;
     await this.finished;
   }

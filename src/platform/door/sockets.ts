@@ -16,6 +16,11 @@ export interface Socket {
 export interface ClientSocket extends Socket {
   /** The other side's IP address. */
   readonly address: string;
+  /**
+   * Resolves when what was written has been handed to the kernel, where that is not so as soon as it was
+   * taken.
+   */
+  flushed?(): Promise<void>;
 }
 
 export interface Acceptor {
@@ -64,11 +69,7 @@ export function listenTcp(address: { hostname: string; port: number }): Acceptor
           return clientSocket(await listener.accept());
         } catch (error) {
           if (isClosed) return undefined;
-          const code = codeOf(error);
-          if (SHORTAGES.includes(code)) {
-            throw new NoDescriptorsError((error as Error).message, { cause: error });
-          }
-          if (!BROKEN.includes(code)) throw error;
+          if (!BROKEN.includes(codeOf(error))) convertShortage(error);
         }
       }
     },
@@ -87,20 +88,34 @@ function clientSocket(socket: Deno.TcpConn): ClientSocket {
   } catch {
     // It broke before it was looked at; the first read will say so.
   }
-  return Object.assign(withoutName(socket), { address: socket.remoteAddr.hostname });
+  return Object.assign(onlyBytes(socket), { address: socket.remoteAddr.hostname });
 }
 
 /** @throws {NoDescriptorsError}, or the system's error when nobody listens there */
 export async function connectUnix(path: string): Promise<Socket> {
-  try {
-    return withoutName(await Deno.connect({ transport: "unix", path }));
-  } catch (error) {
-    if (!SHORTAGES.includes(codeOf(error))) throw error;
-    throw new NoDescriptorsError((error as Error).message, { cause: error });
-  }
+  return onlyBytes(await Deno.connect({ transport: "unix", path }).catch(convertShortage));
 }
 
-function withoutName(socket: Deno.TcpConn | Deno.UnixConn): Socket {
+/** To a port of our own. @throws {NoDescriptorsError}, or the system's error when nobody listens there */
+export async function connectLoopback(port: number): Promise<{ socket: Socket; localPort: number }> {
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port }).catch(convertShortage);
+  // What is small is on its way at once.
+  socket.setNoDelay(true);
+  return { socket: onlyBytes(socket), localPort: socket.localAddr.port };
+}
+
+function convertShortage(error: unknown): never {
+  if (!isShortage(error)) throw error;
+  throw new NoDescriptorsError((error as Error).message, { cause: error });
+}
+
+/** Whether an error says that the system has no descriptor or no memory for a socket. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.includes(codeOf(error));
+}
+
+/** The socket, which may be closed more than once. */
+export function onlyBytes(socket: Deno.TcpConn | Deno.UnixConn | Deno.TlsConn): Socket {
   let isClosed = false;
   return {
     read: (into) => socket.read(into),

@@ -17,14 +17,17 @@ import { type Migration, MIGRATIONS, TABLES } from "./schema.ts";
  */
 const BUSY_TIMEOUT_MS = 5_000;
 
-// Measured with 2 KB events: pages of 8 KiB and a checkpoint every 32 MiB take three times the events of
-// SQLite's defaults (4 KiB, 4 MiB), because the index pages are written back less often.
-const PAGE_BYTES = 8_192;
-const CHECKPOINT_PAGES = 4_096;
+// Measured with 2 KB events: a checkpoint every 32 MiB takes three times the events of SQLite's default,
+// 4 MiB, because the index pages are written back less often. Pages of 16 KiB hold seven such events where
+// two of 8 KiB hold six, and take 1.4 times as many a second; a commit of one small event takes 0.09 ms
+// longer. A file keeps the pages that it was made with.
+const PAGE_BYTES = 16 * 1024;
+const CHECKPOINT_BYTES = 32 * 1024 * 1024;
 
 export class Database {
   readonly path: string;
   readonly #db: DatabaseSync;
+  #sealed: StoreError | undefined;
 
   /** @throws StoreError when the file cannot be used, with the next step in its message. */
   constructor(path: string, options: { busyTimeoutMs?: number } = {}) {
@@ -57,6 +60,7 @@ export class Database {
    * it is.
    */
   write<T>(work: () => T): T {
+    if (this.#sealed !== undefined) throw this.#sealed;
     return this.#convert("write to", () => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {
@@ -68,6 +72,24 @@ export class Database {
         throw error;
       }
     });
+  }
+
+  /**
+   * As `write`, but what it wrote is on stable storage only when the journal was synced: a power cut before
+   * that takes the whole transaction away, with all that came after it, and nothing else.
+   */
+  writeUnsynced<T>(work: () => T): T {
+    this.#convert("write to", () => this.#db.exec("PRAGMA synchronous = NORMAL"));
+    try {
+      return this.write(work);
+    } finally {
+      this.#convert("write to", () => this.#db.exec("PRAGMA synchronous = FULL"));
+    }
+  }
+
+  /** From now on nothing is written: what it would be built on may be lost. Every write throws `failure`. */
+  seal(failure: StoreError): void {
+    this.#sealed ??= failure;
   }
 
   /** Moves the journal into the file, so that the file alone is the whole database, and lets go of it. */
@@ -97,9 +119,10 @@ export class Database {
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
       PRAGMA foreign_keys = ON;
-      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
       BEGIN EXCLUSIVE; COMMIT;
     `);
+    const { page_size: pageBytes } = this.#db.prepare("PRAGMA page_size").get()!;
+    this.#db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_BYTES / Number(pageBytes)}`);
   }
 
   #migrate(): void {

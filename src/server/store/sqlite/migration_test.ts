@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { JobState } from "../../../events/gen/job/v1/job_pb.ts";
 import { systemNextTurn } from "../../../platform/system_clock.ts";
+import { systemFiles } from "../../../platform/system_files.ts";
 import type { StoredExecution } from "../contract.ts";
 import { StoreError } from "../store_error.ts";
 import { SqliteStore } from "./sqlite_store.ts";
@@ -23,7 +24,7 @@ async function withFixture(test: (path: string) => void | Promise<void>): Promis
 }
 
 async function withStore(path: string, test: (store: SqliteStore) => Promise<void>): Promise<void> {
-  const store = new SqliteStore(path, { nextTurn: systemNextTurn });
+  const store = new SqliteStore(path, { files: systemFiles, nextTurn: systemNextTurn });
   try {
     await test(store);
   } finally {
@@ -177,7 +178,7 @@ Deno.test("a database that cannot be brought up to date is left as it was", asyn
     damaged.exec("PRAGMA foreign_keys = OFF; UPDATE executions SET job = 99 WHERE id = 4");
     damaged.close();
     const before = Deno.readFileSync(path);
-    assert.throws(() => new SqliteStore(path, { nextTurn: systemNextTurn }), (error) => {
+    assert.throws(() => new SqliteStore(path, { files: systemFiles, nextTurn: systemNextTurn }), (error) => {
       assert.ok(error instanceof StoreError);
       assert.match(
         error.message,

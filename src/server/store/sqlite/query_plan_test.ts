@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { JobState } from "../../../events/gen/job/v1/job_pb.ts";
 import { systemNextTurn } from "../../../platform/system_clock.ts";
+import { systemFiles } from "../../../platform/system_files.ts";
 import {
   adoption,
   eventOf,
@@ -75,7 +76,10 @@ Deno.test("every question is answered by an index, and in the order in which it 
   };
   const directory = Deno.makeTempDirSync();
   try {
-    const store = new SqliteStore(join(directory, "server.db"), { nextTurn: systemNextTurn });
+    const store = new SqliteStore(join(directory, "server.db"), {
+      files: systemFiles,
+      nextTurn: systemNextTurn,
+    });
     await exercise(new Fixture({ store, other: store, [Symbol.asyncDispose]: () => Promise.resolve() }));
     for (const sql of asked) {
       const plan = prepare.call(store.database, `EXPLAIN QUERY PLAN ${sql}`).all().map(({ detail }) =>

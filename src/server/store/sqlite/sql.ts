@@ -25,6 +25,11 @@ export class Sql {
     return this.#database.write(work);
   }
 
+  /** As Database.writeUnsynced. */
+  writeUnsynced<T>(work: () => T): T {
+    return this.#database.writeUnsynced(work);
+  }
+
   /** Only within `read` or `write`, like the others below: these convert its errors. */
   run(sql: string, ...values: SqlValue[]): { changes: number | bigint; lastInsertRowid: number | bigint } {
     return this.#statement(sql).run(...values);

@@ -2,13 +2,22 @@
  * Events that come in.
  */
 import type { BatchOutcome, EventBatch } from "../../contract.ts";
+import type { Journal } from "../journal.ts";
 import type { Sql } from "../sql.ts";
 
 const INSERT = `INSERT INTO events (execution, sequence, timestamp_ms, type, payload) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (execution, sequence) DO NOTHING`;
 
-export function append(sql: Sql, batches: readonly EventBatch[], nowMs: number): BatchOutcome[] {
-  return sql.write(() => batches.map((batch) => appendBatch(sql, batch, nowMs)));
+export async function append(
+  sql: Sql,
+  journal: Journal,
+  batches: readonly EventBatch[],
+  nowMs: number,
+): Promise<BatchOutcome[]> {
+  const outcomes = sql.writeUnsynced(() => batches.map((batch) => appendBatch(sql, batch, nowMs)));
+  // Also when all of them were there already: whoever brought them first may still wait for this, too.
+  await journal.sync();
+  return outcomes;
 }
 
 function appendBatch(sql: Sql, { executionId, events }: EventBatch, nowMs: number): BatchOutcome {

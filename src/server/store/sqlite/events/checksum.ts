@@ -3,6 +3,7 @@
  */
 import { Crc64 } from "../../../../platform/checksum/crc64.ts";
 import type { EventsChecksum } from "../../contract.ts";
+import type { Journal } from "../journal.ts";
 import type { Sql } from "../sql.ts";
 import type { Turns } from "../turns.ts";
 import { type PageLimits, readRows } from "./pages.ts";
@@ -18,6 +19,7 @@ const PIECE: PageLimits = { eventsMax: 64, bytesMax: 256 * 1024 };
 export async function checksum(
   sql: Sql,
   turns: Turns,
+  journal: Journal,
   executionId: bigint,
   from: bigint,
   to: bigint,
@@ -39,5 +41,7 @@ export async function checksum(
     next = rows.at(-1)!.position + 1n;
     await turns.next();
   }
+  // The worker that is told of a match may forget the events.
+  await journal.settled();
   return { count, checksum: sum.digest() };
 }
