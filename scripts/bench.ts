@@ -7,18 +7,23 @@
  */
 import { benchAppends } from "./bench_appends.ts";
 import { benchArchive } from "./bench_archive.ts";
+import { benchChecksums } from "./bench_checksum.ts";
 import { benchLs } from "./bench_ls.ts";
 import { benchIdle } from "./bench_idle.ts";
 import { benchMemory } from "./bench_memory.ts";
 import { benchLatency } from "./bench_latency.ts";
 import { benchOutput, benchResident } from "./bench_output.ts";
 import { benchServer } from "./bench_server.ts";
+import { benchStart } from "./bench_start.ts";
 import { benchWal } from "./bench_wal.ts";
+import { benchZstd } from "./bench_zstd.ts";
 import { formatRows, type Row } from "./bench_table.ts";
 
 const BENCHES: Record<string, () => Promise<Row[]>> = {
   wal: benchWal,
+  checksum: benchChecksums,
   archive: benchArchive,
+  zstd: benchZstd,
   server: benchServer,
   appends: benchAppends,
   latency: benchLatency,
@@ -27,6 +32,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   memory: benchMemory,
   idle: benchIdle,
   ls: benchLs,
+  start: benchStart,
 };
 
 const named = Deno.args.filter((arg) => arg !== "--");

@@ -51,16 +51,34 @@ export async function benchLs(): Promise<Row[]> {
     writeLargeLog(large, LARGE_BYTES);
     const summary = await run(["wal", "inspect", large]);
     const records = await run(["wal", "inspect", large, "--json"]);
+    const readers = await besideCat(large);
     return [
       { name: "wal ls, 10,000 logs, first time", value: first.seconds, unit: "s", lowerIsBetter: true },
       { name: "wal ls, 10,000 logs, again", value: again, unit: "s", target: 1, lowerIsBetter: true },
       { name: "wal ls --json, 10,000 logs, again", value: json, unit: "s", target: 1, lowerIsBetter: true },
       ...inspectRows("wal inspect, 2 GiB", summary),
       ...inspectRows("wal inspect --json, 2 GiB", records),
+      ...readers,
     ];
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
+}
+
+/** The readers of one large log, beside `cat` of the same file: what the page cache and a pipe alone take. */
+async function besideCat(large: string): Promise<Row[]> {
+  const startMs = performance.now();
+  const cat = new Deno.Command("cat", { args: [large], stdout: "piped" }).spawn();
+  for await (const _chunk of cat.stdout);
+  await cat.status;
+  const catSeconds = (performance.now() - startMs) / 1000;
+  const rows: Row[] = [{ name: "cat, 2 GiB", value: catSeconds, unit: "s", lowerIsBetter: true }];
+  for (const line of [["wal", "verify"], ["wal", "inspect"], ["wal", "dump", "--raw"]]) {
+    const { seconds } = await run([...line, large]);
+    const name = `${line.join(" ")}, 2 GiB, beside cat`;
+    rows.push({ name, value: seconds, unit: "s", ratio: seconds / catSeconds, lowerIsBetter: true });
+  }
+  return rows;
 }
 
 async function middleOf(times: number, args: string[]): Promise<number> {

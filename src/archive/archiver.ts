@@ -27,17 +27,20 @@
  * held from 1 to 8: nobody else can append in between, and whoever waited for it finds that the name no
  * longer leads to the file.
  */
+import type { NextTurn } from "../platform/clock.ts";
 import { FileLockedError } from "../platform/file_lock.ts";
 import { type Files, isMissing, isNoSpaceError, type LockedFile, writeAll } from "../platform/files.ts";
 import { fileName, parentDirectory } from "../platform/path_names.ts";
 import type { Logger } from "../platform/logging/logger.ts";
-import { type Occupant, publishFile } from "../platform/publish_file.ts";
+import { type Occupant, type Published, publishFile } from "../platform/publish_file.ts";
+import { ZstdEngineError } from "../platform/zstd/engine.ts";
+import { distrustEngine } from "../platform/zstd/zstd.ts";
 import { NotRegularFileError } from "../platform/regular_file.ts";
 import { LogLockedError, reason } from "../wal/errors.ts";
 import { archiveName, isOwnLog, logNames, parseLogName } from "../wal/file_names.ts";
 import { isSettled } from "../wal/completion.ts";
 import { HEADER_BYTES } from "../wal/format.ts";
-import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
+import { type LogBytes, readBlocks } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { compressStream } from "./compress.ts";
 import { ArchiveDamagedError, ArchiveError, ArchiveUnsupportedError } from "./archive_errors.ts";
@@ -47,7 +50,7 @@ import { type ArchiveSummary, encodeSummary, readSummary } from "./summary.ts";
 import {
   compareBytes,
   haveSameBytes,
-  measure,
+  Measure,
   replaceBytes,
   type Replacement,
   surveyLog,
@@ -55,6 +58,11 @@ import {
 
 export interface ArchiveOptions {
   files: Files;
+  /**
+   * Lets everything else in the process have its turn after every few blocks. Left to themselves, blocks that
+   * were read meanwhile follow each other for 15 ms and more.
+   */
+  nextTurn?: NextTurn;
   /** The log, named as `file_names.ts` names them. The caller has closed it: the lock is taken here. */
   logPath: string;
   archiveDir: string;
@@ -95,7 +103,8 @@ export async function archiveLog(options: ArchiveOptions): Promise<ArchiveResult
     }
     throw new ArchiveError(options.logPath, isNoSpaceError(error), { cause: error });
   } finally {
-    log?.close();
+    if (log?.closeAside) await log.closeAside();
+    else log?.close();
   }
 }
 
@@ -121,17 +130,18 @@ class Archiving {
   async run(): Promise<ArchiveResult> {
     this.#logBytes = await this.log.size();
     const survey = await surveyLog(
-      readLockedFile(this.log, this.#logBytes),
+      this.#readLog(),
       this.options.ended === true,
     );
     if (survey.damage !== undefined) return { outcome: "damaged", damage: survey.damage };
     this.#replacements = survey.replacements;
+    if (survey.replacements.length > 0) await this.#measureReplaced(survey.measure, survey.replacements);
     const summary: ArchiveSummary = {
       schema_version: 1,
       job_id: survey.execution?.job_id ?? this.name.jobId,
       execution: survey.execution?.execution,
       ...survey.events,
-      ...await measure(this.#content()),
+      ...survey.measure.result(),
       ended: this.options.ended,
       exit_code: this.options.exitCode,
       completion: survey.completion,
@@ -149,22 +159,61 @@ class Archiving {
     return { outcome, archivePath, summary };
   }
 
+  /** Corrects what was measured of the log into what its content will be: only the beginning differs. */
+  async #measureReplaced(measure: Measure, replacements: readonly Replacement[]): Promise<void> {
+    const { offset, length } = replacements.at(-1)!;
+    const beginningBytes = offset + length;
+    const [before, after] = [new Measure(), new Measure()];
+    const beginning = () => readLockedFile(this.log, beginningBytes);
+    for await (const chunk of beginning()) before.add(chunk);
+    for await (const chunk of replaceBytes(beginning(), replacements)) after.add(chunk);
+    measure.exchangeBeginning(before, after);
+  }
+
+  #readLog(): LogBytes {
+    return readLockedFile(this.log, this.#logBytes, this.options.nextTurn);
+  }
+
   /** What the archive is to decompress to. */
   #content(): LogBytes {
-    return replaceBytes(readLockedFile(this.log, this.#logBytes), this.#replacements);
+    return replaceBytes(this.#readLog(), this.#replacements);
   }
 
   /** Steps 3 to 6, under the first name that is free or already holds the same content. */
   async #store(
     summary: ArchiveSummary,
   ): Promise<{ archivePath: string; outcome: "archived" | "already_archived" }> {
-    const { archiveDir, logger } = this.options;
     const earlier = await this.#findFromEarlierRun(summary);
     if (earlier !== undefined) {
       await this.#makeDurable(earlier);
       return { archivePath: earlier, outcome: "already_archived" };
     }
-    const published = await publishFile({
+    const published = await this.#publish(summary);
+    const { path: archivePath } = published;
+    if (!published.isNew) {
+      await this.#makeDurable(archivePath);
+      return { archivePath, outcome: "already_archived" };
+    }
+    published.file.close();
+    return { archivePath, outcome: "archived" };
+  }
+
+  /** Should the system's zstd fail, or what it wrote be wrong, our own does it once more from the start. */
+  async #publish(summary: ArchiveSummary): Promise<Published> {
+    try {
+      return await this.#publishOnce(summary);
+    } catch (error) {
+      if (!isOfEngine(error) || !await distrustEngine()) throw error;
+      this.options.logger.warn("The system's zstd library failed; the program's own is used from now on", {
+        error: reason(error),
+      });
+      return await this.#publishOnce(summary);
+    }
+  }
+
+  #publishOnce(summary: ArchiveSummary): Promise<Published> {
+    const { archiveDir, logger } = this.options;
+    return publishFile({
       files: this.files,
       directory: archiveDir,
       names: this.#names(this.name.copy),
@@ -174,13 +223,6 @@ class Archiving {
       onLeftover: (path, error) =>
         logger.warn("Temporary archive could not be removed", { path, error: reason(error) }),
     });
-    const { path: archivePath } = published;
-    if (!published.isNew) {
-      await this.#makeDurable(archivePath);
-      return { archivePath, outcome: "already_archived" };
-    }
-    published.file.close();
-    return { archivePath, outcome: "archived" };
   }
 
   /** This log's archive, when an earlier run had come as far as that. */
@@ -244,7 +286,7 @@ class Archiving {
   async #check(file: LockedFile): Promise<void> {
     const archived = decompressStream(readLockedFile(file, await file.size()), this.options.archiveDir);
     if (!(await haveSameBytes(archived, this.#content()))) {
-      throw new Error("what was written does not decompress to the log");
+      throw new WrongContentError("what was written does not decompress to the log");
     }
   }
 
@@ -276,7 +318,7 @@ class Archiving {
     try {
       const theirs = await readSummary(this.files, path);
       if (theirs !== undefined && isDone(theirs)) return false;
-      const log = readLockedFile(this.log, this.#logBytes);
+      const log = this.#readLog();
       // An archive of no record is the beginning of every log.
       return await hasRecords(this.files, path) &&
         await compareBytes(await readLogBytes(this.files, path), log) === "right_goes_on";
@@ -292,6 +334,14 @@ class Archiving {
     await this.files.remove(this.options.logPath);
     await this.files.syncDirectory(parentDirectory(this.options.logPath));
   }
+}
+
+class WrongContentError extends Error {}
+
+/** Whether another engine may do better: the one failed, or what it wrote is not what was to be written. */
+function isOfEngine(error: unknown): boolean {
+  return error instanceof ZstdEngineError || error instanceof WrongContentError ||
+    error instanceof ArchiveDamagedError;
 }
 
 /** Nobody sends or completes anything from it. */
@@ -314,13 +364,19 @@ async function hasRecords(files: Files, path: string): Promise<boolean> {
   return false;
 }
 
+/** So many blocks take 8 ms at most, and a turn takes one: the runtime makes a timer of it. */
+const TURN_BLOCKS = 16;
+
 /** The first `length` bytes of an open file. Each chunk is valid until the next is asked for. */
-async function* readLockedFile(file: LockedFile, length: number): LogBytes {
-  const block = new Uint8Array(READ_BLOCK_BYTES);
-  for (let offset = 0; offset < length;) {
-    const count = await file.read(block.subarray(0, length - offset), offset);
+function readLockedFile(file: LockedFile, length: number, nextTurn?: NextTurn): LogBytes {
+  let offset = 0;
+  let blocks = 0;
+  return readBlocks(async (into) => {
+    if (offset === length) return 0;
+    if (nextTurn !== undefined && ++blocks % TURN_BLOCKS === 0) await new Promise<void>(nextTurn);
+    const count = await file.read(into.subarray(0, length - offset), offset);
     if (count === 0) throw new Error(`it ends at byte ${offset}, and had ${length} bytes before`);
     offset += count;
-    yield block.subarray(0, count);
-  }
+    return count;
+  });
 }

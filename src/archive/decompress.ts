@@ -7,7 +7,7 @@ import { ArchiveDamagedError, ArchiveUnsupportedError } from "./archive_errors.t
 import { Decompress } from "fzstd";
 import { Crc64 } from "../platform/checksum/crc64.ts";
 import type { LogBytes } from "../wal/reader.ts";
-import { type FrameChecksum, loadFrameChecksum } from "./frame_checksum.ts";
+import { type FrameChecksum, loadFrameChecksum } from "../platform/zstd/frame_checksum.ts";
 import {
   BLOCK_HEADER_BYTES,
   CHECKSUM_FLAG,

@@ -10,8 +10,10 @@ import {
   isSettled,
 } from "../wal/completion.ts";
 import { Crc64 } from "../platform/checksum/crc64.ts";
+import { advance, exchangeBeginning, product } from "../platform/checksum/crc64_product.ts";
+import { haveEqualBytes } from "../platform/checksum/equal_bytes.ts";
 import { decodeExecution, type Execution } from "../wal/execution.ts";
-import { encodeRecord, type WalRecord } from "../wal/format.ts";
+import { CHECKSUM_BYTES, encodeRecord, HEADER_BYTES, LENGTH_BYTES, type WalRecord } from "../wal/format.ts";
 import { type LogBytes, scanLog } from "../wal/reader.ts";
 import type { Damage } from "../wal/scanner.ts";
 import { type ArchiveSummary, formatCrc64 } from "./summary.ts";
@@ -30,6 +32,8 @@ export interface Survey {
   execution: Execution | undefined;
   /** What the summary says of events; the rest of it is about bytes. */
   events: Pick<ArchiveSummary, "events" | "pending" | "failed" | "first_ms" | "last_ms">;
+  /** Of the log as it is, before anything is replaced. Of a damaged one, of what was read. */
+  measure: Measure;
   completion: CompletionState;
 }
 
@@ -40,7 +44,9 @@ export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Surve
   let first: bigint | undefined;
   let last: bigint | undefined;
   let mark: CompletionMark | undefined;
-  const { damage, ledger } = await scanLog(log, (record, kind) => {
+  const measure = new Measure();
+  const { damage, ledger } = await scanLog(measuringHeader(log, measure), (record, kind) => {
+    measure.addRecord(record.length);
     if (kind === "execution") {
       execution = decodeExecution(record.payload);
       redacted.push(...withoutToken(record));
@@ -63,9 +69,23 @@ export async function surveyLog(log: LogBytes, hasEnded: boolean): Promise<Surve
     // know opens nothing until it does again.
     replacements: pending + failed === 0 && isSettled(completion) ? redacted : [],
     execution,
+    measure,
     completion,
     events: { events, pending, failed, first_ms: asNumber(first), last_ms: asNumber(last) },
   };
+}
+
+/** The header has a word that nobody looks at, so its bytes are measured as they are. */
+async function* measuringHeader(log: LogBytes, measure: Measure): LogBytes {
+  let left = HEADER_BYTES;
+  for await (const chunk of log) {
+    if (left > 0) {
+      const part = chunk.subarray(0, left);
+      measure.add(part);
+      left -= part.length;
+    }
+    yield chunk;
+  }
 }
 
 /** An execution record with everything but the token, fields of newer versions included. */
@@ -113,15 +133,55 @@ async function* replaceOne(log: LogBytes, replacement: Replacement): LogBytes {
   }
 }
 
-/** How many bytes there are, and their CRC-64 as the summary has it. */
-export async function measure(bytes: LogBytes): Promise<Pick<ArchiveSummary, "raw_bytes" | "raw_crc64">> {
+/** The register behind any record's checksum, had it begun as all ones at its body. */
+function allOnesBehindChecksum(): Crc64 {
   const checksum = new Crc64();
-  let count = 0;
-  for await (const chunk of bytes) {
-    checksum.update(chunk);
-    count += chunk.length;
+  checksum.update(new Uint8Array(CHECKSUM_BYTES));
+  return checksum;
+}
+
+/** How many bytes there are, and their CRC-64 as the summary has it. */
+export class Measure {
+  #bytes = 0;
+  readonly #checksum = new Crc64();
+  readonly #length = new Uint8Array(LENGTH_BYTES);
+  #behindChecksum: Crc64 | undefined;
+
+  /** Takes the next bytes. */
+  add(bytes: Uint8Array): void {
+    this.#checksum.update(bytes);
+    this.#bytes += bytes.length;
   }
-  return { raw_bytes: count, raw_crc64: formatCrc64(checksum.digest()) };
+
+  /**
+   * Takes the next record without looking at its bytes: its own checksum was found right. Behind its
+   * checksum, a register that began as all ones at the record's body holds the same value for every body; one
+   * that began as anything else differs from it by what that difference has become.
+   */
+  addRecord(recordBytes: number): void {
+    const checksum = this.#checksum;
+    new DataView(this.#length.buffer).setUint32(0, recordBytes, true);
+    checksum.update(this.#length);
+    advance(~checksum.registerLow, ~checksum.registerHigh, recordBytes - LENGTH_BYTES);
+    this.#behindChecksum ??= allOnesBehindChecksum();
+    checksum.registerLow = product.low ^ this.#behindChecksum.registerLow;
+    checksum.registerHigh = product.high ^ this.#behindChecksum.registerHigh;
+    this.#bytes += recordBytes;
+  }
+
+  /** As if the bytes had begun with what `after` measured instead of what `before` did. */
+  exchangeBeginning(before: Measure, after: Measure): void {
+    exchangeBeginning(this.#checksum, {
+      before: before.#checksum,
+      after: after.#checksum,
+      bytesBehind: this.#bytes - before.#bytes,
+    });
+    this.#bytes += after.#bytes - before.#bytes;
+  }
+
+  result(): Pick<ArchiveSummary, "raw_bytes" | "raw_crc64"> {
+    return { raw_bytes: this.#bytes, raw_crc64: formatCrc64(this.#checksum.digest()) };
+  }
 }
 
 export type Comparison = "same" | "left_goes_on" | "right_goes_on" | "different";
@@ -147,7 +207,8 @@ export async function compareBytes(left: LogBytes, right: LogBytes): Promise<Com
         }
       }
       const length = Math.min(chunks[0].length, chunks[1].length);
-      for (let i = 0; i < length; i++) if (chunks[0][i] !== chunks[1][i]) return "different";
+      const [left, right] = chunks.map((chunk) => chunk.subarray(0, length));
+      if (!haveEqualBytes(left, right)) return "different";
       for (const side of [0, 1]) chunks[side] = chunks[side].subarray(length);
     }
   } finally {

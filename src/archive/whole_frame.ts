@@ -1,18 +1,18 @@
 /**
  * The quick way through frames such as ours: small, and with size and checksum declared. A frame is
- * decompressed in one go by the module that made it, and its memory is given back before the next. Block by
- * block, the other library takes new memory for each block and for each frame's window, faster than it is
- * collected: tens of megabytes for a large log.
+ * decompressed in one go by the engine that makes them. Block by block, the other library takes new memory
+ * for each block and for each frame's window, faster than it is collected: tens of megabytes for a large log.
  */
-import { FRAME_CONTENT_BYTES_MAX, loadZstd, release } from "./compress.ts";
-import { loadFrameChecksum } from "./frame_checksum.ts";
+import type { FrameDecoder } from "../platform/zstd/engine.ts";
+import { loadZstd } from "../platform/zstd/zstd.ts";
+import { FRAME_CONTENT_BYTES_MAX } from "./compress.ts";
 import { BLOCK_HEADER_BYTES, parseBlockHeader, type ZstdFrameHeader } from "./frames.ts";
 import { INPUT_BYTES_MAX, type InputBuffer } from "./input_buffer.ts";
 
 const CHECKSUM_BYTES = 4;
 
 export class WholeFrameDecoder {
-  #content: Uint8Array = new Uint8Array(0);
+  #decoder: FrameDecoder | undefined;
 
   /**
    * Takes the frame that begins at the input's start and gives its content, which is valid until the next
@@ -27,28 +27,16 @@ export class WholeFrameDecoder {
     const frameBytes = await measureFrame(input, header.headerBytes);
     if (frameBytes === undefined) return undefined;
     const frame = input.bytes.subarray(input.start, input.start + frameBytes);
-    const { decompress } = await loadZstd();
-    this.close();
-    try {
-      this.#content = decompress(frame, { defaultHeapSize: FRAME_CONTENT_BYTES_MAX });
-    } catch {
-      // The module's errors do not say where; the slow way meets the same damage, and does.
-      return undefined;
-    }
-    const content = this.#content;
-    if (content.length !== contentBytes) return undefined;
-    const checksum = (await loadFrameChecksum())();
-    checksum.update(content);
-    const stored = new DataView(frame.buffer).getUint32(frame.byteOffset + frameBytes - CHECKSUM_BYTES, true);
-    if (checksum.digest() !== stored) return undefined;
-    input.consume(frameBytes);
+    this.#decoder ??= (await loadZstd()).startDecoder();
+    const content = await this.#decoder.decode(frame, contentBytes);
+    if (content !== undefined) input.consume(frameBytes);
     return content;
   }
 
   /** Gives back the memory of the last content. */
   close(): void {
-    release(this.#content);
-    this.#content = new Uint8Array(0);
+    this.#decoder?.close();
+    this.#decoder = undefined;
   }
 }
 

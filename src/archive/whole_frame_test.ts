@@ -1,4 +1,4 @@
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { compressStream, FRAME_CONTENT_BYTES_MAX } from "./compress.ts";
 import { decompressStream } from "./decompress.ts";
 import {
@@ -19,7 +19,7 @@ function incompressible(length: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-Deno.test("our frames are given whole, the largest and least compressible included, and their memory comes back", async () => {
+Deno.test("our frames are given whole, the largest and least compressible included, in one frame's memory", async () => {
   const content = concat([incompressible(FRAME), noise(FRAME), noise(100)]);
   const archive = await collect(compressStream(inPieces(content), 3));
   const kept: Uint8Array[] = [];
@@ -32,8 +32,9 @@ Deno.test("our frames are given whole, the largest and least compressible includ
     kept.push(chunk);
   }
   deepStrictEqual(sizes, [FRAME, FRAME, 100]);
-  // What is kept holds no memory any more: it was given back before the next came.
-  strictEqual(kept.reduce((bytes, chunk) => bytes + chunk.buffer.byteLength, 0), 0);
+  // What is kept has the memory of one frame, or none any more.
+  const buffers = new Set(kept.map((chunk) => chunk.buffer));
+  ok([...buffers].reduce((bytes, buffer) => bytes + buffer.byteLength, 0) <= FRAME);
 });
 
 Deno.test("a source of frames uses the same memory for each", async () => {

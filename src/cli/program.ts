@@ -45,10 +45,14 @@ export function createProgram(context: Context, logSink: (line: string) => void)
   const printed: Printed = { stdout: "", stderr: "" };
   let exitCode = 0;
   const root = createRoot(context, printed);
+  const asked = askedEntries(context.args);
   for (const entry of COMMANDS) {
     const words = entry.path.split(" ");
     const parent = words.length === 1 ? root : groupOf(root, words[0]);
     const command = prepare(parent, new Command(words.at(-1)), entry.summary);
+    // What the others take is not asked for then, and defining it would take a tenth of a short command's
+    // time.
+    if (!asked.includes(entry)) continue;
     entry.define(command);
     addSettingOptions(command, entry.settings.filter((name) => !isCommon(name)), "Settings:");
     addCommonOptions(command);
@@ -70,6 +74,13 @@ export function createProgram(context: Context, logSink: (line: string) => void)
       return COMMANDS.find((entry) => entry.path === path)?.exitCodeOfOurs;
     },
   };
+}
+
+/** The entries whose arguments and options may matter: one if the first words name it in full. */
+function askedEntries(args: readonly string[]): readonly CommandEntry[] {
+  if (args[0] === "--version") return [];
+  const named = COMMANDS.filter(({ path }) => path.split(" ").every((word, at) => word === args[at]));
+  return named.length === 0 || named.some(({ readsTable }) => readsTable) ? COMMANDS : named;
 }
 
 function isCommon(name: SettingName): boolean {

@@ -19,11 +19,12 @@ export async function archiveDelivered(
   end: JobEnd | undefined,
   logger: Logger,
 ): Promise<void> {
-  const { files, settings, archiveDir, observe, logsInHand, logsToArchive } = context;
+  const { files, nextTurn, settings, archiveDir, observe, logsInHand, logsToArchive } = context;
   if (!settings.archiveOnComplete) return;
   try {
     const result = await archiveLog({
       files,
+      nextTurn,
       logPath,
       archiveDir,
       level: settings.compressionLevel,

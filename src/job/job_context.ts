@@ -4,7 +4,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { BackoffSettings } from "../client/backoff.ts";
 import type { SenderObserver, SenderOptions } from "../delivery/sender.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import type { LogOptions } from "../wal/log.ts";
@@ -115,6 +115,8 @@ export interface JobContext {
   logger: Logger;
   observe: JobObserver;
   files: Files;
+  /** Lets jobs have their turn while a log is archived. */
+  nextTurn?: NextTurn;
   processes: Processes;
   /** Aborts when the worker is asked to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;

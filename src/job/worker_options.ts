@@ -2,7 +2,7 @@
  * What a worker is told when it begins, what may change while it runs, and what it says when it ends.
  */
 import type { Transport } from "@connectrpc/connect";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, NextTurn } from "../platform/clock.ts";
 import type { Logger } from "../platform/logging/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { JOB_TIMES, type JobContext, type JobObserver, type JobSettings } from "./job_context.ts";
@@ -89,6 +89,8 @@ export interface WorkerOptions {
    */
   onChangeable?(change: (changes: WorkerChanges) => void): void;
   files: Files;
+  /** Lets jobs have their turn while a log is archived. */
+  nextTurn?: NextTurn;
   processes: Processes;
   /** First request to stop: no new job, running ones get their grace period. */
   drain: AbortSignal;

@@ -1,9 +1,9 @@
 /**
  * Metrics as Prometheus reads them: makes everything that a table declares, counts, and writes the text
- * format. The only file that knows prom-client, which is loaded when the first registry is made: it costs 20
+ * format. The only file that uses prom-client, which is loaded when the first registry is made: it costs 20
  * ms and 7 MB, and most commands have nothing to count.
  */
-import type * as Prometheus from "prom-client";
+import type * as Prometheus from "./prometheus.ts";
 import { type Metric, seriesOf } from "./table.ts";
 
 /** The names of a table's metrics of one type. */
@@ -28,7 +28,7 @@ export class MetricRegistry<const M extends Metric> {
 
   /** A registry with all of `metrics` at zero. */
   static async create<const M extends Metric>(metrics: readonly M[]): Promise<MetricRegistry<M>> {
-    const prometheus = await import("prom-client");
+    const prometheus = await import("./prometheus.ts");
     const registry = new MetricRegistry<M>(new prometheus.Registry());
     for (const metric of metrics) registry.#add(prometheus, metric);
     return registry;

@@ -31,6 +31,7 @@ export class FileLockedError extends Error {
 const SYMBOLS = {
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  closeAside: { name: "close", parameters: ["i32"], result: "i32", nonblocking: true },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
@@ -169,6 +170,16 @@ export class FileLock {
     this.#libc.flock(this.#fd, LOCK_UN);
     this.#libc.close(this.#fd);
     this.#fd = -1;
+    leaveLibrary();
+  }
+
+  /** As `release`, at once, but the file is closed on another thread. */
+  async releaseAside(): Promise<void> {
+    if (this.#fd < 0) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    this.#libc.flock(fd, LOCK_UN);
+    await this.#libc.closeAside(fd);
     leaveLibrary();
   }
 }

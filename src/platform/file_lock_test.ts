@@ -48,3 +48,15 @@ Deno.test("lock is taken on regular files only, and no link is followed", () => 
     Deno.removeSync(directory, { recursive: true });
   }
 });
+
+Deno.test("a lock that is released aside is free at once, and released once", async () => {
+  const path = Deno.makeTempFileSync();
+  const lock = FileLock.acquire(path, { create: false });
+  const releasing = lock.releaseAside();
+  FileLock.acquire(path, { create: false }).release();
+  await releasing;
+  await lock.releaseAside();
+  lock.release();
+  FileLock.acquire(path, { create: false }).release();
+  Deno.removeSync(path);
+});

@@ -72,6 +72,15 @@ class SystemLockedFile implements LockedFile {
     this.#writer.close();
     this.#lock.release();
   }
+
+  async closeAside(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#reader.close();
+    this.#writer.close();
+    // Its descriptor is the last one.
+    await this.#lock.releaseAside();
+  }
 }
 
 class SystemReadableFile implements ReadableFile {

@@ -1,3 +1,4 @@
+import "../../tests/support/loaded_zstd.ts";
 import assert from "node:assert/strict";
 import { systemFiles } from "../platform/system_files.ts";
 import { LogBuilder, TestData } from "../../tests/support/data_directory.ts";

@@ -6,7 +6,7 @@ import { type Files, isMissing, type ReadableFile } from "../platform/files.ts";
 import type { FileIdentity } from "../platform/lock_table.ts";
 import { openRegularFile } from "../platform/regular_file.ts";
 import type { WalRecord } from "../wal/format.ts";
-import { type LogBytes, READ_BLOCK_BYTES } from "../wal/reader.ts";
+import { type LogBytes, READ_BLOCK_BYTES, readBlocks } from "../wal/reader.ts";
 import { type Damage, Scanner } from "../wal/scanner.ts";
 
 export class LogTail implements Disposable {
@@ -32,9 +32,7 @@ export class LogTail implements Disposable {
   /** The bytes from the beginning, each chunk valid until the next is asked for. */
   async *bytes(): LogBytes {
     await this.#file.seek(0);
-    for (let count; (count = await this.#file.read(this.#block)) > 0;) {
-      yield this.#block.subarray(0, count);
-    }
+    yield* readBlocks((into) => this.#file.read(into));
   }
 
   /** Leaves out what was read by other means. `offset` is where a record starts. */

@@ -20,7 +20,7 @@ import { encodeHeader, encodeRecord, type WalRecord } from "./format.ts";
 import { cutNames, quarantineNames } from "./file_names.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { PendingTally } from "./pending_tally.ts";
-import { type LogBytes, READ_BLOCK_BYTES, scanLog } from "./reader.ts";
+import { readLocked, scanLog } from "./reader.ts";
 import { examineEnd } from "./recovery.ts";
 import { type Damage, isAllZeros, type ScanEnd } from "./scanner.ts";
 
@@ -138,14 +138,6 @@ async function lock(files: Files, path: string): Promise<LockedFile> {
   } catch (cause) {
     if (cause instanceof FileLockedError) throw new LogLockedError(path, cause);
     throw cause;
-  }
-}
-
-/** The bytes from `offset` to the end. Each block is valid until the next is asked for. */
-async function* readLocked(file: LockedFile, offset: number): LogBytes {
-  const block = new Uint8Array(READ_BLOCK_BYTES);
-  for (let count; (count = await file.read(block, offset)) > 0; offset += count) {
-    yield block.subarray(0, count);
   }
 }
 

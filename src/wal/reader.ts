@@ -2,19 +2,22 @@
  * Reads a log from any source of bytes, in bounded memory. It can never modify one, and it reads a log that
  * is being written: a record that is half written just then looks torn.
  */
-import type { Files } from "../platform/files.ts";
+import type { Files, LockedFile } from "../platform/files.ts";
 import { openRegularFile } from "../platform/regular_file.ts";
 import { decodeExecution, type Execution } from "./execution.ts";
 import { Ledger, type RecordKind } from "./ledger.ts";
 import { type ScanEnd, Scanner } from "./scanner.ts";
 import { Salvager } from "./salvage.ts";
 import type { WalRecord } from "./format.ts";
+import { giveBackReadBlock, takeReadBlock } from "../platform/checksum/crc64.ts";
 
 /** A file's bytes from its beginning. A chunk may be reused for the next one. */
 export type LogBytes = AsyncIterable<Uint8Array>;
 
 /** Large enough that system calls do not show, small enough to stay in the processor's cache. */
 export const READ_BLOCK_BYTES = 1024 * 1024;
+/** Most logs are no larger; a file that fills it is read on in blocks, one ahead. */
+const FIRST_BLOCK_BYTES = 64 * 1024;
 
 /**
  * The bytes of a file in blocks of up to 1 MiB, each valid until the next is asked for.
@@ -22,8 +25,47 @@ export const READ_BLOCK_BYTES = 1024 * 1024;
  */
 export async function* readLogFile(files: Files, path: string): LogBytes {
   using file = await openRegularFile(files, path);
-  const block = new Uint8Array(READ_BLOCK_BYTES);
-  for (let count; (count = await file.read(block)) > 0;) yield block.subarray(0, count);
+  yield* readBlocks((into) => file.read(into));
+}
+
+/** The bytes of an open file from `offset` to its end, in the same way. */
+export function readLocked(file: LockedFile, offset = 0): LogBytes {
+  return readBlocks(async (into) => {
+    const count = await file.read(into, offset);
+    offset += count;
+    return count;
+  });
+}
+
+/**
+ * What `read` gives, until it gives nothing. While one block is looked at, the next is read already; it comes
+ * to lie where its checksums are made.
+ * @param read reads on, and returns how many bytes there were
+ */
+export async function* readBlocks(read: (into: Uint8Array) => Promise<number>): LogBytes {
+  const first = new Uint8Array(FIRST_BLOCK_BYTES);
+  for (let count = 0; count < first.length;) {
+    count = await read(first);
+    if (count === 0) return;
+    yield first.subarray(0, count);
+  }
+  let [block, other] = [takeReadBlock(), takeReadBlock()];
+  let reading = read(block);
+  try {
+    for (let count; (count = await reading) > 0;) {
+      const ready = block.subarray(0, count);
+      [block, other] = [other, block];
+      reading = read(block);
+      // Its failure is told when its turn has come, and not as one that nobody awaits.
+      reading.catch(() => {});
+      yield ready;
+    }
+  } finally {
+    // Whoever stops early gets no error of bytes that it did not want, but they must have come.
+    await reading.catch(() => {});
+    giveBackReadBlock(block);
+    giveBackReadBlock(other);
+  }
 }
 
 /** What comes from `offset` on. */

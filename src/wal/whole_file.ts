@@ -5,7 +5,7 @@
 import { type Files, type LockedFile, writeAll } from "../platform/files.ts";
 import { type Occupant, publishFile } from "../platform/publish_file.ts";
 import { Crc64 } from "../platform/checksum/crc64.ts";
-import { type LogBytes, READ_BLOCK_BYTES } from "./reader.ts";
+import { type LogBytes, readLocked } from "./reader.ts";
 
 export interface WholeFileOptions {
   files: Files;
@@ -50,12 +50,12 @@ export async function writeWholeFile(options: WholeFileOptions): Promise<WholeFi
 
 async function compareWritten(file: LockedFile, length: number, expected: bigint): Promise<void> {
   const checksum = new Crc64();
-  const block = new Uint8Array(READ_BLOCK_BYTES);
-  let offset = 0;
-  for (let count; (count = await file.read(block, offset)) > 0; offset += count) {
-    checksum.update(block.subarray(0, count));
+  let bytes = 0;
+  for await (const chunk of readLocked(file)) {
+    checksum.update(chunk);
+    bytes += chunk.length;
   }
-  if (offset !== length || checksum.digest() !== expected) {
+  if (bytes !== length || checksum.digest() !== expected) {
     throw new Error("what was written does not read back as it was; the disk may be failing");
   }
 }

@@ -7,29 +7,13 @@
  * more bytes multiply it by x^(8n), so the register after bytes a to b alone follows from the registers at a
  * and at b.
  */
-import { Crc64, POLYNOMIAL_HIGH, POLYNOMIAL_LOW } from "../platform/checksum/crc64.ts";
-import { CHECKSUM_BYTES, LENGTH_BYTES, RECORD_BYTES_MAX } from "./format.ts";
+import { Crc64 } from "../platform/checksum/crc64.ts";
+import { advance, product } from "../platform/checksum/crc64_product.ts";
+import { CHECKSUM_BYTES, LENGTH_BYTES } from "./format.ts";
 
 const CHECKPOINT_BYTES = 32;
 /** Below this length reading the bytes is quicker than the arithmetic. */
 const DIRECT_BYTES_MAX = 256;
-const DIGIT_BITS = 12;
-const DIGITS = 1 << DIGIT_BITS;
-
-/**
- * Multiplied polynomials, in halves. The highest bit of a half pair is the coefficient of x^0, as in the
- * checksum.
- */
-let productLow = 0;
-let productHigh = 0;
-
-const tableLow = new Int32Array(16);
-const tableHigh = new Int32Array(16);
-/** What the four lowest bits become when a register is multiplied by x^4. */
-const reduceLow = new Int32Array(16);
-const reduceHigh = new Int32Array(16);
-/** Powers x^(8n) for n below 4096, then for multiples of 4096 up to the longest record. */
-let powers: Int32Array | undefined;
 
 export class WindowChecksums {
   #bytes: Uint8Array = new Uint8Array();
@@ -37,9 +21,6 @@ export class WindowChecksums {
   /** Registers are known at multiples of `CHECKPOINT_BYTES` up to this one. */
   #checkpoints = 1;
   #crc = new Crc64();
-  #powerBytes = -1;
-  #powerLow = 0;
-  #powerHigh = 0;
 
   /** The window's bytes were moved or replaced: what was known of them is forgotten. */
   reset(bytes: Uint8Array): void {
@@ -60,10 +41,9 @@ export class WindowChecksums {
       return crc.matches(this.#bytes, end);
     }
     this.#registerAt(start);
-    this.#findPower(end - start);
-    multiply(~crc.registerLow, ~crc.registerHigh, this.#powerLow, this.#powerHigh);
-    const low = productLow;
-    const high = productHigh;
+    advance(~crc.registerLow, ~crc.registerHigh, end - start);
+    const low = product.low;
+    const high = product.high;
     this.#registerAt(end);
     crc.registerLow ^= low;
     crc.registerHigh ^= high;
@@ -96,82 +76,4 @@ export class WindowChecksums {
       this.#states[2 * this.#checkpoints + 1] = crc.registerHigh;
     }
   }
-
-  /** x^(8 * byteCount). Garbage tends to repeat its lengths, so the last one is kept. */
-  #findPower(byteCount: number): void {
-    if (byteCount === this.#powerBytes) return;
-    const table = powers ?? buildPowers();
-    const small = 2 * (byteCount & (DIGITS - 1));
-    const large = 2 * (DIGITS + (byteCount >>> DIGIT_BITS));
-    multiply(table[small], table[small + 1], table[large], table[large + 1]);
-    this.#powerBytes = byteCount;
-    this.#powerLow = productLow;
-    this.#powerHigh = productHigh;
-  }
-}
-
-function buildPowers(): Int32Array {
-  for (let bits = 0; bits < 16; bits++) {
-    let low = bits;
-    let high = 0;
-    for (let i = 0; i < 4; i++) {
-      const carry = -(low & 1);
-      low = (low >>> 1 | high << 31) ^ (carry & POLYNOMIAL_LOW);
-      high = (high >>> 1) ^ (carry & POLYNOMIAL_HIGH);
-    }
-    reduceLow[bits] = low;
-    reduceHigh[bits] = high;
-  }
-  const largest = RECORD_BYTES_MAX >>> DIGIT_BITS;
-  const built = new Int32Array(2 * (DIGITS + largest + 1));
-  const fill = (first: number, count: number, stepLow: number, stepHigh: number) => {
-    // x^0 is the highest bit alone.
-    productLow = 0;
-    productHigh = 1 << 31;
-    for (let i = 0; i < count; i++) {
-      built[2 * (first + i)] = productLow;
-      built[2 * (first + i) + 1] = productHigh;
-      multiply(productLow, productHigh, stepLow, stepHigh);
-    }
-  };
-  // x^8, and then x^(8 * 4096), which is what the first run of products arrived at.
-  fill(0, DIGITS, 0, 1 << 23);
-  fill(DIGITS, largest + 1, productLow, productHigh);
-  powers = built;
-  return built;
-}
-
-/**
- * a * b modulo the polynomial, four bits of `a` at a time, from the highest power down. The result is left in
- * the product.
- */
-function multiply(aLow: number, aHigh: number, bLow: number, bHigh: number): void {
-  // Entry 8 is b itself, 4 is b*x, 2 is b*x^2, 1 is b*x^3; the others are their sums.
-  for (let bit = 8; bit > 0; bit >>= 1) {
-    tableLow[bit] = bLow;
-    tableHigh[bit] = bHigh;
-    const carry = -(bLow & 1);
-    bLow = (bLow >>> 1 | bHigh << 31) ^ (carry & POLYNOMIAL_LOW);
-    bHigh = (bHigh >>> 1) ^ (carry & POLYNOMIAL_HIGH);
-  }
-  for (let bit = 2; bit <= 8; bit <<= 1) {
-    for (let rest = 1; rest < bit; rest++) {
-      tableLow[bit + rest] = tableLow[bit] ^ tableLow[rest];
-      tableHigh[bit + rest] = tableHigh[bit] ^ tableHigh[rest];
-    }
-  }
-  let low = 0;
-  let high = 0;
-  for (let half = 0; half < 2; half++) {
-    let bits = half === 0 ? aLow : aHigh;
-    for (let i = 0; i < 8; i++) {
-      const dropped = low & 15;
-      const nibble = bits & 15;
-      bits >>>= 4;
-      low = (low >>> 4 | high << 28) ^ reduceLow[dropped] ^ tableLow[nibble];
-      high = (high >>> 4) ^ reduceHigh[dropped] ^ tableHigh[nibble];
-    }
-  }
-  productLow = low;
-  productHigh = high;
 }

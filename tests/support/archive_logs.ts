@@ -1,6 +1,7 @@
 /**
  * Logs and small tools for the tests of this directory.
  */
+import "./loaded_zstd.ts";
 import { strictEqual } from "node:assert/strict";
 import { type CompletionMark, completionRecord } from "../../src/wal/completion.ts";
 import { encodeExecution } from "../../src/wal/execution.ts";

@@ -1,6 +1,7 @@
 /**
  * A worker and a server in one process, over real sockets, processes and files, in a directory of their own.
  */
+import "./loaded_zstd.ts";
 import { DEFAULT_SETTINGS } from "./worker_settings.ts";
 import { systemNetwork } from "../../src/platform/system_network.ts";
 import assert from "node:assert/strict";

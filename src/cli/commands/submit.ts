@@ -8,7 +8,6 @@ import {
   JobParamsSchema,
   ProcessType,
 } from "../../events/gen/job/v1/job_pb.ts";
-import { readJobFile } from "../../config/job_file.ts";
 import { parseDurationMs } from "../../config/value_type.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
@@ -73,6 +72,8 @@ async function readConfig(files: Files, path: string): Promise<JobParams> {
       { cause: error },
     );
   }
+  // The reader of YAML is a third of all that this command would load.
+  const { readJobFile } = await import("../../config/job_file.ts");
   return fromJson(JobParamsSchema, readJobFile(source, path) as JsonObject);
 }
 

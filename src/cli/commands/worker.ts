@@ -68,6 +68,7 @@ export async function run(call: Worker): Promise<number> {
       clock: context.clock,
       random: context.random,
       files: context.files,
+      nextTurn: context.nextTurn,
       processes: context.processes,
       logger,
       observe: observer(call, server, metrics),

@@ -16,6 +16,8 @@ export interface CommandEntry {
   readonly needsNoHome?: true;
   /** The exit code of every failure of ours, for commands that otherwise end as another program does. */
   readonly exitCodeOfOurs?: number;
+  /** Its code looks at what the other commands take. */
+  readonly readsTable?: true;
   /** The file in DATA-DIR/logs that its log lines go to as well, and whether they do so unasked. */
   readonly logFile?: { readonly name: string; readonly isDefault: boolean };
   /** Lines to type, each with what it does. */
@@ -49,6 +51,7 @@ export function entry<C extends AnyCommand, const N extends SettingName>(spec: {
   readonly ignoresConfigFile?: true;
   readonly needsNoHome?: true;
   readonly exitCodeOfOurs?: number;
+  readonly readsTable?: true;
   readonly logFile?: CommandEntry["logFile"];
   readonly examples: CommandEntry["examples"];
   readonly exitCodes: string;

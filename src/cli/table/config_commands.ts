@@ -67,6 +67,7 @@ export const CONFIG_COMMANDS: readonly CommandEntry[] = [
   }),
   entry({
     path: "completion",
+    readsTable: true,
     summary: "print a script that completes commands, options and values in a shell",
     settings: [],
     ignoresConfigFile: true,

@@ -131,16 +131,24 @@ const YOUNG_MS = 60_000;
 function removeStale(ownPath: string): void {
   const parent = dirname(ownPath);
   const bornBefore = Date.now() - YOUNG_MS;
+  let names: string[];
   try {
-    for (const { name, isDirectory } of Deno.readDirSync(parent)) {
-      const path = `${parent}/${name}`;
-      if (!name.startsWith(PREFIX) || !isDirectory || path === ownPath) continue;
-      const { uid, mtime } = Deno.lstatSync(path);
-      if (uid !== Deno.uid() || (mtime?.getTime() ?? Infinity) > bornBefore) continue;
-      removeUnlocked(path);
-    }
+    names = Array.from(Deno.readDirSync(parent), ({ name }) => name);
   } catch {
-    // Other programs use the same directory, and what they do there is none of our business.
+    // A directory that may be entered but not listed: what lies there is found by whoever may.
+    return;
+  }
+  for (const name of names) {
+    const path = `${parent}/${name}`;
+    if (!name.startsWith(PREFIX) || path === ownPath) continue;
+    try {
+      const { uid, mtime, isDirectory } = Deno.lstatSync(path);
+      if (!isDirectory || uid !== Deno.uid() || (mtime?.getTime() ?? Infinity) > bornBefore) continue;
+      removeUnlocked(path);
+    } catch {
+      // Somebody else removed this one in the meantime, or it is none of ours: the others are looked at
+      // still.
+    }
   }
 }
 

@@ -78,3 +78,42 @@ Deno.test("sockets that somebody tidied away are made anew elsewhere", () =>
     await backends.close();
     assert.deepEqual(namesIn(parent), []);
   }));
+
+Deno.test("what kill -9 left is removed by the next one, whatever else vanishes or cannot be locked beside it", () =>
+  inDirectory(async (parent) => {
+    // Nothing to lock: a link that leads nowhere, before the others in any order.
+    for (const name of ["airunner-http-0", "airunner-http-zz"]) {
+      Deno.symlinkSync("nowhere", `${parent}/${name}`);
+    }
+    const module = new URL("./backends.ts", import.meta.url).href;
+    const program = `
+      const { Backends } = await import(${JSON.stringify(module)});
+      const backends = new Backends(${JSON.stringify(parent)});
+      await backends.connect(() => Promise.resolve(new Response("")));
+      console.log("ready");
+      await new Promise((done) => setTimeout(done, 60_000));`;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--quiet", program],
+      stdout: "piped",
+      stdin: "null",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    const { value } = await reader.read();
+    assert.match(new TextDecoder().decode(value), /ready/);
+    const left = namesIn(parent).filter((name) => !Deno.lstatSync(`${parent}/${name}`).isSymlink);
+    assert.equal(left.length, 1);
+    // As if it had been there for long; while it lives, its lock keeps it all the same.
+    Deno.utimeSync(`${parent}/${left[0]}`, 0, 0);
+    const whileItLives = new Backends(parent);
+    (await whileItLives.connect(says(""))).socket.close();
+    assert.ok(namesIn(parent).includes(left[0]));
+    await whileItLives.close();
+
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
+    const next = new Backends(parent);
+    (await next.connect(says(""))).socket.close();
+    assert.ok(!namesIn(parent).includes(left[0]));
+    await next.close();
+  }));

@@ -1,3 +1,4 @@
+import "../../../../tests/support/loaded_zstd.ts";
 import assert from "node:assert/strict";
 import { StreamType } from "../../../events/event.ts";
 import {

@@ -1,3 +1,4 @@
+import "../../../../tests/support/loaded_zstd.ts";
 import assert from "node:assert/strict";
 import { FileLock } from "../../../platform/file_lock.ts";
 import { assertScreen, LogBuilder, TestData } from "../../../../tests/support/data_directory.ts";

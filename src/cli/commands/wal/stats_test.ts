@@ -1,3 +1,4 @@
+import "../../../../tests/support/loaded_zstd.ts";
 import { DAY_MS } from "../../../platform/time_units.ts";
 import assert from "node:assert/strict";
 import { MetricRegistry } from "../../../metrics/registry.ts";

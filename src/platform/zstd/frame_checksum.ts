@@ -22,8 +22,11 @@ export class FrameChecksum {
 
 let loading: ReturnType<typeof xxhash> | undefined;
 
+/** Starts a checksum. */
+export type StartChecksum = () => FrameChecksum;
+
 /** Loads the WebAssembly module once, and gives what starts a checksum. */
-export async function loadFrameChecksum(): Promise<() => FrameChecksum> {
+export async function loadFrameChecksum(): Promise<StartChecksum> {
   const { create64 } = await (loading ??= xxhash());
   return () => new FrameChecksum(create64());
 }

@@ -1,0 +1,7 @@
+/**
+ * The zstd of the process stays loaded once it was used, so a file of tests that use it loads it before a
+ * test begins: `import "../../tests/support/loaded_zstd.ts"`.
+ */
+import { loadZstd } from "../../src/platform/zstd/zstd.ts";
+
+await loadZstd();
