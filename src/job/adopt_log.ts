@@ -52,7 +52,7 @@ export async function adoptLog(options: AdoptOptions, signal: AbortSignal): Prom
   }
   const adoption = {
     jobId: execution.job_id,
-    execution: execution.execution,
+    execution: execution.server_execution ?? execution.execution,
     queue: execution.queue,
     command: execution.command ?? "",
     args: execution.args ?? [],

@@ -81,6 +81,22 @@ Deno.test("an execution that had not ended is not run again where it was adopted
   assert.match(result!.errorMessage, /^airunner: the worker ended before the job did/);
 });
 
+Deno.test("a log of a job that ran on other hosts before is adopted under the number that its server gave", async () => {
+  await using fixture = new WorkerFixture();
+  const server = new ForgetfulServer();
+  leave(
+    fixture,
+    "job-1.wal",
+    new LogBuilder("job-1", 1, { server: SERVER, server_execution: 3 }).start().end(0),
+  );
+  leave(fixture, "job-2.wal", new LogBuilder("job-2", 1, { server: SERVER }).start().end(0));
+  await fixture.runQueue(options(server));
+  assert.deepEqual(
+    server.adoptions.map(({ jobId, execution }) => [jobId, execution]).sort(),
+    [["job-1", 3], ["job-2", 1]],
+  );
+});
+
 Deno.test("a server that has another run under these ids is left in peace, and the log stays", async () => {
   await using fixture = new WorkerFixture();
   const server = new ForgetfulServer();

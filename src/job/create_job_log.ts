@@ -1,6 +1,7 @@
 /**
  * A new log for one execution of a job, under a name that no execution before it has had.
  */
+import { executionOf } from "../events/job_execution.ts";
 import type { JobParams } from "../events/gen/job/v1/job_pb.ts";
 import type { Execution } from "../wal/execution.ts";
 import { Log } from "../wal/log.ts";
@@ -44,6 +45,7 @@ export async function createJobLog(context: LogContext, dequeued: LoggedJob, log
     const execution = {
       job_id: jobId,
       execution: copy,
+      server_execution: executionOf(dequeued.job.jobParams),
       queue: context.queue,
       server: context.serverUrl,
       task_token: dequeued.taskToken,

@@ -20,6 +20,7 @@ import {
   type ListJobsRequest,
   type UpdateJobRequest,
 } from "../events/gen/job/v1/job_pb.ts";
+import { withExecution } from "../events/job_execution.ts";
 import type { RefusalReason } from "../events/error_info.ts";
 import { withoutSecrets } from "../events/job_secrets.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -134,7 +135,7 @@ async function* dequeueJob(
   while (claim) {
     claims.push(claim);
     yield {
-      job: jobMessage(claim.job),
+      job: jobMessage(claim.job, (params) => withExecution(params, claim!.execution)),
       taskToken: tokens.sign({ jobId: claim.job.jobId, execution: claim.execution }),
     };
     if (signal.aborted || claims.length >= jobsMax) return;

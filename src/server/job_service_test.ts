@@ -192,6 +192,21 @@ Deno.test("a job that is not updated goes back, and its old token can no longer 
   assert.equal(await reasonOf(server.jobs.updateJob({ taskToken: current })), "EXECUTION_ENDED");
 });
 
+Deno.test("a worker is told which execution of its job it is given, and nobody else is", async () => {
+  const clock = new ManualClock();
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
+  await server.enqueue();
+  const take = async () => {
+    const [{ job }] = await collect(server.jobs.dequeueJob({ visibilityTimeoutSeconds: 10 }));
+    return job!.jobParams!.metadata;
+  };
+  assert.deepEqual(await take(), { "airunner.execution": "1" });
+  await clock.pass(10_000);
+  assert.deepEqual(await take(), { "airunner.execution": "2" });
+  const { jobs: [listed] } = await server.jobs.listJobs({});
+  assert.deepEqual(listed.jobParams!.metadata, {});
+});
+
 Deno.test("a job is kept by updates and released early by a short one", async () => {
   const clock = new ManualClock();
   await using server = await TestServer.start({ host: { ...systemHost, clock } });

@@ -12,7 +12,10 @@ import { type RecordFields, Status } from "./format.ts";
 /** Which run of which job a log belongs to. `task_token` is a secret: it is never printed. */
 export interface Execution {
   job_id: string;
+  /** The number in the file's name. */
   execution: number;
+  /** Which execution of the job this is for its server, where that said so: it ran on other hosts as well. */
+  server_execution?: number;
   queue: string;
   server: string;
   task_token?: string;
@@ -40,6 +43,7 @@ export function encodeExecution(execution: Execution): Uint8Array<ArrayBuffer> {
   return encodeJson({
     job_id: execution.job_id,
     execution: execution.execution,
+    server_execution: execution.server_execution,
     queue: execution.queue,
     server: execution.server,
     task_token: execution.task_token,
@@ -94,6 +98,7 @@ export function decodeExecution(payload: Uint8Array): Execution | undefined {
   const {
     job_id,
     execution,
+    server_execution,
     queue,
     server,
     task_token,
@@ -116,6 +121,7 @@ export function decodeExecution(payload: Uint8Array): Execution | undefined {
   return {
     job_id,
     execution,
+    ...(isWhole(server_execution) ? { server_execution } : {}),
     queue,
     server,
     ...(task_token === undefined ? {} : { task_token }),

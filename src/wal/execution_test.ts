@@ -33,6 +33,13 @@ Deno.test("execution says what its job runs, where that is known", () => {
   assert.deepEqual(decodeExecution(other), EXECUTION);
 });
 
+Deno.test("execution says which one it is for its server, where that is known", () => {
+  const execution = { ...EXECUTION, server_execution: 5 };
+  assert.deepEqual(decodeExecution(encodeExecution(execution)), execution);
+  const other = new TextEncoder().encode(JSON.stringify({ ...EXECUTION, server_execution: "5" }));
+  assert.deepEqual(decodeExecution(other), EXECUTION);
+});
+
 Deno.test("execution is JSON with these names", () => {
   assert.equal(
     new TextDecoder().decode(encodeExecution(EXECUTION)),
