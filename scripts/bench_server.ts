@@ -12,6 +12,7 @@ import { Database } from "../src/server/store/sqlite/database.ts";
 import { collect, connect, outputEvent, type ServerClient } from "../tests/support/server_client.ts";
 import { formatRows, type Row } from "./bench_table.ts";
 import { encodeCall, type EncodedCall, publish } from "./bench_publisher.ts";
+import { SERVER_DEFAULTS } from "../tests/support/server_defaults.ts";
 
 const EVENT_BYTES = 2_000;
 const EVENTS = 48_000;
@@ -189,6 +190,7 @@ async function serveUntilInputEnds(dataFile: string): Promise<void> {
     return write.call(this, work) as ReturnType<typeof work>;
   };
   const server = await startServer({
+    ...SERVER_DEFAULTS,
     host: systemHost,
     listen: { hostname: "127.0.0.1", port: 0 },
     dataFile,

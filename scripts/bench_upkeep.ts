@@ -15,6 +15,7 @@ import { Database } from "../src/server/store/sqlite/database.ts";
 import { backUp } from "../src/server/store/sqlite/upkeep/backup.ts";
 import { addJob } from "../tests/support/database_rows.ts";
 import { collect, connect, outputEvent, publishRequests } from "../tests/support/server_client.ts";
+import { SERVER_DEFAULTS } from "../tests/support/server_defaults.ts";
 
 const EVENTS_PER_JOB = 200;
 const EVENT_BYTES = 2_000;
@@ -145,6 +146,7 @@ async function spawnServer(path: string, mode: "keep" | "prune"): Promise<Spawne
 
 async function serve(path: string, mode: string): Promise<void> {
   const server = await startServer({
+    ...SERVER_DEFAULTS,
     host: systemHost,
     listen: { hostname: "127.0.0.1", port: 0 },
     dataFile: path,

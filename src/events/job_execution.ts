@@ -1,6 +1,6 @@
 /**
- * Which execution of its job a worker is given: `airunner.execution` in the job's metadata says it, from 1 on,
- * in what DequeueJob answers. The protocol has no place of its own for it; a log of a job that ran on several
+ * Which execution of its job a worker is given, from 1 on: `airunner.execution` in the metadata of the job
+ * that DequeueJob answers. The protocol has no place of its own for it; a log of a job that ran on several
  * hosts has to know it, should the server ever be lost.
  */
 import type { JobParams } from "./gen/job/v1/job_pb.ts";

@@ -25,12 +25,11 @@ export interface BatchLimits {
   coalesceMs: number;
 }
 
-/** 50 items, 256 KiB, 200 KiB and 2 s are the wire contract's numbers. */
-export const DEFAULT_LIMITS: Readonly<BatchLimits> = {
+/** 50 items, 256 KiB and 200 KiB are the wire contract's numbers. How long output may wait is a setting. */
+export const BATCH_LIMITS: Readonly<Omit<BatchLimits, "flushAfterMs">> = {
   itemsMax: 50,
   bytesMax: 256 * 1024,
   itemBytesMax: 200 * 1024,
-  flushAfterMs: 2000,
   coalesceMs: 5,
 };
 
@@ -48,7 +47,7 @@ const INT32_MAX = 0x7fffffff;
 /** The limits that hold for one job: a server may lower ours, never raise them (wire contract). */
 export function limitsFor(
   config: ExecutionConfig | undefined,
-  own: BatchLimits = DEFAULT_LIMITS,
+  own: BatchLimits,
 ): BatchLimits {
   const batching = config?.batching;
   const bytesMax = Math.max(BYTES_MIN, lower(own.bytesMax, Number(batching?.maxBatchBytes ?? 0n)));
@@ -100,7 +99,7 @@ export class Batcher {
   #firstElapsedMs = 0;
   #firstTimestampMs = 0;
 
-  constructor(limits: BatchLimits = DEFAULT_LIMITS) {
+  constructor(limits: BatchLimits) {
     this.#limits = limits;
   }
 

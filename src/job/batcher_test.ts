@@ -5,13 +5,15 @@ import { create } from "@bufbuild/protobuf";
 import { ExecutionConfigSchema } from "../events/gen/job/v1/job_pb.ts";
 import { decodeEvent, StreamType } from "../events/event.ts";
 import {
+  BATCH_LIMITS,
   Batcher,
   type BatchLimits,
   batchPayload,
-  DEFAULT_LIMITS,
   limitsFor,
   type OutputBatch,
 } from "./batcher.ts";
+
+const LIMITS: BatchLimits = { ...BATCH_LIMITS, flushAfterMs: 2000 };
 
 const { STDOUT, STDERR } = StreamType;
 const joined = (item: OutputBatch["items"][number]) => item.parts.flatMap((part) => [...part]);
@@ -42,7 +44,7 @@ const limitsArbitrary: fc.Arbitrary<BatchLimits> = fc.record({
   itemsMax: fc.integer({ min: 1, max: 8 }),
   bytesMax: fc.integer({ min: 256, max: 2000 }),
   coalesceMs: fc.integer({ min: 0, max: 10 }),
-}).map((some) => limitsFor(undefined, { ...DEFAULT_LIMITS, ...some, itemBytesMax: 700 }));
+}).map((some) => limitsFor(undefined, { ...LIMITS, ...some, itemBytesMax: 700 }));
 
 Deno.test("batcher keeps every byte of each stream in order, and keeps to its limits", () => {
   fc.assert(fc.property(limitsArbitrary, chunksArbitrary, (limits, chunks) => {
@@ -85,7 +87,7 @@ Deno.test("batcher keeps every byte of each stream in order, and keeps to its li
 });
 
 Deno.test("batcher keeps the order across streams as it was read", () => {
-  const batcher = new Batcher();
+  const batcher = new Batcher(LIMITS);
   batcher.add(chunk(STDOUT, text("a"), 0));
   batcher.add(chunk(STDERR, text("b"), 0));
   batcher.add(chunk(STDOUT, text("c"), 0));
@@ -96,7 +98,7 @@ Deno.test("batcher keeps the order across streams as it was read", () => {
 });
 
 Deno.test("batcher joins reads of one stream within a few milliseconds, and none that are further apart", () => {
-  const batcher = new Batcher();
+  const batcher = new Batcher(LIMITS);
   batcher.add(chunk(STDOUT, text("a"), 100));
   batcher.add(chunk(STDOUT, text("b"), 104));
   // 106 is close to the read before it, but too far from the item's own time.
@@ -111,7 +113,7 @@ Deno.test("batcher joins reads of one stream within a few milliseconds, and none
 });
 
 Deno.test("batcher splits a read over 200 KiB and never refuses it", () => {
-  const batcher = new Batcher();
+  const batcher = new Batcher(LIMITS);
   const batches = batcher.add(chunk(STDERR, bytes(1_000_000), 0));
   const last = batcher.flush();
   if (last) batches.push(last);
@@ -122,7 +124,7 @@ Deno.test("batcher splits a read over 200 KiB and never refuses it", () => {
 });
 
 Deno.test("batcher gives a batch as soon as its fiftieth item is there", () => {
-  const batcher = new Batcher();
+  const batcher = new Batcher(LIMITS);
   let given: OutputBatch[] = [];
   for (let index = 0; index < 50; index++) {
     assert.deepEqual(given, []);
@@ -134,7 +136,7 @@ Deno.test("batcher gives a batch as soon as its fiftieth item is there", () => {
 });
 
 Deno.test("batcher says since when its first item is held, however much follows", () => {
-  const batcher = new Batcher();
+  const batcher = new Batcher(LIMITS);
   assert.equal(batcher.heldSinceMs, undefined);
   batcher.add(chunk(STDOUT, new Uint8Array(), 400));
   assert.equal(batcher.heldSinceMs, undefined);
@@ -144,7 +146,7 @@ Deno.test("batcher says since when its first item is held, however much follows"
 });
 
 Deno.test("times within a batch never run backwards, and stay within 32 bits", () => {
-  const batcher = new Batcher();
+  const batcher = new Batcher(LIMITS);
   batcher.add(chunk(STDOUT, text("a"), 1000));
   batcher.add(chunk(STDERR, text("b"), 1010));
   batcher.add(chunk(STDOUT, text("c"), 900));
@@ -155,23 +157,26 @@ Deno.test("times within a batch never run backwards, and stay within 32 bits", (
 Deno.test("a server lowers the limits and cannot raise them", () => {
   const config = (batching: object, rest: object = {}) =>
     create(ExecutionConfigSchema, { batching, ...rest });
-  assert.deepEqual(limitsFor(undefined), { ...DEFAULT_LIMITS });
+  assert.deepEqual(limitsFor(undefined, LIMITS), { ...LIMITS });
   assert.deepEqual(
-    limitsFor(config({ maxBatchBytes: 1n << 20n, maxBatchSize: 500, flushIntervalSeconds: 60 })),
-    { ...DEFAULT_LIMITS },
+    limitsFor(config({ maxBatchBytes: 1n << 20n, maxBatchSize: 500, flushIntervalSeconds: 60 }), LIMITS),
+    { ...LIMITS },
   );
-  const lowered = limitsFor(config({ maxBatchBytes: 4096n, maxBatchSize: 7, flushIntervalSeconds: 1 }));
+  const lowered = limitsFor(
+    config({ maxBatchBytes: 4096n, maxBatchSize: 7, flushIntervalSeconds: 1 }),
+    LIMITS,
+  );
   assert.equal(lowered.bytesMax, 4096);
   assert.equal(lowered.itemsMax, 7);
   assert.equal(lowered.flushAfterMs, 1000);
   assert.ok(lowered.itemBytesMax < 4096);
-  assert.equal(limitsFor(config({}, { outputFlushIntervalMillis: 250 })).flushAfterMs, 250);
-  assert.equal(limitsFor(config({ maxBatchBytes: -5n, maxBatchSize: -1 })).itemsMax, 50);
-  assert.ok(limitsFor(config({ maxBatchBytes: 1n })).itemBytesMax > 0);
+  assert.equal(limitsFor(config({}, { outputFlushIntervalMillis: 250 }), LIMITS).flushAfterMs, 250);
+  assert.equal(limitsFor(config({ maxBatchBytes: -5n, maxBatchSize: -1 }), LIMITS).itemsMax, 50);
+  assert.ok(limitsFor(config({ maxBatchBytes: 1n }), LIMITS).itemBytesMax > 0);
 });
 
 Deno.test("the largest batch stays within 256 KiB once it is encoded", () => {
-  const batcher = new Batcher();
+  const batcher = new Batcher(LIMITS);
   const batches: OutputBatch[] = [];
   for (let index = 0; index < 400; index++) {
     batches.push(...batcher.add(chunk(index % 2 === 0 ? STDOUT : STDERR, bytes(5300), index * 1e7)));

@@ -4,12 +4,14 @@
 import assert from "node:assert/strict";
 import { ForgetfulServer } from "../../tests/support/forgetful_server.ts";
 import { type FixtureOptions, WorkerFixture } from "../../tests/support/worker_fixture.ts";
-import { DEFAULT_LIMITS } from "./batcher.ts";
+import { BATCH_LIMITS } from "./batcher.ts";
 import { decodeEvent, outputOf } from "../events/event.ts";
 import { facts } from "../../tests/support/log_facts.ts";
 
 /** An event for each few bytes of output. */
-const LINES: FixtureOptions = { settings: { limits: { ...DEFAULT_LIMITS, itemsMax: 1, itemBytesMax: 10 } } };
+const LINES: FixtureOptions = {
+  settings: { limits: { ...BATCH_LIMITS, flushAfterMs: 2000, itemsMax: 1, itemBytesMax: 10 } },
+};
 
 const SCRIPT = "for i in $(seq 300); do echo line $i; done; exit 3";
 

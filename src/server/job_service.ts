@@ -40,9 +40,6 @@ import {
 import type { Claim, Refusal, Store, StoredJob } from "./store/contract.ts";
 import type { TaskTokens, TokenSubject } from "./task_token.ts";
 
-/** The contract's default. */
-export const DEFAULT_VISIBILITY_SECONDS = 300;
-
 const LIST_PAGE_SIZE = 50;
 const LIST_PAGE_SIZE_MAX = 500;
 /** A client that takes messages of 64 MiB at most, as ours does, gets every page that is sent. */

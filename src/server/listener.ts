@@ -41,14 +41,6 @@ const DEFAULT_CONNECTIONS_MAX = 4_000;
  */
 const DESCRIPTORS_RESERVED = 64;
 
-/** For servers that nobody gave other limits; the settings' defaults are the same. */
-export const DEFAULT_LIMITS: ConnectionLimits = {
-  connectionsMax: undefined,
-  perAddressMax: 0,
-  trustedProxies: [],
-  deadlines: { headerMs: 20_000, idleMs: 120_000, bodyMs: 60_000, streamMs: 3_600_000 },
-};
-
 export interface Listener {
   readonly url: string;
   /** The same server under the other names of this machine's loopback. */

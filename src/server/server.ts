@@ -29,14 +29,8 @@ import {
 } from "./job_events_service.ts";
 import { createHttpHandler } from "./http_handler.ts";
 import { JobQueue } from "./job_queue.ts";
-import { createJobService, DEFAULT_VISIBILITY_SECONDS, type JobServiceOptions } from "./job_service.ts";
-import {
-  type ConnectionLimits,
-  DEFAULT_LIMITS,
-  listen,
-  type Listener,
-  ServerStartError,
-} from "./listener.ts";
+import { createJobService, type JobServiceOptions } from "./job_service.ts";
+import { type ConnectionLimits, listen, type Listener, ServerStartError } from "./listener.ts";
 import type { MetricsAccess, MetricsPage } from "./metrics_page.ts";
 import { KEEP_ALL, type RetentionPolicy } from "./retention/policy.ts";
 import { Pruner } from "./retention/pruner.ts";
@@ -98,7 +92,8 @@ export interface ServerOptions {
    * workers.
    */
   allowUnauthenticated?: boolean;
-  defaultVisibilitySeconds?: number;
+  /** For workers that ask for none. */
+  defaultVisibilitySeconds: number;
   observe?: ServerObserver;
   /** Writes the page /metrics; without it there is none. */
   renderMetrics?(state: ServerState): Promise<string>;
@@ -109,7 +104,7 @@ export interface ServerOptions {
   openMetrics?: boolean;
   /** A token that is good for /metrics alone; asked for at each request. */
   metricsToken?(): Promise<string>;
-  limits?: ConnectionLimits;
+  limits: ConnectionLimits;
   /** Speak TLS, with the certificate in these files as they are at any time. */
   tls?: CertificatePaths;
   /** Without it nothing is ever deleted unasked. */
@@ -176,7 +171,7 @@ async function serve(options: Options, store: Store, { keys, certificate }: Load
   const listener = listen({
     network,
     address: options.listen,
-    limits: options.limits ?? DEFAULT_LIMITS,
+    limits: options.limits,
     handler: createHttpHandler({ ...routers, ownUrls, metrics, logger }),
     clock,
     logger,
@@ -293,7 +288,7 @@ async function isCaller(authorization: string | null, auth: Gatekeeper): Promise
 }
 
 function jobDefaults(
-  { host: { clock, randomBytes }, defaultVisibilitySeconds = DEFAULT_VISIBILITY_SECONDS }: Options,
+  { host: { clock, randomBytes }, defaultVisibilitySeconds }: Options,
 ) {
   return { newJobId: createUuid7(() => clock.nowMs(), randomBytes), defaultVisibilitySeconds };
 }

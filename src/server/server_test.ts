@@ -9,6 +9,7 @@ import { collect, connect, outputEvent, publishRequests } from "../../tests/supp
 import { type ServerOptions, ServerStartError, startServer } from "./server.ts";
 import { Database } from "./store/sqlite/database.ts";
 import { systemHost } from "../platform/system_host.ts";
+import { SERVER_DEFAULTS } from "../../tests/support/server_defaults.ts";
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
   const error = await call.then(() => undefined, (error) => error);
@@ -62,11 +63,14 @@ Deno.test("a server that cannot start says why and what to do", async () => {
     const dataFile = join(directory, "server.db");
     const listen = { hostname: "127.0.0.1", port: 0 };
     const refuse = async (options: Partial<ServerOptions>, reason: RegExp) => {
-      await assert.rejects(startServer({ host: systemHost, listen, dataFile, ...options }), (error) => {
-        assert.ok(error instanceof ServerStartError, String(error));
-        assert.match(error.message, reason);
-        return true;
-      });
+      await assert.rejects(
+        startServer({ ...SERVER_DEFAULTS, host: systemHost, listen, dataFile, ...options }),
+        (error) => {
+          assert.ok(error instanceof ServerStartError, String(error));
+          assert.match(error.message, reason);
+          return true;
+        },
+      );
     };
     await refuse(
       { listen: { hostname: "0.0.0.0", port: 0 } },
@@ -87,7 +91,7 @@ Deno.test("a server that cannot start says why and what to do", async () => {
     );
     other.close();
     // Nothing that failed holds the database.
-    await (await startServer({ host: systemHost, listen, dataFile })).stop();
+    await (await startServer({ ...SERVER_DEFAULTS, host: systemHost, listen, dataFile })).stop();
   });
 });
 

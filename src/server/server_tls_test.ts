@@ -5,6 +5,7 @@ import { collect, outputEvent, publishRequests } from "../../tests/support/serve
 import { within } from "../../tests/support/within.ts";
 import { startServer } from "./server.ts";
 import { systemHost } from "../platform/system_host.ts";
+import { SERVER_DEFAULTS } from "../../tests/support/server_defaults.ts";
 
 const pair = await testCertificate();
 
@@ -72,6 +73,7 @@ Deno.test("listening beyond this machine takes keys with TLS as well, and an htt
   const tls = { certFile: `${directory}/cert.pem`, keyFile: `${directory}/key.pem` };
   const start = (options: object) =>
     startServer({
+      ...SERVER_DEFAULTS,
       host: systemHost,
       listen: { hostname: "0.0.0.0", port: 0 },
       dataFile: `${directory}/server.db`,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type RunningServer, type ServerOptions, startServer } from "../../src/server/server.ts";
 import { collect, connect, type ServerClient, type ServerClientOptions } from "./server_client.ts";
 import { systemHost } from "../../src/platform/system_host.ts";
+import { SERVER_DEFAULTS } from "./server_defaults.ts";
 
 export class TestServer implements AsyncDisposable {
   readonly directory = Deno.makeTempDirSync({ prefix: "airunner-server-" });
@@ -22,7 +23,13 @@ export class TestServer implements AsyncDisposable {
   /** Starts again, on the same database, after `stop`. */
   async start(options: Partial<ServerOptions> = {}): Promise<void> {
     const listen = { hostname: "127.0.0.1", port: 0 };
-    this.#server = await startServer({ host: systemHost, listen, dataFile: this.dataFile, ...options });
+    this.#server = await startServer({
+      ...SERVER_DEFAULTS,
+      host: systemHost,
+      listen,
+      dataFile: this.dataFile,
+      ...options,
+    });
     this.#client = this.client();
   }
 

@@ -4,6 +4,7 @@
  */
 import { startServer } from "../../src/server/server.ts";
 import { systemHost } from "../../src/platform/system_host.ts";
+import { SERVER_DEFAULTS } from "./server_defaults.ts";
 
 export interface ServerChild {
   url: string;
@@ -31,6 +32,7 @@ export async function spawnServer(dataFile: string): Promise<ServerChild> {
 
 if (import.meta.main) {
   const server = await startServer({
+    ...SERVER_DEFAULTS,
     host: systemHost,
     listen: { hostname: "127.0.0.1", port: 0 },
     dataFile: Deno.args[0],

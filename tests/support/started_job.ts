@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { decodeEvent, type JobEvent, outputOf, StreamType } from "../../src/events/event.ts";
 import { JobParamsSchema, JobSchema } from "../../src/events/gen/job/v1/job_pb.ts";
-import { type BatchLimits, DEFAULT_LIMITS } from "../../src/job/batcher.ts";
+import { BATCH_LIMITS, type BatchLimits } from "../../src/job/batcher.ts";
 import { EventWriter } from "../../src/job/event_writer.ts";
 import { executeJob } from "../../src/job/execute_job.ts";
 import type { ExecuteOptions, ExecuteSettings } from "../../src/job/execute_options.ts";
@@ -109,7 +109,7 @@ export function startJob(jobParams: Params, setup: Setup = {}) {
     stop: stop.signal,
     cancel: cancel.signal,
     ...setup,
-    limits: { ...DEFAULT_LIMITS, ...setup.limits },
+    limits: { ...BATCH_LIMITS, flushAfterMs: 2000, ...setup.limits },
     settings: {
       heartbeatIntervalMs: 30_000,
       killGraceMs: 10_000,

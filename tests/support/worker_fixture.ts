@@ -22,6 +22,7 @@ import { within } from "./within.ts";
 import { systemProcesses } from "../../src/platform/system_processes.ts";
 import { systemFiles } from "../../src/platform/system_files.ts";
 import { systemHost } from "../../src/platform/system_host.ts";
+import { SERVER_DEFAULTS } from "./server_defaults.ts";
 
 /**
  * The library with which files are locked stays loaded, so it is loaded before a test begins and not as a
@@ -71,7 +72,12 @@ export class WorkerFixture implements AsyncDisposable {
 
   async bringUp(): Promise<void> {
     const listen = { hostname: "127.0.0.1", port: this.#port };
-    this.#server = await startServer({ host: systemHost, listen, dataFile: `${this.directory}/server.db` });
+    this.#server = await startServer({
+      ...SERVER_DEFAULTS,
+      host: systemHost,
+      listen,
+      dataFile: `${this.directory}/server.db`,
+    });
     this.#port = this.#server.port;
     this.#client = connect(this.url);
   }

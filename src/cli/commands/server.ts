@@ -9,13 +9,13 @@ import { readSecretFile } from "../../platform/private_file.ts";
 import { tellServiceManager } from "../../platform/service_manager.ts";
 import { shellWord } from "../../platform/text.ts";
 import { VERSION } from "../../platform/version.ts";
-import type { ConnectionLimits } from "../../server/listener.ts";
 import type { CertificatePaths } from "../../server/certificate_files.ts";
 import { startServer } from "../../server/server.ts";
 import { tlsFiles } from "../settings/server_tls.ts";
 import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
+import { connectionLimits } from "../settings/connection_limits.ts";
 import { retentionPolicy } from "../settings/retention_policy.ts";
 import { createDirectory } from "./create_directory.ts";
 import { ExitCode } from "../exit_code.ts";
@@ -93,20 +93,6 @@ function devWords(url: string, { certFile }: CertificatePaths): string {
   return "Its certificate vouches for itself: fit for a first try, and for nothing else. Clients type:\n" +
     `  export AIRUNNER_CA_FILE=${shellWord(certFile)}\n` +
     `  export AIRUNNER_SERVER=${shellWord(url)}\n`;
-}
-
-function connectionLimits(settings: Server["settings"]): ConnectionLimits {
-  return {
-    connectionsMax: settings.maxConnections,
-    perAddressMax: settings.maxConnectionsPerAddress,
-    trustedProxies: settings.trustedProxies ?? [],
-    deadlines: {
-      headerMs: settings.headerTimeout,
-      idleMs: settings.idleTimeout,
-      bodyMs: settings.bodyTimeout,
-      streamMs: settings.streamTimeout,
-    },
-  };
 }
 
 /**

@@ -3,7 +3,7 @@
  */
 import type { SettingValues } from "../../config/settings.ts";
 import type { DeliverOptions } from "../../exec/deliver.ts";
-import { type BatchLimits, DEFAULT_LIMITS } from "../../job/batcher.ts";
+import { BATCH_LIMITS, type BatchLimits } from "../../job/batcher.ts";
 import type { EXEC_SETTINGS } from "../table/setting_groups.ts";
 import { backoffOf } from "./backoff.ts";
 import { SYNC_INTERVAL_MS } from "./worker_settings.ts";
@@ -17,7 +17,7 @@ export type ExecSettings = SettingValues<(typeof EXEC_SETTINGS)[number] | "dataD
 const VISIBILITY_SECONDS = 300;
 
 export function execLimits({ flushInterval }: ExecSettings): BatchLimits {
-  return { ...DEFAULT_LIMITS, flushAfterMs: flushInterval };
+  return { ...BATCH_LIMITS, flushAfterMs: flushInterval };
 }
 
 export function deliverySettings(settings: ExecSettings): DeliverOptions["settings"] {

@@ -2,7 +2,7 @@
  * The settings of the program as the worker knows them.
  */
 import type { SettingValues } from "../../config/settings.ts";
-import { DEFAULT_LIMITS } from "../../job/batcher.ts";
+import { BATCH_LIMITS } from "../../job/batcher.ts";
 import type { ConfiguredSettings, WorkerChanges } from "../../job/worker_options.ts";
 import type { WORKER_SETTINGS } from "../table/setting_groups.ts";
 import { backoffOf } from "./backoff.ts";
@@ -33,7 +33,7 @@ export function changeableSettings(settings: Settings): WorkerChanges {
   return {
     concurrency: settings.concurrency,
     shutdownGraceMs: settings.gracePeriod,
-    limits: { ...DEFAULT_LIMITS, flushAfterMs: settings.flushInterval },
+    limits: { ...BATCH_LIMITS, flushAfterMs: settings.flushInterval },
     sender: { attemptsMax: settings.retryAttempts },
     backoff: backoffOf(settings),
     archiveOnComplete: settings.archiveOnComplete,
