@@ -55,13 +55,13 @@ Deno.test("certificates to trust come from the setting and from SSL_CERT_FILE, a
     assert.deepEqual(await read(undefined), []);
     assert.deepEqual(await read(one, two), [pem, `${pem}${pem}`]);
     assert.deepEqual(await read(one, ""), [pem]);
-    const refused: [Promise<string[]>, RegExp][] = [
-      [read(none), /of --ca-file: .*none: it has no CERTIFICATE block/],
-      [read(one, `${directory}/x`), /of SSL_CERT_FILE: .*x: no such file/],
-      [read(directory), /of --ca-file: .*directory/i],
+    const refused: [() => Promise<string[]>, RegExp][] = [
+      [() => read(none), /of --ca-file: .*none: it has no CERTIFICATE block/],
+      [() => read(one, `${directory}/x`), /of SSL_CERT_FILE: .*x: no such file/],
+      [() => read(directory), /of --ca-file: .*directory/i],
     ];
     for (const [reading, why] of refused) {
-      await assert.rejects(reading, (error) => error instanceof CaFileError && why.test(error.message));
+      await assert.rejects(reading(), (error) => error instanceof CaFileError && why.test(error.message));
     }
   } finally {
     Deno.removeSync(directory, { recursive: true });
