@@ -69,6 +69,18 @@ Deno.test("a worker whose execution expired after the cancellation hears of it w
   assert.equal(await watcher.next(), `${jobId}/1 gone`);
 });
 
+Deno.test("a worker that runs what went back to its queue hears at once that it was cancelled there", async () => {
+  const clock = new ManualClock();
+  await using server = await TestServer.start({ host: { ...systemHost, clock } });
+  const jobId = await server.enqueue();
+  const { taskToken } = await server.claim(10);
+  await using watcher = await Watcher.open(server, { taskTokens: [taskToken] });
+  await clock.pass(10_000);
+  const { outcome } = await server.control.cancelJob({ jobId, reason: "too late" });
+  assert.equal(outcome, CancelOutcome.CANCELLED);
+  assert.equal(await watcher.next(), `${jobId}/1 too late`);
+});
+
 Deno.test("nothing is told of jobs that are not to be cancelled, nor of tokens that are no longer current", async () => {
   const clock = new ManualClock();
   await using server = await TestServer.start({ host: { ...systemHost, clock } });
