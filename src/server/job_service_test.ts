@@ -192,6 +192,17 @@ Deno.test("a job that is not updated goes back, and its old token can no longer 
   assert.equal(await reasonOf(server.jobs.updateJob({ taskToken: current })), "EXECUTION_ENDED");
 });
 
+Deno.test("a job that reached its worker stays with it when the server stops right after", async () => {
+  await using server = await TestServer.start();
+  const jobId = await server.enqueue();
+  const { taskToken } = await server.claim();
+  await server.stop();
+  await server.start();
+  const { job } = await server.control.getJob({ jobId });
+  assert.equal(job!.state, JobState.RUNNING);
+  await server.jobs.completeJob({ taskToken, jobResult: { jobId, success: true } });
+});
+
 Deno.test("a worker is told which execution of its job it is given, and nobody else is", async () => {
   const clock = new ManualClock();
   await using server = await TestServer.start({ host: { ...systemHost, clock } });

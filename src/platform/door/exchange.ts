@@ -38,6 +38,7 @@ export class Exchange {
   #waitedMs = 0;
   #wait: { sinceMs: number; fail(error: Error): void } | undefined;
   #isStream = false;
+  #wasSent: Promise<boolean> | undefined;
 
   /** `sent` resolves when the transport is done with the response. */
   constructor(request: Request, clock: Clock, sent: () => Promise<boolean>) {
@@ -48,10 +49,11 @@ export class Exchange {
 
   /**
    * Resolves when the answer was handed to the kernel, all of it: true; or when the connection broke first:
-   * false. More is not known before the client speaks again.
+   * false. More is not known before the client speaks again. Looked at once, when the answer ends: whoever asks
+   * later must not find a connection that was closed since, as all are when the server stops.
    */
   sent(): Promise<boolean> {
-    return this.#sent();
+    return this.#wasSent ??= this.#sent();
   }
 
   /**
