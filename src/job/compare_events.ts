@@ -3,7 +3,9 @@
  * delivered: an acknowledgement says that it did, and this that it has them.
  *
  *     the checksums of all ranges are equal                 -> equal
- *     a range differs: divided until its pieces are small   -> these are sent again, and compared again
+ *     a range differs: divided until its pieces are small
+ *         all of the log is there, and more in its gaps     -> equal
+ *         something is not                                  -> these pieces are sent again, and compared again
  *         equal now                                         -> equal
  *         still not                                         -> differs; each such event is named
  *     the server does not know the call, or refuses it      -> unknown
@@ -88,18 +90,18 @@ class EventsComparison {
     if (ranges === undefined) return "unknown";
     const differing = await this.#differing(ranges);
     if (differing.length === 0) return "equal";
-    const lacking = await this.#narrowed(differing, SENT_EVENTS_MAX);
+    const lacking = await this.#withoutMore(await this.#narrowed(differing, SENT_EVENTS_MAX));
+    if (lacking.length === 0) return "equal";
     logger.error("The server does not have the events that it acknowledged - sending them again", {
       ...extentOf(lacking),
       path: log.path,
     });
     await this.#send(lacking);
-    const left = await this.#differing(differing);
-    if (left.length === 0) {
+    const events = await this.#withoutMore(await this.#narrowed(await this.#differing(differing), 1));
+    if (events.length === 0) {
       logger.warn("The server has all events now, by their checksum", { path: log.path });
       return "equal";
     }
-    const events = await this.#narrowed(left, 1);
     logger.error(
       "The server has other events than the log, and sending them again does not change it. " +
         "The log stays where it is; compare with: airunner wal inspect",
@@ -145,6 +147,21 @@ class EventsComparison {
         ...before.filter((whole) => !left.some(({ from, to }) => from >= whole.from && to <= whole.to)),
       );
     }
+  }
+
+  /**
+   * Without those in which the server has what the log has, and more in its gaps: events that damage took from
+   * the log after they had been sent.
+   */
+  async #withoutMore(ranges: readonly Difference[]): Promise<Difference[]> {
+    const more = await this.#narrowed(ranges.filter(({ count, theirs }) => theirs > count), 1);
+    // A piece begins behind the event before its own, and so with the gap.
+    const alone = more.map((piece) => piece.count === 1 ? { ...piece, from: piece.to } : piece);
+    const differing = [
+      ...ranges.filter(({ count, theirs }) => theirs <= count),
+      ...await this.#differing(alone),
+    ];
+    return differing.sort((a, b) => a.from < b.from ? -1 : 1);
   }
 
   async #send(ranges: readonly EventsRange[]): Promise<void> {

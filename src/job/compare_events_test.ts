@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { ForgetfulServer } from "../../tests/support/forgetful_server.ts";
 import { type FixtureOptions, WorkerFixture } from "../../tests/support/worker_fixture.ts";
 import { BATCH_LIMITS } from "./batcher.ts";
-import { decodeEvent, outputOf } from "../events/event.ts";
+import { LogBuilder } from "../../tests/support/data_directory.ts";
+import { createEvent, decodeEvent, encodeEvent, outputOf } from "../events/event.ts";
 import { facts } from "../../tests/support/log_facts.ts";
 
 /** An event for each few bytes of output. */
@@ -13,6 +14,7 @@ const LINES: FixtureOptions = {
   settings: { limits: { ...BATCH_LIMITS, flushAfterMs: 2000, itemsMax: 1, itemBytesMax: 10 } },
 };
 
+const SERVER = "http://127.0.0.1:8080";
 const SCRIPT = "for i in $(seq 300); do echo line $i; done; exit 3";
 
 async function run(server: ForgetfulServer, fixture: WorkerFixture, more: FixtureOptions = {}) {
@@ -58,6 +60,49 @@ Deno.test("a server that loses events which it acknowledged is found out, and ge
     const all = server.of("job-1").events.size;
     if (lost.size < 10) assert.ok(server.received < all + 200, `${server.received} of ${all}`);
   }
+});
+
+Deno.test("a server that has more than a log, which lost it to damage, lacks nothing", async () => {
+  await using fixture = new WorkerFixture();
+  const server = new ForgetfulServer();
+  const token = server.newRun("job-1");
+  const { events } = server.of("job-1");
+  for (const sequence of [3n, 200n, 201n]) {
+    events.set(sequence, encodeEvent(createEvent(sequence, 0, { case: "output", value: {} })));
+  }
+  const log = new LogBuilder("job-1", 1, { server: SERVER, task_token: token }).start().output("a\n").skip();
+  for (let line = 0; line < 190; line++) log.output(`${line}\n`);
+  log.skip(20).output("b\n").end(0);
+  Deno.mkdirSync(fixture.walDir, { recursive: true });
+  Deno.writeFileSync(`${fixture.walDir}/job-1.wal`, log.bytes());
+  const worker = await fixture.runQueue({ transport: server.transport, serverUrl: SERVER });
+  assert.deepEqual(worker.lines.filter((line) => /^(ERR|WRN)/.test(line)), []);
+  assert.equal(events.size, 3 + 195 - 1);
+  assert.equal(server.received, 194);
+  assert.deepEqual([fixture.files(fixture.walDir), fixture.files(fixture.archiveDir)], [[], [
+    "job-1.wal.zst",
+  ]]);
+});
+
+Deno.test("what a server lacks is found and sent again also where it has more than the log besides", async () => {
+  await using fixture = new WorkerFixture();
+  const server = new ForgetfulServer();
+  const lost = new Set<bigint>();
+  server.loses = (sequence) => sequence === 4n && !lost.has(sequence) && lost.add(sequence).size > 0;
+  const token = server.newRun("job-1");
+  const { events } = server.of("job-1");
+  for (const sequence of [3n, 5n]) {
+    events.set(sequence, encodeEvent(createEvent(sequence, 0, { case: "output", value: {} })));
+  }
+  const log = new LogBuilder("job-1", 1, { server: SERVER, task_token: token })
+    .start().output("a\n").skip().output("b\n").skip().output("c\n").end(0);
+  Deno.mkdirSync(fixture.walDir, { recursive: true });
+  Deno.writeFileSync(`${fixture.walDir}/job-1.wal`, log.bytes());
+  await fixture.runQueue({ transport: server.transport, serverUrl: SERVER });
+  assert.deepEqual([...events.keys()].map(Number).sort((a, b) => a - b), [1, 2, 3, 4, 5, 6, 7]);
+  assert.deepEqual([fixture.files(fixture.walDir), fixture.files(fixture.archiveDir)], [[], [
+    "job-1.wal.zst",
+  ]]);
 });
 
 Deno.test("a server that never has an event is told of it, and its log stays for people", async () => {

@@ -73,6 +73,12 @@ export class LogBuilder {
     return this.#add(sequence, status, encodeEvent(createEvent(sequence, this.#timeMs(sequence), data)));
   }
 
+  /** Leaves a gap, as damage does that was recovered from. */
+  skip(count = 1): this {
+    this.#sequence += BigInt(count);
+    return this;
+  }
+
   undecodable(): this {
     return this.#add(++this.#sequence, Status.PENDING, new Uint8Array([0xff, 0xff]));
   }
