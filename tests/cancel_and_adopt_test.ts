@@ -31,6 +31,15 @@ function callsOf(url: string) {
       };
       await within(wait(), () => `state ${state} of job ${jobId}`);
     },
+    /** Waits until a worker says that it runs the job, and so hears of it. */
+    async isWatched(jobId: string) {
+      const wait = async () => {
+        const heard = async () =>
+          (await calls.listWorkers({})).workers.some(({ jobIds }) => jobIds.includes(jobId));
+        while (!await heard()) await systemClock.sleep(20);
+      };
+      await within(wait(), () => `a worker that watches job ${jobId}`);
+    },
     [Symbol.dispose]: () => transport.close(),
   };
 }
@@ -55,6 +64,7 @@ Deno.test("a job that runs is cancelled: its group is ended, its output is there
   );
   const running = worker(sandbox, url);
   await running.waitFor(/Successfully sent records.*count=\d+.*\n[^]*Successfully sent records/);
+  await calls.isWatched(jobId);
   const answer = await calls.cancelJob({ jobId, reason: "not needed" });
   assert.deepEqual([answer.outcome, answer.isHeard], [CancelOutcome.REQUESTED, true]);
   await running.waitFor(/Log archived/);

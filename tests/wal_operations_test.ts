@@ -89,7 +89,10 @@ Deno.test("recover says what cannot be saved: the record that names the job, an 
   const recovered = `${sandbox.directory}/copy.2.wal`;
   const replay = await sandbox.run(["wal", "replay", recovered]);
   assert.equal(replay.code, 1);
-  assert.match(replay.stderr, /a server takes events with a token only[^]*airunner wal dump --raw/);
+  assert.match(
+    replay.stderr,
+    /a server takes events with a token only[^]*airunner wal replay --adopt=all --server=URL /,
+  );
 
   for (const bytes of [new Uint8Array(), new Uint8Array(5000).fill(0x41)]) {
     Deno.writeFileSync(`${sandbox.directory}/broken.wal`, bytes);

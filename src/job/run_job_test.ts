@@ -162,9 +162,10 @@ Deno.test("a full disk pauses a job, and nothing of its output is missing once t
 
 Deno.test("a job that meets too little space waits for it, and ends when there is some", async () => {
   await using fixture = await WorkerFixture.start();
-  await using disk = await SmallDisk.mount("6m");
+  await using disk = await SmallDisk.mount("64m");
   const ballast = `${disk.path}/ballast`;
-  Deno.writeFileSync(ballast, new Uint8Array(4 << 20));
+  // A twentieth of the disk is kept free, far more than the batches that are under way when the rest is full.
+  Deno.writeFileSync(ballast, new Uint8Array(59 << 20));
   const jobId = await fixture.submitScript("head -c 3000000 /dev/zero; exit 9");
   const worker = fixture.startWorker({ walDir: `${disk.path}/wal`, archiveDir: `${disk.path}/archive` });
   await worker.waitFor(/Jobs are paused: no space left on device/);
