@@ -5,7 +5,7 @@
  *     the checksums of all ranges are equal                 -> equal
  *     a range differs: divided until its pieces are small
  *         all of the log is there, and more in its gaps     -> equal
- *         something is not                                  -> these pieces are sent again, and compared again
+ *         something is not                                  -> these pieces are sent again and compared
  *         equal now                                         -> equal
  *         still not                                         -> differs; each such event is named
  *     the server does not know the call, or refuses it      -> unknown
@@ -150,8 +150,8 @@ class EventsComparison {
   }
 
   /**
-   * Without those in which the server has what the log has, and more in its gaps: events that damage took from
-   * the log after they had been sent.
+   * Without those in which the server has what the log has, and more in its gaps: events that damage took
+   * from the log after they had been sent.
    */
   async #withoutMore(ranges: readonly Difference[]): Promise<Difference[]> {
     const more = await this.#narrowed(ranges.filter(({ count, theirs }) => theirs > count), 1);

@@ -159,8 +159,8 @@ export class Connection {
     if (this.#exchanges.size === 0) this.#options.onIdle(false);
     this.#exchanges.add(exchange);
     this.#hadRequest = true;
-    // Not before its last bytes were passed on: a connection without a request is closed at once when the server
-    // stops.
+    // Not before its last bytes were passed on: a connection without a request is closed at once when the
+    // server stops.
     exchange.sent().then(() => this.#ended(exchange));
     return await this.#options.answer(request, exchange, this);
   }

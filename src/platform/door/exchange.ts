@@ -49,8 +49,8 @@ export class Exchange {
 
   /**
    * Resolves when the answer was handed to the kernel, all of it: true; or when the connection broke first:
-   * false. More is not known before the client speaks again. Looked at once, when the answer ends: whoever asks
-   * later must not find a connection that was closed since, as all are when the server stops.
+   * false. More is not known before the client speaks again. Looked at once, when the answer ends: whoever
+   * asks later must not find a connection that was closed since, as all are when the server stops.
    */
   sent(): Promise<boolean> {
     return this.#wasSent ??= this.#sent();

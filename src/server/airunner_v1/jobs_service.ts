@@ -95,8 +95,8 @@ async function cancelJob(
   if (outcome === "unknown") throw noSuchJob(jobId);
   observe.cancelled?.(outcome);
   logger.info(CANCEL_LINES[outcome], { job_id: jobId, ...callerFields(who) });
-  // Its readers look again, and so does the worker that runs it, wherever it is connected. One that waited may
-  // run all the same, at a worker that was not heard of in time and does not know it yet.
+  // Its readers look again, and so does the worker that runs it, wherever it is connected. One that waited
+  // may run all the same, at a worker that was not heard of in time and does not know it yet.
   signals.events.signal(jobId);
   if (outcome !== "ended") signals.cancellations.signal(jobId);
   const execution = await jobs.latestExecution(jobId);
