@@ -45,7 +45,7 @@ export async function createJobLog(context: LogContext, dequeued: LoggedJob, log
     const execution = {
       job_id: jobId,
       execution: copy,
-      server_execution: executionOf(dequeued.job.jobParams),
+      ...numberAtServer(dequeued.job.jobParams),
       queue: context.queue,
       server: context.serverUrl,
       task_token: dequeued.taskToken,
@@ -70,6 +70,11 @@ export async function createJobLog(context: LogContext, dequeued: LoggedJob, log
       if (!(cause instanceof AlreadyExists)) throw error;
     }
   }
+}
+
+function numberAtServer(params: JobParams | undefined): Pick<Execution, "server_execution"> {
+  const number = executionOf(params);
+  return number === undefined ? {} : { server_execution: number };
 }
 
 /** Far more than anybody reads in a list of jobs, and far less than a record can hold. */
