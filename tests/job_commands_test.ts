@@ -69,6 +69,11 @@ Deno.test("a job that runs is cancelled by its worker, and its reader hears why"
     const job = await submit(at, "--", "sh", "-c", "echo begun; sleep 1000");
     const reader = sandbox.start(["logs", `--server=${url}`, job]);
     await worker.waitFor(/Job started/);
+    // It says what it runs in a call of its own, a moment later.
+    const watched = async () => {
+      while (!/builder +default +connected.* 1\/1 /.test((await at("workers")).stdout));
+    };
+    await within(watched(), () => worker.stderr);
     const { code, stdout } = await at("cancel", "--reason=wrong branch", job);
     assert.equal(code, 0);
     assert.match(stdout, /^Asked worker builder to end \S+; follow it with: airunner logs /);
