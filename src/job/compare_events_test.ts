@@ -70,9 +70,9 @@ Deno.test("a server that has more than a log, which lost it to damage, lacks not
   for (const sequence of [3n, 200n, 201n]) {
     events.set(sequence, encodeEvent(createEvent(sequence, 0, { case: "output", value: {} })));
   }
-  const log = new LogBuilder("job-1", 1, { server: SERVER, task_token: token }).start().output("a\n").skip();
+  const log = new LogBuilder("job-1", 1, { server: SERVER, task_token: token }).start().output("a\n").gap();
   for (let line = 0; line < 190; line++) log.output(`${line}\n`);
-  log.skip(20).output("b\n").end(0);
+  log.gap(20).output("b\n").end(0);
   Deno.mkdirSync(fixture.walDir, { recursive: true });
   Deno.writeFileSync(`${fixture.walDir}/job-1.wal`, log.bytes());
   const worker = await fixture.runQueue({ transport: server.transport, serverUrl: SERVER });
@@ -95,7 +95,7 @@ Deno.test("what a server lacks is found and sent again also where it has more th
     events.set(sequence, encodeEvent(createEvent(sequence, 0, { case: "output", value: {} })));
   }
   const log = new LogBuilder("job-1", 1, { server: SERVER, task_token: token })
-    .start().output("a\n").skip().output("b\n").skip().output("c\n").end(0);
+    .start().output("a\n").gap().output("b\n").gap().output("c\n").end(0);
   Deno.mkdirSync(fixture.walDir, { recursive: true });
   Deno.writeFileSync(`${fixture.walDir}/job-1.wal`, log.bytes());
   await fixture.runQueue({ transport: server.transport, serverUrl: SERVER });

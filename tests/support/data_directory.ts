@@ -74,7 +74,7 @@ export class LogBuilder {
   }
 
   /** Leaves a gap, as damage does that was recovered from. */
-  skip(count = 1): this {
+  gap(count = 1): this {
     this.#sequence += BigInt(count);
     return this;
   }
