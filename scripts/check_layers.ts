@@ -22,6 +22,22 @@ export const ALLOWED: Record<string, readonly string[]> = {
   server: ["platform", "events", "keys"],
   metrics: ["platform", "job", "survey", "server", "archive", "delivery", "wal", "config"],
   doctor: ["platform", "survey", "archive", "client", "config", "keys", "wal"],
+  setup: ["platform", "config", "client", "job", "exec", "server"],
+  screens: [
+    "platform",
+    "events",
+    "wal",
+    "config",
+    "keys",
+    "client",
+    "migrate",
+    "job",
+    "survey",
+    "replay",
+    "server",
+    "metrics",
+    "doctor",
+  ],
   cli: [
     "platform",
     "events",
@@ -39,6 +55,8 @@ export const ALLOWED: Record<string, readonly string[]> = {
     "server",
     "metrics",
     "doctor",
+    "setup",
+    "screens",
   ],
 };
 
@@ -48,11 +66,8 @@ const OUTSIDE =
 
 /** A folder with more files, tests left out, has a room in it that nobody has named yet. */
 const FILES_IN_FOLDER_MAX = 40;
-/**
- * The command line is words and screens, and grows with its commands alone: what is more than this for each
- * file of a command, everything around it included, has a room of its own. 27 of them had 7,500 lines.
- */
-const CLI_LINES_PER_COMMAND_MAX = 280;
+/** The command line is words and screens; what is more than that has a room of its own. */
+const CLI_LINES_MAX = 7500;
 
 /** Path from the project's root to source text. */
 export type Sources = ReadonlyMap<string, string>;
@@ -171,22 +186,19 @@ function withoutTypeImports(text: string): string {
 function* crowdedFolders(sources: Sources): Generator<string> {
   const folders = new Map<string, number>();
   let cliLines = 0;
-  let commands = 0;
   for (const [path, text] of sources) {
     if (!isCode(path)) continue;
     const folder = path.slice(0, path.lastIndexOf("/"));
     folders.set(folder, (folders.get(folder) ?? 0) + 1);
     if (layerOf(path) === "cli") cliLines += text.split("\n").length - 1;
-    if (path.startsWith("src/cli/commands/")) commands++;
   }
   for (const [folder, count] of folders) {
     if (count > FILES_IN_FOLDER_MAX) {
       yield `${folder}: has ${count} files, and at most ${FILES_IN_FOLDER_MAX} are allowed`;
     }
   }
-  const cliLinesMax = Math.max(1, commands) * CLI_LINES_PER_COMMAND_MAX;
-  if (cliLines > cliLinesMax) {
-    yield `src/cli: has ${cliLines} lines, and at most ${cliLinesMax} are allowed for ${commands} files of commands`;
+  if (cliLines > CLI_LINES_MAX) {
+    yield `src/cli: has ${cliLines} lines, and at most ${CLI_LINES_MAX} are allowed`;
   }
 }
 

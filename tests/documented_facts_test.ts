@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { ALLOWED } from "../scripts/check_layers.ts";
-import { ExitCode } from "../src/cli/exit_code.ts";
+import { ExitCode } from "../src/screens/exit_code.ts";
 import { type Setting, SETTINGS } from "../src/config/settings.ts";
 import { file_airunner_v1_airunner } from "../src/events/gen/airunner/v1/airunner_pb.ts";
 import { file_job_v1_job } from "../src/events/gen/job/v1/job_pb.ts";

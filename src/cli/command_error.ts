@@ -1,7 +1,7 @@
 /**
  * The error of a command that knows what to tell the user: the message, the exit code and the next step.
  */
-import { ExitCode } from "./exit_code.ts";
+import { ExitCode } from "../screens/exit_code.ts";
 
 export class CommandError extends Error {
   override name = "CommandError";

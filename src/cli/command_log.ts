@@ -20,7 +20,7 @@ import {
 } from "../platform/logging/logger.ts";
 import { CommandError } from "./command_error.ts";
 import type { CommandEntry } from "./table/command_entry.ts";
-import { ExitCode } from "./exit_code.ts";
+import { ExitCode } from "../screens/exit_code.ts";
 import { reportError } from "./report.ts";
 
 export interface CommandLog {

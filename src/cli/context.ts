@@ -4,7 +4,7 @@
  */
 import type { Host } from "../platform/host.ts";
 import type { PassedSignal } from "../platform/processes.ts";
-import type { Output } from "./terminal/output.ts";
+import type { Output } from "../screens/output.ts";
 
 export type SignalName = "SIGINT" | "SIGTERM";
 

@@ -5,7 +5,7 @@
  */
 import type { FieldValue, Logger } from "../platform/logging/logger.ts";
 import type { Context } from "./context.ts";
-import { ExitCode } from "./exit_code.ts";
+import { ExitCode } from "../screens/exit_code.ts";
 
 /**
  * Logs errors and rejections that nobody handles, and has the program end with 1. Until the returned function

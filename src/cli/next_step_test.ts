@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ArchiveError } from "../archive/archive_errors.ts";
 import { LogNotFoundError } from "../survey/errors.ts";
 import { DirectoryMovingError, LogQuarantinedError, LogReadError } from "../wal/errors.ts";
-import { ExitCode } from "./exit_code.ts";
+import { ExitCode } from "../screens/exit_code.ts";
 import { reportError } from "./report.ts";
 
 const COUNTS = { records: 2, goodBytes: 100, pending: 1, sent: 0, failed: 0, salvageable: 3 };

@@ -12,9 +12,9 @@ import { CredentialsError } from "../client/credentials_error.ts";
 import { escapeControls } from "../platform/logging/format.ts";
 import { ServerError } from "../client/server_error.ts";
 import { CommandError } from "./command_error.ts";
-import { ExitCode } from "./exit_code.ts";
+import { ExitCode } from "../screens/exit_code.ts";
 import { nextStep } from "./next_step.ts";
-import { OutputClosedError } from "./terminal/output.ts";
+import { OutputClosedError } from "../screens/output.ts";
 
 export interface Report {
   exitCode: number;

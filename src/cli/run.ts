@@ -2,8 +2,8 @@
  * One run of the program: arguments in, exit code out, whatever happens in between.
  */
 import type { Context } from "./context.ts";
-import { ExitCode } from "./exit_code.ts";
-import { OutputClosedError } from "./terminal/output.ts";
+import { ExitCode } from "../screens/exit_code.ts";
+import { OutputClosedError } from "../screens/output.ts";
 import { createProgram } from "./program.ts";
 import { reportError } from "./report.ts";
 

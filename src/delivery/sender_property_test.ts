@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
+import { USUAL_BACKOFF } from "../setup/backoff.ts";
 import { FakeClock, FakeLog } from "../../tests/support/fake_log.ts";
 import { silentLogger } from "../platform/logging/logger.ts";
 import { NEIGHBOURS_MAX } from "./narrowing.ts";

@@ -1,4 +1,4 @@
-import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
+import { USUAL_BACKOFF } from "../setup/backoff.ts";
 import { systemNetwork } from "../platform/system_network.ts";
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
+import { USUAL_BACKOFF } from "../setup/backoff.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { completeJob, type CompleteJobOptions, completeOutstanding, resultOf } from "./complete_job.ts";
 import { type JobResult, type PingAnswer } from "../client/job_client.ts";

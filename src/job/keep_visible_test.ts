@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/support/fake_log.ts";
-import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
+import { USUAL_BACKOFF } from "../setup/backoff.ts";
 import { createLogger } from "../platform/logging/text_logger.ts";
 import { CallError } from "../client/call_error.ts";
 import { keepVisible, type KeepVisibleOptions, releaseJob } from "./keep_visible.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { USUAL_BACKOFF } from "../cli/settings/backoff.ts";
+import { USUAL_BACKOFF } from "../setup/backoff.ts";
 import { LogBuilder, TestData } from "../../tests/support/data_directory.ts";
 import { createMemoryContext } from "../../tests/support/memory_context.ts";
 import type { Files } from "../platform/files.ts";

@@ -3,7 +3,7 @@
  * stands still.
  */
 import type { Context, SignalName } from "../../src/cli/context.ts";
-import { Output } from "../../src/cli/terminal/output.ts";
+import { Output } from "../../src/screens/output.ts";
 import { run } from "../../src/cli/run.ts";
 import { systemNetwork } from "../../src/platform/system_network.ts";
 import { systemHost } from "../../src/platform/system_host.ts";

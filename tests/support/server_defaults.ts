@@ -1,7 +1,7 @@
 /**
  * The settings of a server whose user has set nothing.
  */
-import { connectionLimits } from "../../src/cli/settings/connection_limits.ts";
+import { connectionLimits } from "../../src/setup/connection_limits.ts";
 import { resolveSettings } from "../../src/config/resolve.ts";
 import { CONNECTION_SETTINGS } from "../../src/config/server_settings.ts";
 import type { ServerOptions } from "../../src/server/server.ts";

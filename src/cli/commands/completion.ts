@@ -8,7 +8,7 @@ import { commandWords } from "../completion/command_words.ts";
 import { fishScript } from "../completion/fish.ts";
 import { type Shell, SHELLS } from "../completion/shells.ts";
 import { zshScript } from "../completion/zsh.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } satisfies Record<Shell, unknown>;
 

@@ -5,7 +5,7 @@ import { configTemplate } from "../../config/config_template.ts";
 import { writeConfigFile } from "../../config/write_config_file.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { shellWord, shown } from "../../platform/text.ts";
 
 type Init = Call<[], { force?: true }>;

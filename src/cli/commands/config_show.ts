@@ -3,9 +3,9 @@
  */
 import type { SettingName } from "../../config/settings.ts";
 import type { Call } from "../call.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { configJson, type ConfigScreen, renderOrigins, renderSettings } from "../screens/config_screen.ts";
+import { configJson, type ConfigScreen, renderOrigins, renderSettings } from "../../screens/config_screen.ts";
 
 type Show = Call<[], { origin?: true; json?: true }, SettingName>;
 

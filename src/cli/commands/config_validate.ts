@@ -11,9 +11,9 @@ import { type Setting, SETTING_NAMES, SETTINGS } from "../../config/settings.ts"
 import { YamlError } from "../../config/yaml_error.ts";
 import type { Call } from "../call.ts";
 import type { Context } from "../context.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { renderValidation, type Validation } from "../screens/validate_screen.ts";
+import { renderValidation, type Validation } from "../../screens/validate_screen.ts";
 
 type Validate = Call<[string | undefined], { json?: true }>;
 

@@ -6,7 +6,7 @@ import { messageOf } from "../../platform/error_text.ts";
 import type { Files } from "../../platform/files.ts";
 import { AlreadyExists, NotFound } from "../../platform/system_errors.ts";
 import { CommandError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 
 /**
  * Somebody may remove what is being made, or its parent, at that very moment; this often in a row is not

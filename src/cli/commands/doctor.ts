@@ -8,9 +8,9 @@ import { readConfig } from "../settings/doctor_settings.ts";
 import { type CheckResult, runChecks } from "../../doctor/finding.ts";
 import type { DOCTOR_SETTINGS } from "../../doctor/probe.ts";
 import { createSystemProbe } from "../../doctor/system_probe.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { toJson } from "../../platform/json.ts";
-import { renderDoctor } from "../screens/doctor_screen.ts";
+import { renderDoctor } from "../../screens/doctor_screen.ts";
 import { commandLine } from "../options/repeated_options.ts";
 
 type Doctor = Call<[], { json?: true }, (typeof DOCTOR_SETTINGS)[number]>;

@@ -23,13 +23,13 @@ import { VERSION } from "../../platform/version.ts";
 import { createUuid7 } from "../../server/uuid7.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { parsePair } from "../options/pairs.ts";
-import { deliverySettings, execLimits } from "../settings/exec_settings.ts";
+import { deliverySettings, execLimits } from "../../setup/exec_settings.ts";
 import { requireServer } from "../settings/require_server.ts";
 import { NO_HOME } from "../settings/settings_loader.ts";
-import type { EXEC_SETTINGS } from "../table/setting_groups.ts";
-import { OutputClosedError } from "../terminal/output.ts";
+import type { EXEC_SETTINGS } from "../../config/setting_groups.ts";
+import { OutputClosedError } from "../../screens/output.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";
 
 type Exec = Call<

@@ -6,8 +6,8 @@ import { UsageError } from "../command_error.ts";
 import type { Context } from "../context.ts";
 import { factsOf } from "../../client/job_facts.ts";
 import { followJob } from "../../client/follow.ts";
-import { concludeFollowed } from "../screens/followed_lines.ts";
-import { JobOutput } from "../terminal/job_output.ts";
+import { concludeFollowed } from "../../screens/followed_lines.ts";
+import { JobOutput } from "../../screens/job_output.ts";
 import { ServerClient } from "../../client/server_client.ts";
 import { requireServer } from "../settings/require_server.ts";
 

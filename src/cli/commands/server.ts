@@ -15,10 +15,10 @@ import { tlsFiles } from "../settings/server_tls.ts";
 import { closeToOthers } from "../../platform/process_protection.ts";
 import type { Call } from "../call.ts";
 import { CommandError } from "../command_error.ts";
-import { connectionLimits } from "../settings/connection_limits.ts";
-import { retentionPolicy } from "../settings/retention_policy.ts";
+import { connectionLimits } from "../../setup/connection_limits.ts";
+import { retentionPolicy } from "../../setup/retention_policy.ts";
 import { createDirectory } from "./create_directory.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import type { CONNECTION_SETTINGS, RETENTION_SETTINGS } from "../../config/server_settings.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";
 

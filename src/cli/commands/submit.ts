@@ -11,7 +11,7 @@ import {
 import { parseDurationMs } from "../../config/value_type.ts";
 import type { Call } from "../call.ts";
 import { CommandError, UsageError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { ServerClient } from "../../client/server_client.ts";
 import { ServerError } from "../../client/server_error.ts";
 import { messageOf } from "../../platform/error_text.ts";

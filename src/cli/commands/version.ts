@@ -2,7 +2,7 @@
  * `airunner version`.
  */
 import type { Call } from "../call.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { toJson } from "../../platform/json.ts";
 import { RUNTIME_VERSION, TARGET, VERSION } from "../../platform/version.ts";
 

@@ -11,15 +11,15 @@ import type { Context } from "../context.ts";
 import { CommandError } from "../command_error.ts";
 import { createDirectory } from "./create_directory.ts";
 import { jobPlace } from "../settings/job_place.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import { WorkerMetrics } from "../../metrics/worker_metrics.ts";
 import { reloadOnHangup } from "../settings/reload_settings.ts";
 import { connectTransport } from "../../client/server_client.ts";
-import type { WORKER_SETTINGS } from "../table/setting_groups.ts";
+import type { WORKER_SETTINGS } from "../../config/setting_groups.ts";
 import { tellServiceManager } from "../../platform/service_manager.ts";
 import { stopSignals } from "../terminal/stop_signals.ts";
 import { VERSION } from "../../platform/version.ts";
-import { changeableSettings, SYNC_INTERVAL_MS, workerSettings } from "../settings/worker_settings.ts";
+import { changeableSettings, SYNC_INTERVAL_MS, workerSettings } from "../../setup/worker_settings.ts";
 import { requireServer } from "../settings/require_server.ts";
 import type { JobObserver } from "../../job/job_context.ts";
 

@@ -3,7 +3,7 @@
  */
 import { SECTIONS } from "../../config/config_template.ts";
 import { type Setting, SETTINGS } from "../../config/settings.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 import type { Topic } from "./topic.ts";
 
 export const CONFIG_TOPIC: Topic = {

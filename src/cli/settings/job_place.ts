@@ -11,7 +11,7 @@ import {
 import type { Environment } from "../../platform/environment.ts";
 import { shellWord } from "../../platform/text.ts";
 import { CommandError } from "../command_error.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 
 /** @throws {CommandError} when jobs cannot run as the settings want it */
 export function jobPlace(settings: JobPlaceSettings, host: Environment): JobPlace {

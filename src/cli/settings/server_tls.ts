@@ -11,7 +11,7 @@ import { readCertificatePem } from "../../platform/tls/certificate.ts";
 import { makeSelfSigned } from "../../platform/tls/self_signed.ts";
 import { CommandError, UsageError } from "../command_error.ts";
 import type { Context } from "../context.ts";
-import { ExitCode } from "../exit_code.ts";
+import { ExitCode } from "../../screens/exit_code.ts";
 
 export interface TlsSettings {
   readonly tlsCert: string | undefined;

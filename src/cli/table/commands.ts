@@ -11,7 +11,7 @@ import { KEYS_COMMANDS } from "./keys_commands.ts";
 import { WAL_COMMANDS } from "./wal_commands.ts";
 import { CONNECTION_SETTINGS, RETENTION_SETTINGS } from "../../config/server_settings.ts";
 import { SERVER_COMMANDS } from "./server_commands.ts";
-import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "./setting_groups.ts";
+import { CLIENT_SETTINGS, LOG_FILE_SETTINGS, WORKER_SETTINGS } from "../../config/setting_groups.ts";
 
 /** Groups of commands, by their first word. */
 export const GROUPS: Readonly<Record<string, string>> = {

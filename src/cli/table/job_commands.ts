@@ -4,7 +4,7 @@
  */
 import { type CommandEntry, entry } from "./command_entry.ts";
 import { collect } from "../options/pairs.ts";
-import { CLIENT_SETTINGS, EXEC_SETTINGS } from "./setting_groups.ts";
+import { CLIENT_SETTINGS, EXEC_SETTINGS } from "../../config/setting_groups.ts";
 
 const REFUSED =
   "1 the server refused it for one of several jobs (the others are done), or does not offer it at all; " +

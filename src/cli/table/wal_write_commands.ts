@@ -2,7 +2,7 @@
  * The part of the command table that changes, sends or moves logs.
  */
 import { type CommandEntry, entry } from "./command_entry.ts";
-import { CLIENT_SETTINGS } from "./setting_groups.ts";
+import { CLIENT_SETTINGS } from "../../config/setting_groups.ts";
 
 export const WAL_WRITE_COMMANDS: readonly CommandEntry[] = [
   entry({

@@ -5,7 +5,7 @@ import { onCrash, onSignal, standardInput, standardOutput } from "../../platform
 import { PASSED_SIGNALS } from "../../platform/processes.ts";
 import { systemHost } from "../../platform/system_host.ts";
 import type { Context, SignalName, Signals } from "../context.ts";
-import { Output } from "./output.ts";
+import { Output } from "../../screens/output.ts";
 
 const TAKEN: readonly SignalName[] = ["SIGINT", "SIGTERM"];
 

@@ -3,7 +3,7 @@
  */
 import { counted, shown } from "../../../platform/text.ts";
 import { UsageError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { requireServer } from "../../settings/require_server.ts";
 import { confirm } from "../../terminal/confirm.ts";
 import { forEachJob, type JobsCall } from "./each_job.ts";

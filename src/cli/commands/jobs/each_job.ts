@@ -7,7 +7,7 @@ import { ServerError } from "../../../client/server_error.ts";
 import { toJson } from "../../../platform/json.ts";
 import { shown } from "../../../platform/text.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { requireServer } from "../../settings/require_server.ts";
 
 export type JobsCall<O extends { json?: true }> = Call<

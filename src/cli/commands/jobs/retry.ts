@@ -7,7 +7,7 @@ import { toJson } from "../../../platform/json.ts";
 import { shellWord } from "../../../platform/text.ts";
 import type { Call } from "../../call.ts";
 import { CommandError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { requireServer } from "../../settings/require_server.ts";
 import { printJob } from "../logs.ts";
 import { warnWithoutWorker } from "../without_worker.ts";

@@ -4,8 +4,8 @@
 import { ServerClient } from "../../../client/server_client.ts";
 import { toJson } from "../../../platform/json.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { jobDocument, renderJob } from "../../screens/job_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { jobDocument, renderJob } from "../../../screens/job_screen.ts";
 import { requireServer } from "../../settings/require_server.ts";
 
 type Show = Call<[string], { json?: true }, "server" | "credential" | "requestTimeout">;

@@ -4,8 +4,8 @@
 import { ServerClient } from "../../../client/server_client.ts";
 import { toJson } from "../../../platform/json.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderWorkers, workersDocument } from "../../screens/workers_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderWorkers, workersDocument } from "../../../screens/workers_screen.ts";
 import { requireServer } from "../../settings/require_server.ts";
 
 type Workers = Call<[], { json?: true }, "server" | "credential" | "requestTimeout">;

@@ -13,8 +13,8 @@ import { fileName } from "../../../platform/path_names.ts";
 import type { Call } from "../../call.ts";
 import { CommandError, UsageError } from "../../command_error.ts";
 import type { Context } from "../../context.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderAuthorized } from "../../screens/keys_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderAuthorized } from "../../../screens/keys_screen.ts";
 import { keyDirectory, requireAuthorizedKeys, rolesOf, spokenRoles } from "./key_pairs.ts";
 
 type Authorize = Call<[string], { role: string[]; name?: string; force?: true }, "authorizedKeys">;

@@ -10,7 +10,7 @@ import { shellWord, shown } from "../../../platform/text.ts";
 import type { Call } from "../../call.ts";
 import { CommandError, UsageError } from "../../command_error.ts";
 import type { Context } from "../../context.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { keyDirectory } from "./key_pairs.ts";
 
 type Export = Call<[string], { private?: true; output?: string; force?: true }>;

@@ -9,8 +9,8 @@ import { type Files, isMissing } from "../../../platform/files.ts";
 import { fileName } from "../../../platform/path_names.ts";
 import type { Call } from "../../call.ts";
 import { CommandError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderNewPair } from "../../screens/keys_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderNewPair } from "../../../screens/keys_screen.ts";
 import { identityOf, type IdentityOptions, keyDirectory } from "./key_pairs.ts";
 
 type Import = Call<[string], IdentityOptions & { name?: string; force?: true }>;

@@ -8,8 +8,8 @@ import type { Files } from "../../../platform/files.ts";
 import { toJson } from "../../../platform/json.ts";
 import type { Call } from "../../call.ts";
 import { CommandError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { type KeysScreen, renderKeys } from "../../screens/keys_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { type KeysScreen, renderKeys } from "../../../screens/keys_screen.ts";
 import { keyDirectory } from "./key_pairs.ts";
 
 type List = Call<[], { json?: true }, "authorizedKeys">;

@@ -4,8 +4,8 @@
 import { addCredentials } from "../../../client/create_credentials.ts";
 import { generateKeyPems } from "../../../client/private_key.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderNewPair } from "../../screens/keys_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderNewPair } from "../../../screens/keys_screen.ts";
 import { identityOf, type IdentityOptions, keyDirectory } from "./key_pairs.ts";
 
 type New = Call<[string], IdentityOptions & { force?: true }>;

@@ -9,8 +9,8 @@ import { isMissing } from "../../../platform/files.ts";
 import type { Call } from "../../call.ts";
 import { CommandError } from "../../command_error.ts";
 import type { Context } from "../../context.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderKeyLines, renderRevoked } from "../../screens/keys_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderKeyLines, renderRevoked } from "../../../screens/keys_screen.ts";
 import { requireAuthorizedKeys } from "./key_pairs.ts";
 
 type Revoke = Call<[string], object, "authorizedKeys">;

@@ -5,8 +5,8 @@ import { addCredentials } from "../../../client/create_credentials.ts";
 import { findListed } from "../../../client/list_credentials.ts";
 import { generateKeyPems } from "../../../client/private_key.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderRotated } from "../../screens/keys_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderRotated } from "../../../screens/keys_screen.ts";
 import { identityOf, keyDirectory } from "./key_pairs.ts";
 
 type Rotate = Call<[string], object>;

@@ -4,8 +4,8 @@
 import { findListed, publicKeyOf } from "../../../client/list_credentials.ts";
 import { toJson } from "../../../platform/json.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderPair } from "../../screens/keys_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderPair } from "../../../screens/keys_screen.ts";
 import { keyDirectory } from "./key_pairs.ts";
 
 type Show = Call<[string], { json?: true }>;

@@ -6,8 +6,8 @@ import { size } from "../../../config/value_type.ts";
 import { toJson } from "../../../platform/json.ts";
 import type { Call } from "../../call.ts";
 import { UsageError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderBackup, verificationJson } from "../../screens/database_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderBackup, verificationJson } from "../../../screens/database_screen.ts";
 import { withUpkeep } from "./upkeep_call.ts";
 
 type Backup = Call<[string], { rate: string; json?: true }, "data">;

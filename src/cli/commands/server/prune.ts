@@ -13,9 +13,9 @@ import { toJson } from "../../../platform/json.ts";
 import { counted, formatBytes, shellWord } from "../../../platform/text.ts";
 import type { Call } from "../../call.ts";
 import { CommandError, UsageError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { pruneJson, renderPlan } from "../../screens/prune_screen.ts";
-import { retentionPolicy } from "../../settings/retention_policy.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { pruneJson, renderPlan } from "../../../screens/prune_screen.ts";
+import { retentionPolicy } from "../../../setup/retention_policy.ts";
 import { confirm } from "../../terminal/confirm.ts";
 
 type Prune = Call<

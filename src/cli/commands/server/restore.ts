@@ -5,8 +5,8 @@ import { restore } from "../../../server/store/sqlite/upkeep/restore.ts";
 import { toJson } from "../../../platform/json.ts";
 import { dirname } from "node:path";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderRestored, verificationJson } from "../../screens/database_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderRestored, verificationJson } from "../../../screens/database_screen.ts";
 import { createDirectory } from "../create_directory.ts";
 import { withUpkeep } from "./upkeep_call.ts";
 

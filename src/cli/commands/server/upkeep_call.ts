@@ -6,8 +6,8 @@ import type { CopyOptions } from "../../../server/store/sqlite/upkeep/backup.ts"
 import { formatBytes, formatCount } from "../../../platform/text.ts";
 import type { Context } from "../../context.ts";
 import { CommandError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { Progress } from "../../terminal/progress.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { Progress } from "../../../screens/progress.ts";
 
 type Step = Parameters<NonNullable<CopyOptions["onProgress"]>>;
 

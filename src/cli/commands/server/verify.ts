@@ -4,8 +4,8 @@
 import { verifyFile } from "../../../server/store/sqlite/upkeep/verify_file.ts";
 import { toJson } from "../../../platform/json.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
-import { renderVerification, verificationJson } from "../../screens/database_screen.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
+import { renderVerification, verificationJson } from "../../../screens/database_screen.ts";
 import { withUpkeep } from "./upkeep_call.ts";
 
 type Verify = Call<[string | undefined], { json?: true }, "data">;

@@ -11,7 +11,7 @@ import type { Context } from "../../context.ts";
 import { CommandError, UsageError } from "../../command_error.ts";
 import { messageOf } from "../../../platform/error_text.ts";
 import { nextStep } from "../../next_step.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
 import { isUncompleted } from "../../../wal/completion.ts";
 import { openLog } from "../../../survey/open_log.ts";

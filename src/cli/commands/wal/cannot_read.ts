@@ -4,7 +4,7 @@
  */
 import { LogUnreadableError } from "../../../survey/errors.ts";
 import { CommandError } from "../../command_error.ts";
-import { OutputClosedError } from "../../terminal/output.ts";
+import { OutputClosedError } from "../../../screens/output.ts";
 
 export function cannotRead(path: string, error: unknown): Error {
   const speaksForItself = error instanceof CommandError || error instanceof OutputClosedError ||

@@ -16,7 +16,7 @@ import { silentLogger } from "../../../platform/logging/logger.ts";
 import type { Call } from "../../call.ts";
 import { CommandError, UsageError } from "../../command_error.ts";
 import { ask, confirm } from "../../terminal/confirm.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
 import {
   type CleanupFile,
@@ -25,7 +25,7 @@ import {
   renderCleanupPlan,
   totalBytes,
   WHY,
-} from "../../screens/cleanup_screen.ts";
+} from "../../../screens/cleanup_screen.ts";
 import { counted, formatBytes, shown } from "../../../platform/text.ts";
 
 interface Options {

@@ -6,23 +6,23 @@ import { readFileName } from "../../../wal/file_names.ts";
 import type { LogBytes } from "../../../wal/reader.ts";
 import type { Call } from "../../call.ts";
 import { UsageError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
 import { openLog } from "../../../survey/open_log.ts";
 import { cannotRead } from "./cannot_read.ts";
 import { type EventRow, type LogSummary, readEvents, summarizeLog } from "../../../survey/summary.ts";
 import { findTarget, type LogTarget } from "./log_target.ts";
-import type { Output } from "../../terminal/output.ts";
-import { Progress } from "../../terminal/progress.ts";
+import type { Output } from "../../../screens/output.ts";
+import { Progress } from "../../../screens/progress.ts";
 import { type FilterOptions, parseFilter, type RecordFilter } from "../../options/record_filter.ts";
-import { recordJson } from "../../screens/record_json.ts";
+import { recordJson } from "../../../screens/record_json.ts";
 import {
   type InspectScreen,
   renderInspect,
   renderRecord,
   renderRecordHeader,
-} from "../../screens/inspect_screen.ts";
-import { renderPayload } from "../../screens/payload_lines.ts";
+} from "../../../screens/inspect_screen.ts";
+import { renderPayload } from "../../../screens/payload_lines.ts";
 import { counted, shown } from "../../../platform/text.ts";
 import { ownerOf } from "../../../survey/log_owner.ts";
 import type { Context } from "../../context.ts";

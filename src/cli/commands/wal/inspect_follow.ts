@@ -17,9 +17,9 @@ import { isFile } from "../../../survey/directory.ts";
 import { watchLog } from "../../../survey/watch_log.ts";
 import { LogTail } from "../../../survey/tail.ts";
 import type { RecordFilter } from "../../options/record_filter.ts";
-import { recordJson } from "../../screens/record_json.ts";
-import { renderNotice, renderRecord, renderRecordHeader } from "../../screens/inspect_screen.ts";
-import { renderPayload } from "../../screens/payload_lines.ts";
+import { recordJson } from "../../../screens/record_json.ts";
+import { renderNotice, renderRecord, renderRecordHeader } from "../../../screens/inspect_screen.ts";
+import { renderPayload } from "../../../screens/payload_lines.ts";
 import { counted, shellWord, shown, type Style } from "../../../platform/text.ts";
 import type { Files } from "../../../platform/files.ts";
 

@@ -4,11 +4,11 @@
 import { inOrder, type Sort, SORTS } from "../../../survey/inventory_order.ts";
 import type { Call } from "../../call.ts";
 import { UsageError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
 import { type InventoryLog, LOG_STATES, type LogState } from "../../../survey/inventory.ts";
 import { parseCount, parseWords } from "../../options/option_values.ts";
-import { findNext, type LsTotals, renderLs } from "../../screens/ls_screen.ts";
+import { findNext, type LsTotals, renderLs } from "../../../screens/ls_screen.ts";
 import { takeInventoryVisibly } from "./take_inventory.ts";
 
 export interface LsOptions {

@@ -13,10 +13,10 @@ import { isNoSpaceError } from "../../../platform/files.ts";
 import type { Call } from "../../call.ts";
 import type { Context } from "../../context.ts";
 import { CommandError, UsageError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
-import { Progress } from "../../terminal/progress.ts";
-import { renderMigrated, renderMigrationPlan, renderObstacles } from "../../screens/migrate_screen.ts";
+import { Progress } from "../../../screens/progress.ts";
+import { renderMigrated, renderMigrationPlan, renderObstacles } from "../../../screens/migrate_screen.ts";
 import { formatBytes, shellWord } from "../../../platform/text.ts";
 import { stopSignals } from "../../terminal/stop_signals.ts";
 

@@ -10,14 +10,14 @@ import { planRepair, repairedBytes, type RepairPlan } from "../../../wal/repair.
 import { writeWholeFile } from "../../../wal/whole_file.ts";
 import type { Call } from "../../call.ts";
 import { CommandError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
 import { findLog } from "./log_target.ts";
 import type { Context } from "../../context.ts";
 import { quarantinedLogs } from "../../../survey/locate.ts";
 import { cannotRead } from "./cannot_read.ts";
 import { describeRecovered, lastSequenceOf, type RecoveredLog } from "../../../survey/recovered.ts";
-import { renderRecover } from "../../screens/recover_screen.ts";
+import { renderRecover } from "../../../screens/recover_screen.ts";
 import { shellWord, shown } from "../../../platform/text.ts";
 import { writerOf } from "../../../survey/log_owner.ts";
 import { type DamagedSource, openDamaged } from "../../../survey/damaged_source.ts";

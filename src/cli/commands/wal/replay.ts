@@ -3,15 +3,15 @@
  */
 import type { Call } from "../../call.ts";
 import { UsageError } from "../../command_error.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
-import { Progress } from "../../terminal/progress.ts";
+import { Progress } from "../../../screens/progress.ts";
 import {
   renderReplayed,
   renderReplayPlan,
   renderReplayTotals,
   replayProblem,
-} from "../../screens/replay_screen.ts";
+} from "../../../screens/replay_screen.ts";
 import {
   type PlannedReplay,
   planReplay,
@@ -20,7 +20,7 @@ import {
   withoutEarlierStates,
 } from "../../../replay/plan.ts";
 import { ReplayRun, type ReplaySettings, serverOf } from "../../../replay/run.ts";
-import { USUAL_BACKOFF } from "../../settings/backoff.ts";
+import { USUAL_BACKOFF } from "../../../setup/backoff.ts";
 import { stopSignals } from "../../terminal/stop_signals.ts";
 import { allTargets, findTargets } from "../../../survey/targets.ts";
 import type { Replayed } from "../../../replay/replayed.ts";

@@ -4,7 +4,7 @@
 import { restoreArchive, type RestoreResult } from "../../../archive/restore.ts";
 import type { Files } from "../../../platform/files.ts";
 import type { Call } from "../../call.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { toJson } from "../../../platform/json.ts";
 import { counted, formatBytes, formatNext, shellWord, shown } from "../../../platform/text.ts";
 import { findTargets } from "../../../survey/targets.ts";

@@ -6,11 +6,11 @@ import { listenAddress } from "../../../config/value_type.ts";
 import { askAppendLatency } from "../../../metrics/append_latency.ts";
 import type { Call } from "../../call.ts";
 import { diskSpaceOf } from "../../../platform/disk_space.ts";
-import { ExitCode } from "../../exit_code.ts";
+import { ExitCode } from "../../../screens/exit_code.ts";
 import { growthOf, totalInventory } from "../../../survey/directory_totals.ts";
 import { toJson } from "../../../platform/json.ts";
 import { listLeftovers } from "../../../survey/log_files.ts";
-import { renderStats, type StatsScreen } from "../../screens/stats_screen.ts";
+import { renderStats, type StatsScreen } from "../../../screens/stats_screen.ts";
 import { takeInventoryVisibly } from "./take_inventory.ts";
 
 type Stats = Call<[], { json?: true }, "walDir" | "archiveDir" | "metricsListen" | "retentionDays">;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { MetricRegistry } from "../../../metrics/registry.ts";
 import { FileLock } from "../../../platform/file_lock.ts";
 import { WORKER_METRICS } from "../../../metrics/table.ts";
-import { renderStats, type StatsScreen } from "../../screens/stats_screen.ts";
+import { renderStats, type StatsScreen } from "../../../screens/stats_screen.ts";
 import { plainStyle } from "../../../platform/text.ts";
 import { assertScreen, LogBuilder, TestData } from "../../../../tests/support/data_directory.ts";
 

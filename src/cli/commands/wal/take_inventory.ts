@@ -4,7 +4,7 @@
 import { type Inventory, takeInventory } from "../../../survey/inventory.ts";
 import type { Directories } from "../../../survey/locate.ts";
 import type { Context } from "../../context.ts";
-import { filesLine, Progress } from "../../terminal/progress.ts";
+import { filesLine, Progress } from "../../../screens/progress.ts";
 
 export async function takeInventoryVisibly(
   context: Pick<Context, "files" | "stderr" | "clock">,
