@@ -83,19 +83,28 @@ export function createWorkerClient(options: WorkerClientOptions): WorkerClient {
   const { transport, clock, requestTimeoutMs, logger } = options;
   const client = createClient(WorkerService, transport);
   const unsupported = new Map<string, { error: CallError; untilMs: number }>();
+  const knownMissing = (name: string) => {
+    const known = unsupported.get(name);
+    return known !== undefined && clock.elapsedMs() < known.untilMs ? known.error : undefined;
+  };
   async function call<T>(
     name: string,
     signal: AbortSignal,
     make: (limits: { signal: AbortSignal; timeoutMs: number }) => Promise<T>,
   ): Promise<T> {
-    const known = unsupported.get(name);
-    if (known !== undefined && clock.elapsedMs() < known.untilMs) throw known.error;
+    const known = knownMissing(name);
+    if (known !== undefined) throw known;
     try {
       return await make({ signal, timeoutMs: requestTimeoutMs });
     } catch (cause) {
       const error = named(name, cause, clock.nowMs());
       if (isMissing(error)) {
-        logger.debug("The server does not have a call of ours; it is done without", { error: error.message });
+        // Two may have asked before there was an answer.
+        if (knownMissing(name) === undefined) {
+          logger.debug("The server does not have a call of ours; it is done without", {
+            error: error.message,
+          });
+        }
         unsupported.set(name, { error, untilMs: clock.elapsedMs() + UNSUPPORTED_WAIT_MS });
       }
       throw error;
